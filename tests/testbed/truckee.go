@@ -1,0 +1,185 @@
+package testbed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Account is the login that StartTruckee's node knows, by the client's key.
+const Account = "tester"
+
+// Truckee is a node of the built binary on a BASEDIR of its own.
+type Truckee struct {
+	Endpoint
+	Binary  string
+	BaseDir string
+	env     []string
+	cmd     *exec.Cmd
+	ended   chan struct{}
+	logFile string
+}
+
+// Build compiles the binary into dir, as `go build` does for a user.
+func Build(dir string) (string, error) {
+	path := filepath.Join(dir, "truckee")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "github.com/truckee-fs/truckee/cmd/truckee")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w: %s", err, out)
+	}
+	return path, nil
+}
+
+// NewTruckee creates a node in dir with an account for the client's key, and
+// doesn't start it.
+func NewTruckee(ctx context.Context, binary, dir, clientKey string) (*Truckee, error) {
+	port, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	t := &Truckee{
+		Endpoint: Endpoint{Name: "truckee", Port: port, User: Account, Key: clientKey, Root: "/"},
+		Binary:   binary,
+		BaseDir:  filepath.Join(dir, "node"),
+		env:      append(os.Environ(), "HOME="+dir),
+		logFile:  filepath.Join(dir, "truckee.log"),
+	}
+	if _, err := t.Run(ctx, nil, "init"); err != nil {
+		return nil, err
+	}
+	if _, err := t.Run(ctx, nil, "account", "add", Account, "--key", clientKey+".pub"); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Run runs a subcommand on the node's BASEDIR and returns its standard output;
+// the error holds its standard error and exit status.
+func (t *Truckee) Run(ctx context.Context, stdin io.Reader, words ...string) (string, error) {
+	cmd := t.Command(ctx, words...)
+	cmd.Stdin = stdin
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("truckee %s: %w: %s", words[0], err, strings.TrimSpace(errs.String()))
+	}
+	return out.String(), nil
+}
+
+// Command is a subcommand on the node's BASEDIR, not started yet.
+func (t *Truckee) Command(ctx context.Context, words ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, t.Binary, words...)
+	cmd.Env = append(t.env, "TRUCKEE_BASEDIR="+t.BaseDir)
+	return cmd
+}
+
+// Start serves, and returns when the port greets.
+func (t *Truckee) Start(ctx context.Context, flags ...string) error {
+	log, err := os.OpenFile(t.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	words := append([]string{"serve", "--sftp", "127.0.0.1:" + strconv.Itoa(t.Port)}, flags...)
+	t.cmd = t.Command(context.Background(), words...)
+	t.cmd.Stdout, t.cmd.Stderr = log, log
+	if err := t.cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	t.ended = ended
+	go func(cmd *exec.Cmd) { _ = cmd.Wait(); close(ended) }(t.cmd)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := waitForBanner(ctx, t.Port, t.ended); err != nil {
+		_ = t.Kill()
+		return fmt.Errorf("truckee serve: %w: %s", err, t.Log())
+	}
+	return nil
+}
+
+// Log returns what the server printed so far.
+func (t *Truckee) Log() string {
+	b, _ := os.ReadFile(t.logFile)
+	return string(b)
+}
+
+// Pid is the server's process.
+func (t *Truckee) Pid() int { return t.cmd.Process.Pid }
+
+// Stop asks the server to end and waits for it.
+func (t *Truckee) Stop() error {
+	if t.cmd == nil {
+		return nil
+	}
+	if err := t.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-t.ended:
+		return nil
+	case <-time.After(30 * time.Second):
+		_ = t.Kill()
+		return errors.New("truckee did not end within 30 s of SIGTERM")
+	}
+}
+
+// Kill ends the server with SIGKILL, as a crash would.
+func (t *Truckee) Kill() error {
+	if t.cmd == nil {
+		return nil
+	}
+	err := t.cmd.Process.Kill()
+	<-t.ended
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
+}
+
+// Usage is what the server process used so far.
+type Usage struct {
+	CPU     time.Duration // user and system
+	PeakRSS int64         // bytes, VmHWM
+}
+
+// Usage reads /proc.
+func (t *Truckee) Usage() (Usage, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", t.Pid()))
+	if err != nil {
+		return Usage{}, err
+	}
+	// The fields after the command's closing parenthesis are fixed: proc(5).
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	const ticksPerSecond = 100 // USER_HZ is 100 on every Linux ABI
+	u := Usage{CPU: time.Duration(user+system) * time.Second / ticksPerSecond}
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", t.Pid()))
+	if err != nil {
+		return u, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			u.PeakRSS = kib << 10
+		}
+	}
+	return u, nil
+}
+
+// ResetPeak sets the process's peak memory back to its present size, so that
+// the next workload's peak can be told apart.
+func (t *Truckee) ResetPeak() error {
+	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", t.Pid()), []byte("5"), 0)
+}
