@@ -1,0 +1,53 @@
+# make test    everything that CI runs: installs what the tests need, then all tests (README)
+# make quick   unit and conformance tests of the packages, for the inner loop
+# make bench   the table of docs/performance.md, measured here
+# make soak    longer runs of the model test and the fuzz targets
+# make build   bin/truckee
+
+GO      ?= go
+FUZZ    ?= 10s
+PKGS    := ./...
+# The end-to-end tests drive the built binary, so the race detector, which slows
+# it, is for the packages only.
+UNIT     = $$($(GO) list ./... | grep -v /tests/)
+
+.PHONY: test quick lint race e2e fuzz soak bench build deps clean
+
+test: deps lint race e2e
+
+quick:
+	$(GO) vet ./...
+	$(GO) test $(UNIT)
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/truckee ./cmd/truckee
+
+deps:
+	sh scripts/test-deps.sh
+
+lint:
+	@unformatted=$$($(GO) tool gofumpt -l .); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (run: go tool gofumpt -w .):"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+
+race:
+	$(GO) test -race -shuffle=on $(UNIT)
+
+e2e:
+	$(GO) test -count=1 -timeout 15m ./tests/...
+
+# Every fuzz target for $(FUZZ); a crasher that it finds belongs into testdata/fuzz.
+fuzz:
+	GO="$(GO)" sh scripts/fuzz.sh $(FUZZ)
+
+soak:
+	$(MAKE) fuzz FUZZ=60s
+	TRUCKEE_SOAK=1 $(GO) test -race -count=1 -timeout 60m -run 'Model|Soak' ./filestore/...
+
+bench:
+	$(GO) run ./tests/bench
+
+clean:
+	rm -rf bin
