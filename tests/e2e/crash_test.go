@@ -1,0 +1,226 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	sftpclient "github.com/pkg/sftp"
+)
+
+// TestCrashKeepsWhatWasAcknowledged kills the gateway while clients create,
+// overwrite, rename and remove. What was answered OK is there afterwards, whole;
+// what was not is there whole or not at all.
+func TestCrashKeepsWhatWasAcknowledged(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	for round := range 3 {
+		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
+			const writers = 4
+			results := make([]history, writers)
+			var wg sync.WaitGroup
+			for w := range writers {
+				c := dial(t, n.Endpoint)
+				dir := fmt.Sprintf("round%d-%d", round, w)
+				wg.Go(func() { results[w] = work(c, dir, uint64(round*writers+w)) })
+			}
+			// Long enough that every writer is in the middle of something; how
+			// long doesn't decide whether the test passes.
+			time.Sleep(700 * time.Millisecond)
+			if err := n.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			wg.Wait()
+			start(t, n)
+			c := dial(t, n.Endpoint)
+			total := 0
+			for _, h := range results {
+				h.verify(t, c)
+				total += h.acknowledged
+			}
+			if total < writers*5 {
+				t.Errorf("only %d operations were acknowledged before the crash", total)
+			}
+			checkDeep(t, n)
+		})
+	}
+}
+
+// TestCrashInTheMiddleOfClients kills the gateway in the middle of what real
+// clients do at full speed; check finds nothing damaged and the client's second try succeeds.
+func TestCrashInTheMiddleOfClients(t *testing.T) {
+	dir := t.TempDir()
+	n := newNode(t, dir)
+	src := filepath.Join(sources(t), "cmd", "compile")
+	large := filepath.Join(dir, "large")
+	writeRandom(t, large, 512<<20)
+	archive := filepath.Join(dir, "src.tar")
+	run(t, src, "tar", "cf", archive, ".")
+	origin := filepath.Join(dir, "origin")
+	run(t, "", "cp", "-r", src, origin)
+	run(t, origin, "git", "init", "-q", "-b", "main")
+	run(t, origin, "git", "add", "-A")
+	run(t, origin, "git", "commit", "-q", "-m", "import")
+
+	t.Run("sftp put -r", func(t *testing.T) {
+		crashDuring(t, n.Kill, n.SFTPCommand(t.Context(), fmt.Sprintf("put -r %s tree\n", src)).Run)
+		start(t, n)
+		checkDeep(t, n)
+		sftp(t, n.Endpoint, fmt.Sprintf("put -r %s tree\n", src))
+		back := filepath.Join(t.TempDir(), "back")
+		sftp(t, n.Endpoint, fmt.Sprintf("get -r tree %s\n", back))
+		sameTree(t, fingerprint(t, back), fingerprint(t, src))
+	})
+	t.Run("sftp put of a large file", func(t *testing.T) {
+		crashDuring(t, n.Kill, n.SFTPCommand(t.Context(), fmt.Sprintf("put %s large\n", large)).Run)
+		start(t, n)
+		checkDeep(t, n)
+		sftp(t, n.Endpoint, fmt.Sprintf("put %s large\n", large))
+		back := filepath.Join(t.TempDir(), "back")
+		sftp(t, n.Endpoint, fmt.Sprintf("get large %s\n", back))
+		sameFile(t, back, large)
+	})
+	t.Run("tar x on sshfs", func(t *testing.T) {
+		t.Run("crash", func(t *testing.T) {
+			m := mount(t, n.Endpoint)
+			if err := os.Mkdir(filepath.Join(m, "tar"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			crashDuring(t, n.Kill, command(t, filepath.Join(m, "tar"), "tar", "xf", archive).Run)
+		})
+		start(t, n)
+		checkDeep(t, n)
+		m := filepath.Join(mount(t, n.Endpoint), "tar")
+		run(t, m, "tar", "xf", archive)
+		sameTree(t, fingerprint(t, m), fingerprint(t, src))
+	})
+	t.Run("git clone on sshfs", func(t *testing.T) {
+		t.Run("crash", func(t *testing.T) {
+			m := mount(t, n.Endpoint)
+			crashDuring(t, n.Kill, command(t, m, "git", "clone", "-q", "--no-local", origin, filepath.Join(m, "clone")).Run)
+		})
+		start(t, n)
+		checkDeep(t, n)
+	})
+}
+
+// crashDuring runs work and kills the server in the middle of it.
+func crashDuring(t *testing.T, kill, work func() error) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	select {
+	case err := <-done:
+		t.Fatalf("the client ended before the crash: %v", err)
+	case <-time.After(500 * time.Millisecond):
+	}
+	if err := kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err == nil {
+		t.Error("the client reports success although the server was killed")
+	}
+}
+
+// history is what a writer knows to be acknowledged.
+type history struct {
+	dir          string
+	files        map[string][]byte // name to contents, as of the last acknowledged change
+	maybe        string            // the name whose change was not answered
+	maybeWas     []byte            // what the unanswered change would have made of it; nil: removed
+	acknowledged int
+}
+
+// work changes files in a directory of its own until the connection dies.
+func work(c *sftpclient.Client, dir string, seed uint64) history {
+	h := history{dir: dir, files: map[string][]byte{}}
+	rng := rand.New(rand.NewPCG(seed, 1))
+	if c.Mkdir(dir) != nil {
+		return h
+	}
+	for {
+		name := fmt.Sprint("f", rng.IntN(20))
+		path := dir + "/" + name
+		_, exists := h.files[name]
+		if exists && rng.IntN(5) == 0 {
+			h.maybe, h.maybeWas = name, nil
+			if c.Remove(path) != nil {
+				return h
+			}
+			delete(h.files, name)
+		} else {
+			sizes := []int{30, 3000, 30_000, 300_000, 3_000_000}
+			data := make([]byte, rng.IntN(sizes[rng.IntN(len(sizes))]))
+			fill(rng, data)
+			h.maybe, h.maybeWas = name, data
+			if store(c, path, data) != nil {
+				return h
+			}
+			h.files[name] = data
+		}
+		h.maybe = ""
+		h.acknowledged++
+	}
+}
+
+func store(c *sftpclient.Client, path string, data []byte) error {
+	f, err := c.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(data); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// verify holds what is stored now against the history.
+func (h history) verify(t *testing.T, c *sftpclient.Client) {
+	t.Helper()
+	list, err := c.ReadDirContext(context.Background(), h.dir)
+	if err != nil {
+		if h.acknowledged > 0 {
+			t.Errorf("%s: %v", h.dir, err)
+		}
+		return
+	}
+	found := map[string]bool{}
+	for _, info := range list {
+		found[info.Name()] = true
+		got := fetch(t, c, h.dir+"/"+info.Name())
+		want, known := h.files[info.Name()]
+		switch {
+		case known && bytes.Equal(got, want):
+		case info.Name() == h.maybe && h.maybeWas != nil && bytes.Equal(got, h.maybeWas):
+		default:
+			t.Errorf("%s/%s: %d bytes that were never acknowledged there (known %v, want %d)", h.dir, info.Name(), len(got), known, len(want))
+		}
+	}
+	for name := range h.files {
+		if !found[name] && name != h.maybe {
+			t.Errorf("%s/%s was acknowledged and is gone", h.dir, name)
+		}
+	}
+}
+
+func fetch(t *testing.T, c *sftpclient.Client, path string) []byte {
+	t.Helper()
+	f, err := c.Open(path)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Error(err)
+	}
+	return b
+}
