@@ -1,0 +1,317 @@
+package caps
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// Authority is what a capability allows. A higher one includes the lower.
+type Authority uint8
+
+// The authorities, ascending.
+const (
+	AuthorityNone   Authority = iota // an unknown capability: nothing can be said
+	AuthorityVerify                  // check and repair what is stored, read nothing
+	AuthorityRead                    // read; of a directory, everything below it too
+	AuthorityWrite                   // replace the contents
+)
+
+// String names the authority in one lower-case word.
+func (a Authority) String() string {
+	switch a {
+	case AuthorityNone:
+		return "unknown"
+	case AuthorityVerify:
+		return "verify"
+	case AuthorityRead:
+		return "read"
+	case AuthorityWrite:
+		return "write"
+	}
+	return "invalid authority"
+}
+
+// Form is how the object behind a capability is stored.
+type Form uint8
+
+// The forms. SDMF and MDMF are Tahoe-LAFS's two layouts of mutable files.
+const (
+	FormUnknown Form = iota // a capability of the future
+	FormLiteral             // the bytes themselves: LIT, DIR2-LIT
+	FormCHK                 // Tahoe-LAFS, immutable: CHK, DIR2-CHK
+	FormSDMF                // Tahoe-LAFS, mutable: SSK, DIR2
+	FormMDMF                // Tahoe-LAFS, mutable: MDMF, DIR2-MDMF
+	FormSlot                // Truckee, mutable: DIR3, MUT3
+	FormFile                // Truckee, immutable file: FILE3
+	FormFrozen              // Truckee, immutable directory: DIR3-IMM
+)
+
+// String names the form.
+func (f Form) String() string {
+	switch f {
+	case FormUnknown:
+		return "unknown"
+	case FormLiteral:
+		return "literal"
+	case FormCHK:
+		return "CHK"
+	case FormSDMF:
+		return "SDMF"
+	case FormMDMF:
+		return "MDMF"
+	case FormSlot:
+		return "slot"
+	case FormFile:
+		return "tree"
+	case FormFrozen:
+		return "frozen"
+	}
+	return "invalid form"
+}
+
+// Mutable reports whether objects of this form can be replaced by the holder
+// of a write capability.
+func (f Form) Mutable() bool { return f == FormSDMF || f == FormMDMF || f == FormSlot }
+
+// Cap is a capability of any authority: a Write, Read, Verify or Unknown. It
+// is for the edges, where text comes in and goes out; code that needs one
+// authority takes that type. Only this package implements it.
+type Cap interface {
+	Authority() Authority
+	Form() Form
+	IsDir() bool // false for Unknown
+
+	// Index returns the object's public name.
+	Index() Index
+	// Verify weakens to verify authority. It is false for literals, which
+	// nothing is stored of, and for Unknown.
+	Verify() (Verify, bool)
+	// Reveal returns the canonical text, which is the secret: two
+	// capabilities are equal if and only if their texts are. It is "" for a
+	// zero value.
+	Reveal() string
+
+	fmt.Formatter  // prints a placeholder with the public name
+	slog.LogValuer // logs the same
+	sealed()
+}
+
+// body is what each form implements once for each of its authorities, behind
+// a pointer. The three interfaces below keep the authorities apart.
+type body interface {
+	form() Form
+	isDir() bool
+	index() Index
+	text() string // canonical; the secret
+}
+
+type writeBody interface {
+	body
+	read() readBody
+}
+
+type readBody interface {
+	body
+	verify() verifyBody // nil: there is none
+}
+
+type verifyBody interface {
+	body
+	verifies()
+}
+
+// Write is the authority to read and replace one mutable object.
+type Write struct {
+	_ [0]func()
+
+	writes writeBody
+}
+
+// Authority returns AuthorityWrite.
+func (w Write) Authority() Authority { return AuthorityWrite }
+
+// Form returns how the object is stored.
+func (w Write) Form() Form { return formOf(w.writes) }
+
+// IsDir reports whether the object is a directory.
+func (w Write) IsDir() bool { return w.writes != nil && w.writes.isDir() }
+
+// Index returns the object's public name.
+func (w Write) Index() Index { return indexIn(w.writes) }
+
+// Read weakens w.
+func (w Write) Read() Read {
+	if w.writes == nil {
+		return Read{}
+	}
+	return Read{reads: w.writes.read()}
+}
+
+// Verify weakens w by two steps.
+func (w Write) Verify() (Verify, bool) { return w.Read().Verify() }
+
+// Reveal returns the canonical text, the secret.
+func (w Write) Reveal() string { return textOf(w.writes) }
+
+// Format prints a placeholder with the public name, whatever the verb.
+func (w Write) Format(s fmt.State, _ rune) { io.WriteString(s, w.redacted()) }
+
+// LogValue logs a placeholder with the public name.
+func (w Write) LogValue() slog.Value { return slog.StringValue(w.redacted()) }
+
+func (w Write) redacted() string { return redact(AuthorityWrite, w.writes) }
+func (Write) sealed()            {}
+
+// Read is the authority to read one object.
+type Read struct {
+	_ [0]func()
+
+	reads readBody
+}
+
+// Authority returns AuthorityRead.
+func (r Read) Authority() Authority { return AuthorityRead }
+
+// Form returns how the object is stored.
+func (r Read) Form() Form { return formOf(r.reads) }
+
+// IsDir reports whether the object is a directory.
+func (r Read) IsDir() bool { return r.reads != nil && r.reads.isDir() }
+
+// Index returns the object's public name, the zero Index for a literal.
+func (r Read) Index() Index { return indexIn(r.reads) }
+
+// Verify weakens r. It is false for a literal.
+func (r Read) Verify() (Verify, bool) {
+	if r.reads == nil {
+		return Verify{}, false
+	}
+	v := r.reads.verify()
+	return Verify{checks: v}, v != nil
+}
+
+// Reveal returns the canonical text, the secret.
+func (r Read) Reveal() string { return textOf(r.reads) }
+
+// Format prints a placeholder with the public name, whatever the verb.
+func (r Read) Format(s fmt.State, _ rune) { io.WriteString(s, r.redacted()) }
+
+// LogValue logs a placeholder with the public name.
+func (r Read) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
+
+func (r Read) redacted() string { return redact(AuthorityRead, r.reads) }
+func (Read) sealed()            {}
+
+// Verify is the authority to check and repair what is stored of one object
+// without reading it.
+type Verify struct {
+	_ [0]func()
+
+	checks verifyBody
+}
+
+// Authority returns AuthorityVerify.
+func (v Verify) Authority() Authority { return AuthorityVerify }
+
+// Form returns how the object is stored.
+func (v Verify) Form() Form { return formOf(v.checks) }
+
+// IsDir reports whether the object is a directory.
+func (v Verify) IsDir() bool { return v.checks != nil && v.checks.isDir() }
+
+// Index returns the object's public name.
+func (v Verify) Index() Index { return indexIn(v.checks) }
+
+// Verify returns v itself.
+func (v Verify) Verify() (Verify, bool) { return v, v.checks != nil }
+
+// Reveal returns the canonical text, the secret: whoever has it can tell what
+// the object's blocks are and how many entries it has.
+func (v Verify) Reveal() string { return textOf(v.checks) }
+
+// Format prints a placeholder with the public name, whatever the verb.
+func (v Verify) Format(s fmt.State, _ rune) { io.WriteString(s, v.redacted()) }
+
+// LogValue logs a placeholder with the public name.
+func (v Verify) LogValue() slog.Value { return slog.StringValue(v.redacted()) }
+
+func (v Verify) redacted() string { return redact(AuthorityVerify, v.checks) }
+func (Verify) sealed()            {}
+
+// Equal reports whether a and b are the same capability. The time it takes
+// depends on the lengths of their texts only.
+func Equal(a, b Cap) bool {
+	return a.Authority() == b.Authority() &&
+		subtle.ConstantTimeCompare([]byte(a.Reveal()), []byte(b.Reveal())) == 1
+}
+
+// ReadCap weakens c to read authority. It is false for a Verify and an
+// Unknown.
+func ReadCap(c Cap) (Read, bool) {
+	switch c := c.(type) {
+	case Write:
+		return c.Read(), true
+	case Read:
+		return c, true
+	}
+	return Read{}, false
+}
+
+// AtMost weakens c to authority a if it allows more, and returns it as it is
+// if it allows that or less. It is false if c can't be weakened so far: a
+// literal to verify authority, and an Unknown, unless its prefix ro. or imm.
+// says that it is read-only already.
+func AtMost(c Cap, a Authority) (Cap, bool) {
+	if u, ok := c.(Unknown); ok {
+		return c, a >= AuthorityWrite || a == AuthorityRead && u.ReadOnly()
+	}
+	switch {
+	case a >= c.Authority():
+		return c, true
+	case a == AuthorityRead:
+		return ReadCap(c)
+	case a == AuthorityVerify:
+		return c.Verify()
+	}
+	return nil, false
+}
+
+func formOf(b body) Form {
+	if b == nil {
+		return FormUnknown
+	}
+	return b.form()
+}
+
+func indexIn(b body) Index {
+	if b == nil {
+		return Index{}
+	}
+	return b.index()
+}
+
+func textOf(b body) string {
+	if b == nil {
+		return ""
+	}
+	return b.text()
+}
+
+// redact describes a capability without its keys: authority, form, and the
+// first characters of its public name.
+func redact(a Authority, b body) string {
+	if b == nil {
+		return "cap(none)"
+	}
+	noun := "file"
+	if b.isDir() {
+		noun = "directory"
+	}
+	text := fmt.Sprintf("cap(%v %v %s", a, b.form(), noun)
+	if name := b.index().String(); name != "" {
+		text += " " + name[:8]
+	}
+	return text + ")"
+}
