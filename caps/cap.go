@@ -1,79 +1,10 @@
 package caps
 
 import (
-	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
 )
-
-// Authority is what a capability allows. A higher one includes the lower.
-type Authority uint8
-
-// The authorities, ascending.
-const (
-	AuthorityNone   Authority = iota // an unknown capability: nothing can be said
-	AuthorityVerify                  // check and repair what is stored, read nothing
-	AuthorityRead                    // read; of a directory, everything below it too
-	AuthorityWrite                   // replace the contents
-)
-
-// String names the authority in one lower-case word.
-func (a Authority) String() string {
-	switch a {
-	case AuthorityNone:
-		return "unknown"
-	case AuthorityVerify:
-		return "verify"
-	case AuthorityRead:
-		return "read"
-	case AuthorityWrite:
-		return "write"
-	}
-	return "invalid authority"
-}
-
-// Form is how the object behind a capability is stored.
-type Form uint8
-
-// The forms. SDMF and MDMF are Tahoe-LAFS's two layouts of mutable files.
-const (
-	FormUnknown Form = iota // a capability of the future
-	FormLiteral             // the bytes themselves: LIT, DIR2-LIT
-	FormCHK                 // Tahoe-LAFS, immutable: CHK, DIR2-CHK
-	FormSDMF                // Tahoe-LAFS, mutable: SSK, DIR2
-	FormMDMF                // Tahoe-LAFS, mutable: MDMF, DIR2-MDMF
-	FormSlot                // Truckee, mutable: DIR3, MUT3
-	FormFile                // Truckee, immutable file: FILE3
-	FormFrozen              // Truckee, immutable directory: DIR3-IMM
-)
-
-// String names the form.
-func (f Form) String() string {
-	switch f {
-	case FormUnknown:
-		return "unknown"
-	case FormLiteral:
-		return "literal"
-	case FormCHK:
-		return "CHK"
-	case FormSDMF:
-		return "SDMF"
-	case FormMDMF:
-		return "MDMF"
-	case FormSlot:
-		return "slot"
-	case FormFile:
-		return "tree"
-	case FormFrozen:
-		return "frozen"
-	}
-	return "invalid form"
-}
-
-// Mutable reports whether objects of this form can be replaced by the holder
-// of a write capability.
-func (f Form) Mutable() bool { return f == FormSDMF || f == FormMDMF || f == FormSlot }
 
 // Cap is a capability of any authority: a Write, Read, Verify or Unknown. It
 // is for the edges, where text comes in and goes out; code that needs one
@@ -239,44 +170,6 @@ func (v Verify) LogValue() slog.Value { return slog.StringValue(v.redacted()) }
 
 func (v Verify) redacted() string { return redact(AuthorityVerify, v.checks) }
 func (Verify) sealed()            {}
-
-// Equal reports whether a and b are the same capability. The time it takes
-// depends on the lengths of their texts only.
-func Equal(a, b Cap) bool {
-	return a.Authority() == b.Authority() &&
-		subtle.ConstantTimeCompare([]byte(a.Reveal()), []byte(b.Reveal())) == 1
-}
-
-// ReadCap weakens c to read authority. It is false for a Verify and an
-// Unknown.
-func ReadCap(c Cap) (Read, bool) {
-	switch c := c.(type) {
-	case Write:
-		return c.Read(), true
-	case Read:
-		return c, true
-	}
-	return Read{}, false
-}
-
-// AtMost weakens c to authority a if it allows more, and returns it as it is
-// if it allows that or less. It is false if c can't be weakened so far: a
-// literal to verify authority, and an Unknown, unless its prefix ro. or imm.
-// says that it is read-only already.
-func AtMost(c Cap, a Authority) (Cap, bool) {
-	if u, ok := c.(Unknown); ok {
-		return c, a >= AuthorityWrite || a == AuthorityRead && u.ReadOnly()
-	}
-	switch {
-	case a >= c.Authority():
-		return c, true
-	case a == AuthorityRead:
-		return ReadCap(c)
-	case a == AuthorityVerify:
-		return c.Verify()
-	}
-	return nil, false
-}
 
 func formOf(b body) Form {
 	if b == nil {

@@ -1,5 +1,10 @@
 package caps
 
+import (
+	"strconv"
+	"strings"
+)
+
 // LevelChunk stands in for the level of a file that is one chunk and has no
 // node (formats.md 1).
 const LevelChunk = 255
@@ -35,23 +40,89 @@ type FileVerify struct {
 	Size  uint64
 }
 
-// FrozenRead is the authority to read one frozen directory, an immutable deep
-// copy of names (formats.md 1, DIR3-IMM). Root is zero if it is empty.
-type FrozenRead struct {
-	Key   Key // rk'
-	Root  RootID
-	Level uint8 // of the root node, at most 7
+// OfFileRead returns the capability of f; the empty literal if its Size is 0.
+func OfFileRead(f FileRead) Read {
+	if f.Size == 0 {
+		return Read{reads: &literal{}}
+	}
+	return Read{reads: &fileRead{f}}
 }
 
-// Verify weakens f: vk' = KDF(Key, "dir-verify", "").
-func (f FrozenRead) Verify() FrozenVerify {
-	return FrozenVerify{Key: f.Key.Derive("dir-verify"), Root: f.Root, Level: f.Level}
+// OfFileVerify returns the capability of f.
+func OfFileVerify(f FileVerify) Verify { return Verify{checks: &fileVerify{f}} }
+
+// FileRead returns the authority over the file, if r is of FormFile.
+func (r Read) FileRead() (FileRead, bool) {
+	b, ok := r.reads.(*fileRead)
+	if !ok {
+		return FileRead{}, false
+	}
+	return b.FileRead, true
 }
 
-// FrozenVerify is the authority to walk and check one frozen directory without
-// reading names or data. Key is vk'.
-type FrozenVerify struct {
-	Key   Key
-	Root  RootID
-	Level uint8
+// FileVerify returns the authority over the file, if v is of FormFile.
+func (v Verify) FileVerify() (FileVerify, bool) {
+	b, ok := v.checks.(*fileVerify)
+	if !ok {
+		return FileVerify{}, false
+	}
+	return b.FileVerify, true
+}
+
+type fileRead struct{ FileRead }
+
+func (f *fileRead) form() Form         { return FormFile }
+func (f *fileRead) isDir() bool        { return false }
+func (f *fileRead) index() Index       { return indexOf(f.Root[:]) }
+func (f *fileRead) verify() verifyBody { return &fileVerify{f.FileRead.Verify()} }
+func (f *fileRead) text() string {
+	return "URI:FILE3:" + rootText(f.Key, f.Root, f.Level) + ":" + strconv.FormatUint(f.Size, 10)
+}
+
+type fileVerify struct{ FileVerify }
+
+func (f *fileVerify) form() Form   { return FormFile }
+func (f *fileVerify) isDir() bool  { return false }
+func (f *fileVerify) index() Index { return indexOf(f.Root[:]) }
+func (f *fileVerify) verifies()    {}
+func (f *fileVerify) text() string {
+	return "URI:FILE3-Verifier:" + rootText(f.Key, f.Root, f.Level) + ":" + strconv.FormatUint(f.Size, 10)
+}
+
+func parseFileRead(text string) (Cap, error) {
+	f, err := parseFileFields(text)
+	if err != nil {
+		return nil, err
+	}
+	return OfFileRead(f), nil
+}
+
+func parseFileVerify(text string) (Cap, error) {
+	f, err := parseFileFields(text)
+	if err != nil {
+		return nil, err
+	}
+	if f.Level == LevelChunk && !f.Key.IsZero() {
+		return nil, errChunkKey
+	}
+	return OfFileVerify(FileVerify(f)), nil
+}
+
+func parseFileFields(text string) (FileRead, error) {
+	f := strings.Split(text, ":")
+	if len(f) != 4 {
+		return FileRead{}, errFields
+	}
+	k, root, level, err := parseRoot(f)
+	if err != nil {
+		return FileRead{}, err
+	}
+	if level > maxLevel && level != LevelChunk {
+		return FileRead{}, errLevel
+	}
+	size, ok := parseNumber(f[3], 63)
+	if !ok || size == 0 {
+		return FileRead{}, errSize
+	}
+	return FileRead{Key: k, Root: root, Level: level, Size: size}, nil
 }

@@ -15,6 +15,7 @@ type parser func(body string) (Cap, error)
 var (
 	errFields   = errors.New("wrong number of fields")
 	errBase32   = errors.New("a field is not the base32 text of the right length")
+	errNumber   = errors.New("a number is malformed")
 	errLevel    = errors.New("the level is malformed or out of range")
 	errSize     = errors.New("the size is malformed or out of range")
 	errCheck    = errors.New("the check does not match: some character is wrong")
@@ -35,8 +36,25 @@ var parsers = map[string]parser{
 	"FILE3":             parseFileRead,
 	"FILE3-Verifier":    parseFileVerify,
 
-	"LIT":      parseLiteral(false),
-	"DIR2-LIT": parseLiteral(true),
+	"LIT":               parseLiteral(false),
+	"DIR2-LIT":          parseLiteral(true),
+	"CHK":               parseCHKRead(false),
+	"DIR2-CHK":          parseCHKRead(true),
+	"CHK-Verifier":      parseCHKVerify(false),
+	"DIR2-CHK-Verifier": parseCHKVerify(true),
+
+	"SSK":                parseMutable(FormSDMF, false, newMutableWrite),
+	"SSK-RO":             parseMutable(FormSDMF, false, newMutableRead),
+	"SSK-Verifier":       parseMutable(FormSDMF, false, newMutableVerify),
+	"DIR2":               parseMutable(FormSDMF, true, newMutableWrite),
+	"DIR2-RO":            parseMutable(FormSDMF, true, newMutableRead),
+	"DIR2-Verifier":      parseMutable(FormSDMF, true, newMutableVerify),
+	"MDMF":               parseMutable(FormMDMF, false, newMutableWrite),
+	"MDMF-RO":            parseMutable(FormMDMF, false, newMutableRead),
+	"MDMF-Verifier":      parseMutable(FormMDMF, false, newMutableVerify),
+	"DIR2-MDMF":          parseMutable(FormMDMF, true, newMutableWrite),
+	"DIR2-MDMF-RO":       parseMutable(FormMDMF, true, newMutableRead),
+	"DIR2-MDMF-Verifier": parseMutable(FormMDMF, true, newMutableVerify),
 }
 
 // parseKnown reads text if its type is known; known says so.
@@ -64,37 +82,6 @@ func Parse(text string) (Cap, error) {
 	c, err := ParseChild(text, false)
 	if err != nil {
 		return nil, err
-	}
-	return c, nil
-}
-
-// ParseChild reads a capability as it stands in a directory, where a prefix
-// may claim that it is read-only ("ro.") or deeply immutable ("imm."); one
-// such prefix is understood. deepImmutable says that the directory is
-// immutable, so that only immutable children may stand in it.
-//
-// A known capability that is what is claimed is returned without its prefix.
-// One that is malformed or stronger than claimed comes back as an Unknown,
-// with its whole text, together with an error of kind Invalid: such an entry
-// can be listed and removed, and not linked again. A type that isn't known is
-// an Unknown without an error. The Cap is never nil.
-func ParseChild(text string, deepImmutable bool) (Cap, error) {
-	opaque := Unknown{text: &text}
-	rest, immutable := strings.CutPrefix(text, immutablePrefix)
-	readOnly := false
-	if !immutable {
-		rest, readOnly = strings.CutPrefix(text, readOnlyPrefix)
-	}
-	c, known, err := parseKnown(rest)
-	switch {
-	case err != nil:
-		return opaque, err
-	case !known:
-		return opaque, nil
-	case (immutable || deepImmutable) && c.Form().Mutable() && c.Authority() != AuthorityVerify:
-		return opaque, fmt.Errorf("caps: a mutable capability where an immutable one must be: %w", kind.Invalid)
-	case readOnly && c.Authority() == AuthorityWrite:
-		return opaque, fmt.Errorf("caps: a write capability where a read-only one must be: %w", kind.Invalid)
 	}
 	return c, nil
 }
