@@ -42,7 +42,7 @@ type Store interface {
 	// succeeds. It keeps no reference to data. On an error, the block may or
 	// may not have been stored. It does not check id against data: a caller
 	// that computed the id needs no second hash (see Verified for one that
-	// does).
+	// does). The zero id is Invalid, more than MaxBlock bytes are TooLarge.
 	Put(ctx context.Context, id ID, data []byte) error
 
 	// Get returns the block, in a slice of the caller's own. NotExist if it
