@@ -1,0 +1,52 @@
+package accounts
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/truckee-fs/truckee/caps"
+)
+
+// Account is who logged in: a name and the root that the login sees, already
+// weakened to what the credential allows.
+type Account struct {
+	Name string
+	Root caps.Cap
+}
+
+// Authenticator is what frontends ask. Implementations are safe for concurrent use.
+type Authenticator interface {
+	// Authenticate returns the account that name and c prove. An unknown name
+	// and a wrong credential give the same error, kind.Denied, and take the
+	// same time: a name that doesn't exist costs what some name that exists
+	// costs. Canceled when ctx ends first. For a PublicKey it says that the key
+	// would be accepted; that the client holds it is the caller's to verify.
+	Authenticate(ctx context.Context, name string, c Credential) (Account, error)
+}
+
+// Credential is a Password or a PublicKey.
+type Credential interface{ credential() }
+
+// Password is a password as the client sent it. It prints as "password(…)".
+type Password []byte
+
+// PublicKey is an SSH public key in wire format (RFC 4253, section 6.6).
+type PublicKey []byte
+
+func (Password) credential()  {}
+func (PublicKey) credential() {}
+
+// MaxPassword is the longest password that is looked at, in bytes.
+const MaxPassword = 1024
+
+// Format prints every verb without the password.
+func (Password) Format(s fmt.State, _ rune) { _, _ = s.Write([]byte(redactedPassword)) }
+
+// LogValue keeps the password out of logs.
+func (Password) LogValue() slog.Value { return slog.StringValue(redactedPassword) }
+
+// MarshalText keeps the password out of JSON and other encodings.
+func (Password) MarshalText() ([]byte, error) { return []byte(redactedPassword), nil }
+
+const redactedPassword = "password(…)"

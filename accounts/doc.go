@@ -1,0 +1,40 @@
+// Package accounts says who may log in, by what proof, and to which root
+// capability. It knows no protocol: frontends bring a name and a credential and
+// are given an account or kind.Denied.
+//
+// # The accounts file
+//
+// UTF-8 text, a login a line, words separated by white space; blank lines and
+// lines that begin with # are comments. Tahoe-LAFS's two forms, with words of
+// the form key=value allowed after the capability:
+//
+//	NAME PASSWORD ROOTCAP [OPTION=VALUE ...]
+//	NAME KEYTYPE KEY [COMMENT ...] ROOTCAP [OPTION=VALUE ...]
+//
+// NAME is 1 to 128 bytes without control characters and ':'. PASSWORD is an
+// argon2id hash ($argon2id$v=19$m=...,t=...,p=...$salt$hash), a bcrypt hash
+// ($2a$, $2b$ or $2y$), or, as in Tahoe-LAFS, the password itself, which is
+// warned about. A word of the form $scheme$ of any other scheme is an error, so
+// that no hash is ever taken for a password. A word that begins with ssh-,
+// ecdsa- or sk- is a KEYTYPE, never a password: all of OpenSSH's plain key types
+// but DSA, RSA from 2048 bits. ROOTCAP is a read or write capability of a directory.
+//
+// A name may have several lines, any number of keys and one password, if all
+// lines carry the same ROOTCAP. An option holds for logins by its own line; its
+// VALUE is UTF-8 in which %XX stands for the byte XX, so that it can hold white
+// space. Options of this version:
+//
+//	readonly=yes|no    logins by this line get the root's read capability (default no)
+//
+// An unknown option is an error, so that a limit which this version doesn't know
+// is never ignored. Later versions add options, never words of another form.
+//
+// The file must belong to the gateway's user or root and be closed to everybody
+// else (mode 0600). It is read again when it changes; logins that are open go
+// on, and while it is wrong the accounts read before stay in force.
+//
+// # Secrets
+//
+// No error, log record or formatting verb shows a password, a hash or a
+// capability: errors name the file, the line and the word's place.
+package accounts

@@ -1,0 +1,127 @@
+package accounts
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// Bounds of an accounts file, in bytes.
+const (
+	maxFile = 64 << 20
+	maxLine = 64 << 10
+)
+
+// document is an accounts file as read: every line verbatim, so that writing it
+// again changes nothing else.
+type document struct {
+	path string
+	rows []row
+}
+
+// row is one line of the file; login is nil for blank lines and comments.
+type row struct {
+	text  secret // with its line end
+	login *line
+}
+
+// parseDocument reads a whole file. The error, of kind Invalid, names the path
+// and the line of the first mistake and counts the others.
+func parseDocument(path string, b []byte) (*document, error) {
+	if len(b) > maxFile {
+		return nil, fmt.Errorf("%s: larger than %d MiB: %w", path, maxFile>>20, kind.TooLarge)
+	}
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	d := &document{path: path}
+	var faults []error
+	for text := range strings.Lines(string(b)) {
+		r, err := parseRow(text)
+		d.rows = append(d.rows, r)
+		if err != nil {
+			faults = append(faults, d.fault(len(d.rows), err))
+		}
+	}
+	if len(faults) == 0 {
+		faults = d.checkNames()
+	}
+	return d, summary(faults)
+}
+
+func parseRow(text string) (row, error) {
+	trimmed := strings.TrimSpace(text)
+	if trimmed == "" || strings.HasPrefix(trimmed, "#") {
+		return row{text: newSecret(text)}, nil
+	}
+	if len(text) > maxLine {
+		return row{text: newSecret(text)}, fmt.Errorf("the line is longer than %d bytes", maxLine)
+	}
+	l, err := parseLine(text)
+	if err != nil {
+		return row{text: newSecret(text)}, err
+	}
+	return row{text: newSecret(text), login: &l}, nil
+}
+
+// fault says where a mistake is; number counts from 1.
+func (d *document) fault(number int, err error) error {
+	return fmt.Errorf("%s:%d: %w", d.path, number, err)
+}
+
+// checkNames finds what is wrong between the lines of one name.
+func (d *document) checkNames() []error {
+	var faults []error
+	first := map[string]int{}    // name to the index of its first row
+	password := map[string]int{} // name to the index of its password row
+	for i, r := range d.rows {
+		if r.login == nil {
+			continue
+		}
+		name := r.login.name
+		if j, ok := first[name]; !ok {
+			first[name] = i
+		} else if !sameCap(d.rows[j].login.root, r.login.root) {
+			faults = append(faults, d.fault(i+1, fmt.Errorf("%q has another root capability than on line %d", name, j+1)))
+		}
+		if r.login.key != nil {
+			continue
+		}
+		if j, ok := password[name]; ok {
+			faults = append(faults, d.fault(i+1, fmt.Errorf("%q has a password already, on line %d", name, j+1)))
+		}
+		password[name] = i
+	}
+	return faults
+}
+
+// wrongFile is an error of kind Invalid whose text is only that of its cause.
+type wrongFile struct{ cause error }
+
+func (e wrongFile) Error() string   { return e.cause.Error() }
+func (e wrongFile) Unwrap() []error { return []error{kind.Invalid, e.cause} }
+
+// summary makes one error of many.
+func summary(faults []error) error {
+	switch n := len(faults); n {
+	case 0:
+		return nil
+	case 1:
+		return wrongFile{faults[0]}
+	default:
+		return wrongFile{fmt.Errorf("%w (and %d more mistakes)", faults[0], n-1)}
+	}
+}
+
+// bytes renders the file: every line as it was read.
+func (d *document) bytes() []byte {
+	var b bytes.Buffer
+	for _, r := range d.rows {
+		text := r.text.expose()
+		b.WriteString(text)
+		if !strings.HasSuffix(text, "\n") {
+			b.WriteByte('\n')
+		}
+	}
+	return b.Bytes()
+}

@@ -1,0 +1,223 @@
+package accounts
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// Options of OpenFile. The zero value logs nowhere and warns of no root.
+type Options struct {
+	Log *slog.Logger
+
+	// CanOpen tells whether this build can open a root of this form; accounts
+	// whose root it can't open are warned about. Nil: it can open all.
+	CanOpen func(caps.Cap) bool
+}
+
+// File is an Authenticator over an accounts file. It reads the file again when
+// it has changed: looked at with every login, and by Watch.
+type File struct {
+	path string
+	opts Options
+	key  []byte // of this process: plain passwords are compared under it
+	gate *gate
+
+	current atomic.Pointer[set]
+
+	mu   sync.Mutex // guards the fields below and the reading of the file
+	seen version    // what the last look found, good or wrong
+}
+
+// OpenFile reads the accounts file at path. Errors name the file and line:
+// NotExist; Denied if others than the owner can read it; Invalid for a mistake in it.
+func OpenFile(path string, o Options) (*File, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	f := &File{path: path, opts: o, key: make([]byte, 32), gate: newGate()}
+	if _, err := rand.Read(f.key); err != nil {
+		return nil, err
+	}
+	b, v, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("accounts: %w", err)
+	}
+	d, err := parseDocument(path, b)
+	if err != nil {
+		return nil, fmt.Errorf("accounts: %w", err)
+	}
+	f.seen = v
+	f.use(d)
+	return f, nil
+}
+
+// Authenticate implements Authenticator.
+func (f *File) Authenticate(ctx context.Context, name string, c Credential) (Account, error) {
+	f.Refresh()
+	s := f.current.Load()
+	switch c := c.(type) {
+	case Password:
+		return s.byPassword(ctx, f.gate, f.key, name, c)
+	case PublicKey:
+		return s.byKey(name, c)
+	}
+	return Account{}, fmt.Errorf("accounts: credential of type %T: %w", c, kind.Unsupported)
+}
+
+// Refresh looks whether the file has changed since it was read last, and if so
+// reads it. A file that is wrong or gone is logged once per change and leaves
+// the accounts as they were.
+func (f *File) Refresh() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now, err := statFile(f.path); err == nil && f.seen.settledAs(now) {
+		return
+	}
+	b, v, err := readFile(f.path)
+	if err != nil {
+		f.complain(version{broken: err.Error()}, err)
+		return
+	}
+	if v.digest == f.seen.digest && f.seen.broken == "" {
+		f.seen = v // touched, or read again because it had just been written
+		return
+	}
+	d, err := parseDocument(f.path, b)
+	if err != nil {
+		f.complain(v, err)
+		return
+	}
+	f.seen = v
+	f.use(d)
+	f.opts.Log.Info("accounts file read again", "path", f.path, "accounts", len(f.current.Load().names))
+}
+
+// complain logs a wrong version of the file once.
+func (f *File) complain(v version, err error) {
+	if v.broken != "" && v.broken == f.seen.broken {
+		return
+	}
+	f.seen = v
+	f.opts.Log.Error("accounts file is wrong; the accounts read before stay in force", "path", f.path, "error", err)
+}
+
+// Watch calls Refresh at every tick until ctx ends, so that mistakes are logged
+// when they are made, not at the next login.
+func (f *File) Watch(ctx context.Context, ticks <-chan time.Time) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks:
+			f.Refresh()
+		}
+	}
+}
+
+// use puts a good document in force and warns about what is unwise in it.
+func (f *File) use(d *document) {
+	s := newSet(d, f.key)
+	f.current.Store(s)
+	if len(s.names) == 0 {
+		f.opts.Log.Warn("accounts file holds no account: nobody can log in", "path", f.path)
+	}
+	var plain []string
+	for _, name := range s.names {
+		e := s.byName[name]
+		if e.password != nil && e.password.scheme == "plain" {
+			plain = append(plain, name)
+		}
+		if f.opts.CanOpen != nil && !f.opts.CanOpen(e.root) {
+			f.opts.Log.Warn("this version can't open the account's root yet: its logins will be refused",
+				"account", name, "root", e.root)
+		}
+	}
+	if len(plain) > 0 {
+		f.opts.Log.Warn("accounts file holds passwords as plain text; `truckee account passwd NAME` stores a hash instead",
+			"path", f.path, "accounts", len(plain), "first", plain[0])
+	}
+}
+
+// version identifies the contents of the file.
+type version struct {
+	dev, ino     uint64
+	size         int64
+	mtime, ctime unix.Timespec
+	read         time.Time // when it was read
+	digest       [sha256.Size]byte
+	broken       string // it couldn't be read, for this reason
+}
+
+// racy is how long after its last change a file may change again without
+// another time stamp or size.
+const racy = 2 * time.Second
+
+// settledAs reports whether the file is for certain still what was read.
+func (v version) settledAs(now version) bool {
+	return v.broken == "" && v.dev == now.dev && v.ino == now.ino && v.size == now.size &&
+		v.mtime == now.mtime && v.ctime == now.ctime &&
+		v.read.Sub(time.Unix(v.ctime.Unix())).Abs() > racy
+}
+
+func versionOf(st *unix.Stat_t) version {
+	return version{dev: st.Dev, ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
+}
+
+func statFile(path string) (version, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return version{}, err
+	}
+	return versionOf(&st), nil
+}
+
+// readFile reads the file if only its owner, who is this process's user or
+// root, can read and change it.
+func readFile(path string) ([]byte, version, error) {
+	// O_NONBLOCK: a FIFO in the file's place must not hold up every login.
+	h, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, version{}, err
+	}
+	defer h.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(h.Fd()), &st); err != nil {
+		return nil, version{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	if err := checkOwner(path, &st); err != nil {
+		return nil, version{}, err
+	}
+	b, err := io.ReadAll(io.LimitReader(h, maxFile+1))
+	if err != nil {
+		return nil, version{}, err
+	}
+	v := versionOf(&st)
+	v.read, v.digest = time.Now(), sha256.Sum256(b)
+	return b, v, nil
+}
+
+// checkOwner refuses a file that others can read or change.
+func checkOwner(path string, st *unix.Stat_t) error {
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return fmt.Errorf("%s is no regular file: %w", path, kind.Invalid)
+	case st.Mode&0o077 != 0:
+		return fmt.Errorf("%s can be read or changed by others (mode %04o): run chmod 600 on it: %w", path, st.Mode&0o7777, kind.Denied)
+	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
+		return fmt.Errorf("%s belongs to user %d, not to the gateway's user %d: %w", path, st.Uid, os.Geteuid(), kind.Denied)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package accounts
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/truckee-fs/truckee/internal/nearest"
+)
+
+// limits is what the options of a line say.
+type limits struct {
+	readOnly bool
+}
+
+// options are the words that this version knows after the capability.
+var options = []struct {
+	name string
+	set  func(l *limits, value string) error
+}{
+	{"readonly", func(l *limits, value string) error {
+		switch value {
+		case "yes":
+			l.readOnly = true
+		case "no":
+		default:
+			return errors.New("it is yes or no")
+		}
+		return nil
+	}},
+}
+
+// optionForm tells an option from the capability before it: no capability
+// begins with a small letter, but ro. and imm., which have no = before their colon.
+var optionForm = regexp.MustCompile(`^[a-z][a-z0-9_.-]*=`)
+
+// parseOptions reads the words after the capability; first is the number of
+// the first of them in its line. Errors show no word of the line.
+func parseOptions(words []string, first int) (limits, error) {
+	var l limits
+	seen := map[string]bool{}
+	for i, word := range words {
+		name, raw, _ := strings.Cut(word, "=")
+		set := findOption(name)
+		if set == nil {
+			return limits{}, unknownOption(name, first+i)
+		}
+		if seen[name] {
+			return limits{}, fmt.Errorf("option %s stands twice", name)
+		}
+		seen[name] = true
+		value, err := unescape(raw)
+		if err != nil {
+			return limits{}, fmt.Errorf("option %s: %w", name, err)
+		}
+		if err := set(&l, value); err != nil {
+			return limits{}, fmt.Errorf("option %s: %w", name, err)
+		}
+	}
+	return l, nil
+}
+
+func findOption(name string) func(*limits, string) error {
+	for _, o := range options {
+		if o.name == name {
+			return o.set
+		}
+	}
+	return nil
+}
+
+func unknownOption(name string, word int) error {
+	names := make([]string, len(options))
+	for i, o := range options {
+		names[i] = o.name
+	}
+	if near, ok := nearest.Word(name, names); ok {
+		return fmt.Errorf("word %d is an unknown option; did you mean %s?", word, near)
+	}
+	return fmt.Errorf("word %d is an unknown option; known are: %s", word, strings.Join(names, ", "))
+}
+
+// unescape replaces %XX by the byte XX. The result is valid UTF-8.
+func unescape(raw string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '%' {
+			b.WriteByte(raw[i])
+			continue
+		}
+		if i+2 >= len(raw) || unhex(raw[i+1]) < 0 || unhex(raw[i+2]) < 0 {
+			return "", errors.New("% is not followed by two hex digits")
+		}
+		b.WriteByte(byte(unhex(raw[i+1])<<4 | unhex(raw[i+2])))
+		i += 2
+	}
+	if !utf8.ValidString(b.String()) {
+		return "", errors.New("the value is not UTF-8")
+	}
+	return b.String(), nil
+}
+
+func unhex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}

@@ -1,0 +1,163 @@
+package accounts
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// set is the accounts of one good version of the file. It doesn't change.
+type set struct {
+	byName    map[string]*entry
+	names     []string    // in the file's order
+	passwords []*password // all of them, for names that have none
+}
+
+// entry is all that the lines of one name say.
+type entry struct {
+	root     caps.Cap
+	password *password
+	keys     []keyLogin
+}
+
+type password struct {
+	hash   hash
+	scheme string // "argon2id", "bcrypt", "plain"
+	limits limits
+}
+
+type keyLogin struct {
+	Key
+	limits limits
+}
+
+// newSet builds the accounts of a document without mistakes. What plain
+// passwords are compared by depends on key, so that none is kept.
+func newSet(d *document, key []byte) *set {
+	s := &set{byName: map[string]*entry{}}
+	for _, r := range d.rows {
+		l := r.login
+		if l == nil {
+			continue
+		}
+		e := s.byName[l.name]
+		if e == nil {
+			e = &entry{root: l.root}
+			s.byName[l.name] = e
+			s.names = append(s.names, l.name)
+		}
+		if l.key != nil {
+			e.keys = append(e.keys, keyLogin{Key: *l.key, limits: l.limits})
+			continue
+		}
+		e.password = newPassword(l, key)
+		s.passwords = append(s.passwords, e.password)
+	}
+	return s
+}
+
+func newPassword(l *line, key []byte) *password {
+	p := &password{hash: l.hash, limits: l.limits, scheme: "argon2id"}
+	switch l.hash.(type) {
+	case *bcryptHash:
+		p.scheme = "bcrypt"
+	case nil:
+		p.scheme = "plain"
+		p.hash = &plainHash{key: key, sum: keyedSum(key, []byte(l.secret.expose()))}
+	}
+	return p
+}
+
+// plainHash stands in for a password that the file holds as it is.
+type plainHash struct{ key, sum []byte }
+
+func (h *plainHash) match(password []byte) bool {
+	return hmac.Equal(keyedSum(h.key, password), h.sum)
+}
+
+func (*plainHash) memory() int64 { return 0 }
+
+func keyedSum(key, text []byte) []byte {
+	m := hmac.New(sha256.New, key)
+	m.Write(text)
+	return m.Sum(nil)
+}
+
+// sameCap compares two capabilities in constant time.
+func sameCap(a, b caps.Cap) bool {
+	return subtle.ConstantTimeCompare([]byte(a.Reveal()), []byte(b.Reveal())) == 1
+}
+
+// byPassword proves name by a password.
+//
+// A name without a password, or that nobody has, costs the check of the
+// password of some name that has one, always the same: so no name can be told
+// from another by the time that its refusal takes, whatever schemes the file mixes.
+func (s *set) byPassword(ctx context.Context, g *gate, key []byte, name string, try []byte) (Account, error) {
+	if len(try) > MaxPassword || len(s.passwords) == 0 {
+		return Account{}, errRefused
+	}
+	e := s.byName[name]
+	p := s.standIn(key, name)
+	real := 0
+	if e != nil && e.password != nil {
+		p, real = e.password, 1
+	}
+	ok, err := g.match(ctx, p.hash, try)
+	if err != nil {
+		return Account{}, err
+	}
+	if !ok || real == 0 {
+		return Account{}, errRefused
+	}
+	return e.account(name, p.limits)
+}
+
+// standIn picks the password whose cost a name without one has.
+func (s *set) standIn(key []byte, name string) *password {
+	n := binary.BigEndian.Uint64(keyedSum(key, []byte("stand-in\x00"+name)))
+	return s.passwords[n%uint64(len(s.passwords))]
+}
+
+// byKey proves name by a public key, or rather says which account it would
+// prove. With the same key on several lines, the first that allows the most wins.
+func (s *set) byKey(name string, wire []byte) (Account, error) {
+	e := s.byName[name]
+	if e == nil {
+		return Account{}, errRefused
+	}
+	var found *keyLogin
+	for i := range e.keys {
+		k := &e.keys[i]
+		if bytes.Equal(k.wire, wire) && (found == nil || found.limits.readOnly && !k.limits.readOnly) {
+			found = k
+		}
+	}
+	if found == nil {
+		return Account{}, errRefused
+	}
+	return e.account(name, found.limits)
+}
+
+// errRefused is the one answer to a wrong login.
+var errRefused = fmt.Errorf("accounts: log in: %w", kind.Denied)
+
+// account applies a line's limits to the root.
+func (e *entry) account(name string, l limits) (Account, error) {
+	root := e.root
+	if l.readOnly {
+		weak, ok := caps.AtMost(root, caps.AuthorityRead)
+		if !ok {
+			return Account{}, fmt.Errorf("accounts: %q: the root has no read capability: %w", name, kind.Denied)
+		}
+		root = weak
+	}
+	return Account{Name: name, Root: root}, nil
+}
