@@ -1,0 +1,115 @@
+package filetree
+
+import (
+	"crypto/cipher"
+	"fmt"
+	"slices"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// OpenChunk checks and opens a whole block that ref, of LevelChunk, refers to
+// and appends its plaintext, ref.Size bytes, to dst. Corrupt if anything of the
+// block isn't as formats.md 2 and 3 say, its exact length included; dst is then
+// returned as it was.
+func OpenChunk(dst []byte, ref Ref, sealed []byte) ([]byte, error) {
+	o, err := newOpener(ref, MaxChunkSize, sealed)
+	if err != nil {
+		return dst, err
+	}
+	if int64(len(sealed)) != o.h.ChunkSize() {
+		return dst, corruptf(ref.ID, "has %d bytes, its header says %d", len(sealed), o.h.ChunkSize())
+	}
+	old := len(dst)
+	out := slices.Grow(dst, int(o.h.Len1))
+	for i := range int(o.h.Len2) {
+		off, n := o.h.Frame(i)
+		if out, err = o.frame(i, out, sealed[off:off+n]); err != nil {
+			clear(out[old:])
+			return dst, err
+		}
+	}
+	return out[:old+int(ref.Size)], nil
+}
+
+// opener opens the frames of one chunk, whose head has been checked against the
+// reference's id and size. It is not safe for concurrent use.
+type opener struct {
+	id   blockstore.ID
+	h    blockstore.Header
+	head []byte // header and frame hashes
+	size int64  // plaintext bytes that the reference promises
+	aead cipher.AEAD
+	fc   *frameContext
+}
+
+// newOpener checks the beginning of a block, at least its head, against ref.
+// limit is the chunk size of the tree, which no padding may exceed.
+func newOpener(ref Ref, limit int64, block []byte) (*opener, error) {
+	h, err := blockstore.CheckHead(ref.ID, block)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkLength(ref, limit, h); err != nil {
+		return nil, err
+	}
+	aead, err := newAEAD(ref.Key)
+	if err != nil {
+		return nil, err
+	}
+	head := slices.Clone(block[:h.HeadSize()])
+	return &opener{ref.ID, h, head, int64(ref.Size), aead, newFrameContext(head)}, nil
+}
+
+// checkLength compares the two copies of a chunk's size: equal, unless the tail
+// is padded, and then only up to limit.
+func checkLength(ref Ref, limit int64, h blockstore.Header) error {
+	length, padded := uint64(h.Len1), h.Flags&blockstore.FlagPadded != 0
+	switch {
+	case h.Type != blockstore.TypeChunk || ref.Level != LevelChunk || ref.Size == 0:
+		return corruptf(ref.ID, "is of type %d, level %d, where a chunk is meant", h.Type, ref.Level)
+	case !padded && length != ref.Size:
+		return corruptf(ref.ID, "holds %d bytes, its reference says %d", length, ref.Size)
+	case padded && (length <= ref.Size || length > uint64(limit)):
+		return corruptf(ref.ID, "is padded to %d bytes, its reference says %d of at most %d", length, ref.Size, limit)
+	}
+	return nil
+}
+
+// frame checks sealed frame i and appends its plaintext to dst, padding
+// included, after checking that the padding is zeros.
+func (o *opener) frame(i int, dst, sealed []byte) ([]byte, error) {
+	if err := blockstore.CheckFrame(o.h, o.head, i, sealed); err != nil {
+		return dst, fmt.Errorf("chunk %v: %w", o.id, err)
+	}
+	out, err := o.aead.Open(dst, o.fc.nonceOf(i), sealed, o.fc.adOf(i))
+	if err != nil {
+		return dst, corruptf(o.id, "frame %d doesn't open with the key of its reference", i)
+	}
+	plain := out[len(dst):]
+	begin := int64(i) * blockstore.FrameSize
+	if surplus := begin + int64(len(plain)) - o.size; surplus > 0 {
+		pad := plain[max(0, int64(len(plain))-surplus):]
+		if slices.ContainsFunc(pad, func(b byte) bool { return b != 0 }) {
+			clear(plain)
+			return dst, corruptf(o.id, "padding of frame %d isn't zero", i)
+		}
+	}
+	return out, nil
+}
+
+// corruptf is an error of kind Corrupt about the block id.
+func corruptf(id blockstore.ID, format string, args ...any) error {
+	return fmt.Errorf("filetree: block %v %s: %w", id, fmt.Sprintf(format, args...), kind.Corrupt)
+}
+
+// verifyKey is Kv = KDF(Kr, "fnode-verify", "") (formats.md 3), and no key if
+// there is no Kr.
+func verifyKey(kr caps.Key) caps.Key {
+	if kr.Raw() == nil {
+		return caps.Key{}
+	}
+	return kr.Derive("fnode-verify")
+}
