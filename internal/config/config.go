@@ -1,0 +1,72 @@
+package config
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Config is everything that a node can be told. The tags: key in its section,
+// default as text, flag if it isn't --SECTION-KEY, min and max of numbers, sizes
+// and durations, one of the words allowed, help for the manual.
+type Config struct {
+	Node       Node       `section:"node" help:"The process."`
+	SFTPD      SFTPD      `section:"sftpd" help:"The SFTP frontend."`
+	Blockstore Blockstore `section:"blockstore" help:"Where encrypted blocks lie."`
+	Metastore  Metastore  `section:"metastore" help:"The database: slots, tree nodes, the block index."`
+	Filestore  Filestore  `section:"filestore" help:"How files are cut, and what memory may be used."`
+}
+
+// Node is about the process.
+type Node struct {
+	Nickname        string        `key:"nickname" help:"Added to every log record as node=, to tell gateways apart."`
+	LogLevel        slog.Level    `key:"log_level" flag:"log-level" default:"info" help:"Least level that is logged: debug, info, warn or error."`
+	LogFormat       string        `key:"log_format" flag:"log-format" default:"text" one:"text json" help:"text or json, on standard error."`
+	AllowSoftAES    bool          `key:"allow_soft_aes" flag:"allow-soft-aes" default:"false" help:"Start on a processor without AES instructions, where encryption is slow and its timing depends on the key."`
+	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"30s" min:"0s" help:"On SIGTERM, how long open sessions may go on to finish their requests."`
+}
+
+// SFTPD is about the SFTP frontend.
+type SFTPD struct {
+	Enabled          bool          `key:"enabled" default:"true" help:"Serve SFTP."`
+	Port             Listen        `key:"port" flag:"sftp" default:"127.0.0.1:8022" help:"Where to listen: HOST:PORT, or Tahoe-LAFS's tcp:PORT:interface=ADDRESS. Without a host or interface, on all addresses."`
+	HostKeys         []Path        `key:"host_keys" help:"Host key files, OpenSSH private keys without a passphrase. None: private/ssh_host_ed25519_key, …_ecdsa_key and …_rsa_key, which the first start makes."`
+	HostPrivkeyFile  Path          `key:"host_privkey_file" help:"One host key file, as Tahoe-LAFS names it."`
+	HostPubkeyFile   Path          `key:"host_pubkey_file" help:"Its public key, as Tahoe-LAFS names it: it must belong to host_privkey_file."`
+	AccountsFile     Path          `key:"accounts.file" default:"private/accounts" help:"The accounts file: who may log in, by what, to which root capability."`
+	AccountsURL      string        `key:"accounts.url" help:"An account server. Not supported by this version: setting it is an error."`
+	MaxConns         int           `key:"max_conns" default:"1000" min:"1" help:"Connections at a time, logged in or not."`
+	MaxHandshakes    int           `key:"max_handshakes" default:"100" min:"1" help:"Connections at a time that have not logged in yet."`
+	MaxSessions      int           `key:"max_sessions" default:"100" min:"1" help:"Connections at a time of one account."`
+	MaxChannels      int           `key:"max_channels" default:"10" min:"1" help:"Channels at a time in one connection."`
+	MaxHandles       int           `key:"max_handles" default:"1000" min:"1" help:"Files and directories open at a time in one channel."`
+	LoginAttempts    int           `key:"login_attempts" default:"6" min:"1" help:"Wrong passwords and signatures that end a connection."`
+	KeyQueries       int           `key:"key_queries" default:"20" min:"1" help:"Keys that a client may offer without signing: agents offer all that they hold."`
+	HandshakeTimeout time.Duration `key:"handshake_timeout" default:"2m" min:"1s" help:"Time from connection to login."`
+	KeepAlive        time.Duration `key:"keepalive" default:"1m" min:"0s" help:"Silence after which a client is asked for a sign of life; the third unanswered one cuts the connection. 0s: never."`
+	IdleTimeout      time.Duration `key:"idle_timeout" default:"0s" min:"0s" help:"Cut a connection that sent no request for so long and has no file open for writing. 0s: never, since mounts rest for hours."`
+	Umask            Mode          `key:"umask" default:"022" help:"Permission bits taken off what clients create, octal."`
+}
+
+// Blockstore is about where blocks lie.
+type Blockstore struct {
+	Driver string `key:"driver" default:"local" one:"local" help:"local: a directory of this machine."`
+	Dir    Path   `key:"dir" default:"blocks" help:"The directory of driver local."`
+}
+
+// Metastore is about the database.
+type Metastore struct {
+	Driver string `key:"driver" default:"sqlite" one:"sqlite" help:"sqlite: one file of this machine."`
+	File   Path   `key:"file" default:"metastore.sqlite" help:"The file of driver sqlite."`
+}
+
+// Filestore is about files, and the memory that they may take.
+type Filestore struct {
+	ChunkSize    Size `key:"chunk_size" default:"1MiB" min:"256KiB" max:"4MiB" help:"Chunk size of new files, a power of two."`
+	InlineBlock  Size `key:"inline_block" default:"8KiB" max:"64KiB" help:"Blocks up to this size lie in the metastore. 0: none."`
+	CacheMemory  Size `key:"cache_memory" default:"64MiB" min:"1MiB" help:"Memory for decrypted chunks, and as much again for directories."`
+	DraftMemory  Size `key:"draft_memory" default:"8MiB" min:"1MiB" help:"Memory for the unsaved bytes of one open file; beyond it they go, encrypted, to the spool."`
+	DirtyMemory  Size `key:"dirty_memory" default:"48MiB" min:"1MiB" help:"Memory for the unsaved bytes of all open files."`
+	FlightMemory Size `key:"flight_memory" default:"32MiB" min:"8MiB" help:"Memory for blocks on their way to the blockstore."`
+	SpoolDir     Path `key:"spool_dir" default:"spool" help:"The directory of the encrypted spool, which dies with the process."`
+	SpoolLimit   Size `key:"spool_limit" default:"16GiB" min:"0" help:"What the spool may hold."`
+}
