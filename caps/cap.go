@@ -29,8 +29,7 @@ type Cap interface {
 	sealed()
 }
 
-// body is what each form implements once for each of its authorities, behind
-// a pointer. The three interfaces below keep the authorities apart.
+// body is what each form implements once for each of its authorities. The three interfaces below keep the authorities apart.
 type body interface {
 	form() Form
 	isDir() bool
@@ -55,36 +54,34 @@ type verifyBody interface {
 
 // Write is the authority to read and replace one mutable object.
 type Write struct {
-	_ [0]func()
-
-	writes writeBody
+	writes hidden[writeBody]
 }
 
 // Authority returns AuthorityWrite.
 func (w Write) Authority() Authority { return AuthorityWrite }
 
 // Form returns how the object is stored.
-func (w Write) Form() Form { return formOf(w.writes) }
+func (w Write) Form() Form { return formOf(w.writes.show()) }
 
 // IsDir reports whether the object is a directory.
-func (w Write) IsDir() bool { return w.writes != nil && w.writes.isDir() }
+func (w Write) IsDir() bool { return w.writes != nil && w.writes.show().isDir() }
 
 // Index returns the object's public name.
-func (w Write) Index() Index { return indexIn(w.writes) }
+func (w Write) Index() Index { return indexIn(w.writes.show()) }
 
 // Read weakens w.
 func (w Write) Read() Read {
 	if w.writes == nil {
 		return Read{}
 	}
-	return Read{reads: w.writes.read()}
+	return Read{hide(w.writes.show().read())}
 }
 
 // Verify weakens w by two steps.
 func (w Write) Verify() (Verify, bool) { return w.Read().Verify() }
 
 // Reveal returns the canonical text, the secret.
-func (w Write) Reveal() string { return textOf(w.writes) }
+func (w Write) Reveal() string { return textOf(w.writes.show()) }
 
 // Format prints a placeholder with the public name, whatever the verb.
 func (w Write) Format(s fmt.State, _ rune) { io.WriteString(s, w.redacted()) }
@@ -92,39 +89,40 @@ func (w Write) Format(s fmt.State, _ rune) { io.WriteString(s, w.redacted()) }
 // LogValue logs a placeholder with the public name.
 func (w Write) LogValue() slog.Value { return slog.StringValue(w.redacted()) }
 
-func (w Write) redacted() string { return redact(AuthorityWrite, w.writes) }
+func (w Write) redacted() string { return redact(AuthorityWrite, w.writes.show()) }
 func (Write) sealed()            {}
 
 // Read is the authority to read one object.
 type Read struct {
-	_ [0]func()
-
-	reads readBody
+	reads hidden[readBody]
 }
 
 // Authority returns AuthorityRead.
 func (r Read) Authority() Authority { return AuthorityRead }
 
 // Form returns how the object is stored.
-func (r Read) Form() Form { return formOf(r.reads) }
+func (r Read) Form() Form { return formOf(r.reads.show()) }
 
 // IsDir reports whether the object is a directory.
-func (r Read) IsDir() bool { return r.reads != nil && r.reads.isDir() }
+func (r Read) IsDir() bool { return r.reads != nil && r.reads.show().isDir() }
 
 // Index returns the object's public name, the zero Index for a literal.
-func (r Read) Index() Index { return indexIn(r.reads) }
+func (r Read) Index() Index { return indexIn(r.reads.show()) }
 
 // Verify weakens r. It is false for a literal.
 func (r Read) Verify() (Verify, bool) {
 	if r.reads == nil {
 		return Verify{}, false
 	}
-	v := r.reads.verify()
-	return Verify{checks: v}, v != nil
+	v := r.reads.show().verify()
+	if v == nil {
+		return Verify{}, false
+	}
+	return Verify{hide(v)}, true
 }
 
 // Reveal returns the canonical text, the secret.
-func (r Read) Reveal() string { return textOf(r.reads) }
+func (r Read) Reveal() string { return textOf(r.reads.show()) }
 
 // Format prints a placeholder with the public name, whatever the verb.
 func (r Read) Format(s fmt.State, _ rune) { io.WriteString(s, r.redacted()) }
@@ -132,35 +130,33 @@ func (r Read) Format(s fmt.State, _ rune) { io.WriteString(s, r.redacted()) }
 // LogValue logs a placeholder with the public name.
 func (r Read) LogValue() slog.Value { return slog.StringValue(r.redacted()) }
 
-func (r Read) redacted() string { return redact(AuthorityRead, r.reads) }
+func (r Read) redacted() string { return redact(AuthorityRead, r.reads.show()) }
 func (Read) sealed()            {}
 
 // Verify is the authority to check and repair what is stored of one object
 // without reading it.
 type Verify struct {
-	_ [0]func()
-
-	checks verifyBody
+	checks hidden[verifyBody]
 }
 
 // Authority returns AuthorityVerify.
 func (v Verify) Authority() Authority { return AuthorityVerify }
 
 // Form returns how the object is stored.
-func (v Verify) Form() Form { return formOf(v.checks) }
+func (v Verify) Form() Form { return formOf(v.checks.show()) }
 
 // IsDir reports whether the object is a directory.
-func (v Verify) IsDir() bool { return v.checks != nil && v.checks.isDir() }
+func (v Verify) IsDir() bool { return v.checks != nil && v.checks.show().isDir() }
 
 // Index returns the object's public name.
-func (v Verify) Index() Index { return indexIn(v.checks) }
+func (v Verify) Index() Index { return indexIn(v.checks.show()) }
 
 // Verify returns v itself.
 func (v Verify) Verify() (Verify, bool) { return v, v.checks != nil }
 
 // Reveal returns the canonical text, the secret: whoever has it can tell what
 // the object's blocks are and how many entries it has.
-func (v Verify) Reveal() string { return textOf(v.checks) }
+func (v Verify) Reveal() string { return textOf(v.checks.show()) }
 
 // Format prints a placeholder with the public name, whatever the verb.
 func (v Verify) Format(s fmt.State, _ rune) { io.WriteString(s, v.redacted()) }
@@ -168,7 +164,7 @@ func (v Verify) Format(s fmt.State, _ rune) { io.WriteString(s, v.redacted()) }
 // LogValue logs a placeholder with the public name.
 func (v Verify) LogValue() slog.Value { return slog.StringValue(v.redacted()) }
 
-func (v Verify) redacted() string { return redact(AuthorityVerify, v.checks) }
+func (v Verify) redacted() string { return redact(AuthorityVerify, v.checks.show()) }
 func (Verify) sealed()            {}
 
 func formOf(b body) Form {

@@ -18,7 +18,7 @@ import (
 // can be listed and removed, and not linked again. A type that isn't known is
 // an Unknown without an error. The Cap is never nil.
 func ParseChild(text string, deepImmutable bool) (Cap, error) {
-	opaque := Unknown{text: &text}
+	opaque := Unknown{hide(text)}
 	rest, immutable := strings.CutPrefix(text, immutablePrefix)
 	readOnly := false
 	if !immutable {
@@ -112,5 +112,5 @@ func unknownLink(write, read string, deepImmutable bool) (Link, error) {
 	if write == "" {
 		return Link{Read: r}, nil
 	}
-	return Link{Write: Unknown{text: &write}, Read: r}, nil
+	return Link{Write: Unknown{hide(write)}, Read: r}, nil
 }

@@ -23,8 +23,8 @@
 // # Secrets stay inside
 //
 // No formatting verb, JSON, slog handler or error shows a key or a
-// capability: keys lie behind pointers, and every type that holds one prints
-// a placeholder, such as cap(read SDMF directory i5nhq74z). Two methods give
+// capability: what is secret lies behind a function value, which no printer
+// follows, and every type that holds one prints a placeholder, such as cap(read SDMF directory i5nhq74z). Two methods give
 // the secret out, Reveal (of a capability) and Raw (of a Key); the packages
 // that may call them are listed in the module's architecture test. The key
 // types can't be compared with ==; Equal takes the same time for every key.

@@ -4,16 +4,18 @@ import "strconv"
 
 // encode returns the base32 text of k, of 32 zero bytes for the zero Key.
 func (k Key) encode() string {
-	if k.bytes == nil {
-		return encode32(make([]byte, KeySize))
+	raw := k.Raw()
+	if raw == nil {
+		raw = new([KeySize]byte)
 	}
-	return encode32(k.bytes[:])
+	return encode32(raw[:])
 }
 
 // parse sets k to the key that s encodes.
 func (k *Key) parse(s string) bool {
-	k.bytes = new([KeySize]byte)
-	return fixed32(k.bytes[:], s)
+	raw := new([KeySize]byte)
+	*k = Key{hide(raw)}
+	return fixed32(raw[:], s)
 }
 
 func rootText(k Key, root RootID, level uint8) string {

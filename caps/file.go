@@ -43,17 +43,17 @@ type FileVerify struct {
 // OfFileRead returns the capability of f; the empty literal if its Size is 0.
 func OfFileRead(f FileRead) Read {
 	if f.Size == 0 {
-		return Read{reads: &literal{}}
+		return Read{hide[readBody](&literal{})}
 	}
-	return Read{reads: &fileRead{f}}
+	return Read{hide[readBody](&fileRead{f})}
 }
 
 // OfFileVerify returns the capability of f.
-func OfFileVerify(f FileVerify) Verify { return Verify{checks: &fileVerify{f}} }
+func OfFileVerify(f FileVerify) Verify { return Verify{hide[verifyBody](&fileVerify{f})} }
 
 // FileRead returns the authority over the file, if r is of FormFile.
 func (r Read) FileRead() (FileRead, bool) {
-	b, ok := r.reads.(*fileRead)
+	b, ok := r.reads.show().(*fileRead)
 	if !ok {
 		return FileRead{}, false
 	}
@@ -62,7 +62,7 @@ func (r Read) FileRead() (FileRead, bool) {
 
 // FileVerify returns the authority over the file, if v is of FormFile.
 func (v Verify) FileVerify() (FileVerify, bool) {
-	b, ok := v.checks.(*fileVerify)
+	b, ok := v.checks.show().(*fileVerify)
 	if !ok {
 		return FileVerify{}, false
 	}

@@ -24,14 +24,14 @@ type FrozenVerify struct {
 }
 
 // OfFrozenRead returns the capability of f.
-func OfFrozenRead(f FrozenRead) Read { return Read{reads: &frozenRead{f}} }
+func OfFrozenRead(f FrozenRead) Read { return Read{hide[readBody](&frozenRead{f})} }
 
 // OfFrozenVerify returns the capability of f.
-func OfFrozenVerify(f FrozenVerify) Verify { return Verify{checks: &frozenVerify{f}} }
+func OfFrozenVerify(f FrozenVerify) Verify { return Verify{hide[verifyBody](&frozenVerify{f})} }
 
 // FrozenRead returns the authority over the directory, if r is of FormFrozen.
 func (r Read) FrozenRead() (FrozenRead, bool) {
-	b, ok := r.reads.(*frozenRead)
+	b, ok := r.reads.show().(*frozenRead)
 	if !ok {
 		return FrozenRead{}, false
 	}
@@ -41,7 +41,7 @@ func (r Read) FrozenRead() (FrozenRead, bool) {
 // FrozenVerify returns the authority over the directory, if v is of
 // FormFrozen.
 func (v Verify) FrozenVerify() (FrozenVerify, bool) {
-	b, ok := v.checks.(*frozenVerify)
+	b, ok := v.checks.show().(*frozenVerify)
 	if !ok {
 		return FrozenVerify{}, false
 	}

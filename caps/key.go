@@ -17,17 +17,15 @@ const KeySize = 32
 // kdfPrefix begins the message of every derivation: version 1 of the formats.
 const kdfPrefix = "truckee/1/"
 
-// Key is a secret of 32 bytes. The bytes lie behind a pointer, so that no
-// formatting verb, however the key is nested, reaches them; copies of a Key
-// share them and nothing changes them. The zero Key is no key.
+// Key is a secret of 32 bytes. No formatting verb, however the key is nested,
+// reaches them; copies of a Key share them and nothing changes them. Keys are
+// compared by Equal, never by ==. The zero Key is no key.
 type Key struct {
-	_ [0]func() // keys are compared by Equal, never by ==
-
-	bytes *[KeySize]byte
+	bytes hidden[*[KeySize]byte]
 }
 
 // KeyOf returns the key made of b.
-func KeyOf(b [KeySize]byte) Key { return Key{bytes: &b} }
+func KeyOf(b [KeySize]byte) Key { return Key{hide(&b)} }
 
 // KeyFromSlice returns the key made of a copy of b, or Invalid if b isn't 32
 // bytes long.
@@ -40,7 +38,7 @@ func KeyFromSlice(b []byte) (Key, error) {
 
 // Raw returns the secret bytes themselves, for ciphers and encoders; they must
 // not be changed. It is nil for the zero Key only.
-func (k Key) Raw() *[KeySize]byte { return k.bytes }
+func (k Key) Raw() *[KeySize]byte { return k.bytes.show() }
 
 // IsZero reports whether k is no key: the zero Key or 32 zero bytes, which
 // stand for an absent key in the formats.
@@ -50,7 +48,7 @@ func (k Key) IsZero() bool { return k.Equal(Key{}) }
 // zero Key equals 32 zero bytes.
 func (k Key) Equal(o Key) bool {
 	var zero [KeySize]byte
-	a, b := k.bytes, o.bytes
+	a, b := k.Raw(), o.Raw()
 	if a == nil {
 		a = &zero
 	}
@@ -66,10 +64,11 @@ func (k Key) Equal(o Key) bool {
 // only; that is what keeps the derivations apart. Deriving from the zero Key
 // panics: the result would be a key that anybody knows.
 func (k Key) Derive(label string, ctx ...[]byte) Key {
-	if k.bytes == nil {
+	raw := k.Raw()
+	if raw == nil {
 		panic("caps: a key derived from no key")
 	}
-	mac := hmac.New(sha256.New, k.bytes[:])
+	mac := hmac.New(sha256.New, raw[:])
 	head := make([]byte, 0, 64)
 	head = append(head, kdfPrefix...)
 	head = append(head, label...)
@@ -80,7 +79,7 @@ func (k Key) Derive(label string, ctx ...[]byte) Key {
 	}
 	sum := new([KeySize]byte)
 	mac.Sum(sum[:0])
-	return Key{bytes: sum}
+	return Key{hide(sum)}
 }
 
 // redactedKey is all that is ever printed of a key.

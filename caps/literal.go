@@ -34,7 +34,7 @@ func parseLiteral(dir bool) parser {
 		if !ok {
 			return nil, errBase32
 		}
-		return Read{reads: &literal{dir: dir, data: data}}, nil
+		return Read{hide[readBody](&literal{dir: dir, data: data})}, nil
 	}
 }
 
@@ -44,13 +44,13 @@ func OfLiteral(data []byte) (Read, error) {
 	if len(data) > MaxLiteral {
 		return Read{}, fmt.Errorf("caps: a literal of %d bytes: %w", len(data), kind.TooLarge)
 	}
-	return Read{reads: &literal{data: bytes.Clone(data)}}, nil
+	return Read{hide[readBody](&literal{data: bytes.Clone(data)})}, nil
 }
 
 // Literal returns a copy of a literal file's bytes. It is false for everything
 // else, directories (DIR2-LIT) too: their bytes are no file.
 func (r Read) Literal() ([]byte, bool) {
-	l, ok := r.reads.(*literal)
+	l, ok := r.reads.show().(*literal)
 	if !ok || l.dir {
 		return nil, false
 	}

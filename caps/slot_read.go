@@ -10,9 +10,7 @@ import (
 // SlotRead is the read authority over one slot (formats.md 1). The zero
 // SlotRead is none.
 type SlotRead struct {
-	_ [0]func()
-
-	reader *slotRead
+	reader hidden[*slotRead]
 }
 
 type slotRead struct {
@@ -21,7 +19,7 @@ type slotRead struct {
 	rk       Key
 
 	once sync.Once // computes the field below
-	weak *slotVerify
+	weak SlotVerify
 }
 
 // NewSlotRead returns the read authority made of rk and id. Whether they
@@ -29,13 +27,13 @@ type slotRead struct {
 // the types.
 func NewSlotRead(t SlotType, rk Key, id SlotID) SlotRead {
 	t.labels()
-	return SlotRead{reader: &slotRead{slotType: t, id: id, rk: rk}}
+	return SlotRead{hide(&slotRead{slotType: t, id: id, rk: rk})}
 }
 
-func (r *slotRead) weakened() *slotVerify {
+func (r *slotRead) derived() SlotVerify {
 	r.once.Do(func() {
 		label, _ := r.slotType.labels()
-		r.weak = &slotVerify{slotType: r.slotType, id: r.id, vk: r.rk.Derive(label + "verify")}
+		r.weak = NewSlotVerify(r.slotType, r.rk.Derive(label+"verify"), r.id)
 	})
 	return r.weak
 }
@@ -45,26 +43,26 @@ func (r SlotRead) IsZero() bool { return r.reader == nil }
 
 // Type returns the slot's type; 0 for the zero SlotRead.
 func (r SlotRead) Type() SlotType {
-	if r.reader == nil {
-		return 0
+	if s := r.reader.show(); s != nil {
+		return s.slotType
 	}
-	return r.reader.slotType
+	return 0
 }
 
 // ID returns the slot's id.
 func (r SlotRead) ID() SlotID {
-	if r.reader == nil {
-		return SlotID{}
+	if s := r.reader.show(); s != nil {
+		return s.id
 	}
-	return r.reader.id
+	return SlotID{}
 }
 
 // ReadKey returns rk.
 func (r SlotRead) ReadKey() Key {
-	if r.reader == nil {
-		return Key{}
+	if s := r.reader.show(); s != nil {
+		return s.rk
 	}
-	return r.reader.rk
+	return Key{}
 }
 
 // Equal reports, in constant time for the keys, whether both are the same
@@ -75,10 +73,10 @@ func (r SlotRead) Equal(o SlotRead) bool {
 
 // Verify weakens r.
 func (r SlotRead) Verify() SlotVerify {
-	if r.reader == nil {
-		return SlotVerify{}
+	if s := r.reader.show(); s != nil {
+		return s.derived()
 	}
-	return SlotVerify{verifier: r.reader.weakened()}
+	return SlotVerify{}
 }
 
 // Format prints the slot's public name only, whatever the verb.
@@ -89,22 +87,24 @@ func (r SlotRead) LogValue() slog.Value { return slog.StringValue(OfSlotRead(r).
 
 // OfSlotRead returns the capability of r.
 func OfSlotRead(r SlotRead) Read {
-	if r.reader == nil {
-		return Read{}
+	if s := r.reader.show(); s != nil {
+		return Read{hide[readBody](s)}
 	}
-	return Read{reads: r.reader}
+	return Read{}
 }
 
 // SlotRead returns the authority over the slot, if r is of FormSlot.
 func (r Read) SlotRead() (SlotRead, bool) {
-	b, ok := r.reads.(*slotRead)
-	return SlotRead{reader: b}, ok
+	if s, ok := r.reads.show().(*slotRead); ok {
+		return SlotRead{hide(s)}, true
+	}
+	return SlotRead{}, false
 }
 
 func (r *slotRead) form() Form         { return FormSlot }
 func (r *slotRead) isDir() bool        { return r.slotType == SlotDirectory }
 func (r *slotRead) index() Index       { return indexOf(r.id[:]) }
-func (r *slotRead) verify() verifyBody { return r.weakened() }
+func (r *slotRead) verify() verifyBody { return r.derived().verifier.show() }
 func (r *slotRead) text() string       { return slotText(r.slotType, "-RO:", r.rk, r.id) }
 
 func parseSlotRead(t SlotType) parser {

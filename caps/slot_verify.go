@@ -10,9 +10,7 @@ import (
 // holds, without reading names or data (formats.md 1). The zero SlotVerify is
 // none.
 type SlotVerify struct {
-	_ [0]func()
-
-	verifier *slotVerify
+	verifier hidden[*slotVerify]
 }
 
 type slotVerify struct {
@@ -25,7 +23,7 @@ type slotVerify struct {
 // is none of the types.
 func NewSlotVerify(t SlotType, vk Key, id SlotID) SlotVerify {
 	t.labels()
-	return SlotVerify{verifier: &slotVerify{slotType: t, id: id, vk: vk}}
+	return SlotVerify{hide(&slotVerify{slotType: t, id: id, vk: vk})}
 }
 
 // IsZero reports whether v is the zero SlotVerify.
@@ -33,26 +31,26 @@ func (v SlotVerify) IsZero() bool { return v.verifier == nil }
 
 // Type returns the slot's type; 0 for the zero SlotVerify.
 func (v SlotVerify) Type() SlotType {
-	if v.verifier == nil {
-		return 0
+	if s := v.verifier.show(); s != nil {
+		return s.slotType
 	}
-	return v.verifier.slotType
+	return 0
 }
 
 // ID returns the slot's id.
 func (v SlotVerify) ID() SlotID {
-	if v.verifier == nil {
-		return SlotID{}
+	if s := v.verifier.show(); s != nil {
+		return s.id
 	}
-	return v.verifier.id
+	return SlotID{}
 }
 
 // VerifyKey returns vk.
 func (v SlotVerify) VerifyKey() Key {
-	if v.verifier == nil {
-		return Key{}
+	if s := v.verifier.show(); s != nil {
+		return s.vk
 	}
-	return v.verifier.vk
+	return Key{}
 }
 
 // Equal reports, in constant time for the keys, whether both are the same
@@ -69,16 +67,18 @@ func (v SlotVerify) LogValue() slog.Value { return slog.StringValue(OfSlotVerify
 
 // OfSlotVerify returns the capability of v.
 func OfSlotVerify(v SlotVerify) Verify {
-	if v.verifier == nil {
-		return Verify{}
+	if s := v.verifier.show(); s != nil {
+		return Verify{hide[verifyBody](s)}
 	}
-	return Verify{checks: v.verifier}
+	return Verify{}
 }
 
 // SlotVerify returns the authority over the slot, if v is of FormSlot.
 func (v Verify) SlotVerify() (SlotVerify, bool) {
-	b, ok := v.checks.(*slotVerify)
-	return SlotVerify{verifier: b}, ok
+	if s, ok := v.checks.show().(*slotVerify); ok {
+		return SlotVerify{hide(s)}, true
+	}
+	return SlotVerify{}, false
 }
 
 func (v *slotVerify) form() Form   { return FormSlot }

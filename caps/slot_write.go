@@ -14,9 +14,7 @@ import (
 // the first use and kept; copies share it. The zero SlotWrite is none: it has
 // no key and can't sign.
 type SlotWrite struct {
-	_ [0]func()
-
-	seeded *slotWrite
+	seeded hidden[*slotWrite]
 }
 
 type slotWrite struct {
@@ -26,23 +24,23 @@ type slotWrite struct {
 	once sync.Once // computes the fields below
 	wk   Key
 	sign ed25519.PrivateKey
-	weak *slotRead
+	weak SlotRead
 }
 
 // NewSlotWrite returns the write authority that seed gives. It panics if t is
 // none of the types.
 func NewSlotWrite(t SlotType, seed Key) SlotWrite {
 	t.labels()
-	return SlotWrite{seeded: &slotWrite{slotType: t, seed: seed}}
+	return SlotWrite{hide(&slotWrite{slotType: t, seed: seed})}
 }
 
 func (w *slotWrite) derived() *slotWrite {
 	w.once.Do(func() {
 		label, _ := w.slotType.labels()
 		w.wk = w.seed.Derive(label + "write")
-		w.sign = ed25519.NewKeyFromSeed(w.seed.Derive(label + "sign").bytes[:])
+		w.sign = ed25519.NewKeyFromSeed(w.seed.Derive(label + "sign").Raw()[:])
 		id := SlotIDOf(w.slotType, [32]byte(w.sign[32:]))
-		w.weak = &slotRead{slotType: w.slotType, id: id, rk: w.seed.Derive(label + "read")}
+		w.weak = NewSlotRead(w.slotType, w.seed.Derive(label+"read"), id)
 	})
 	return w
 }
@@ -52,10 +50,10 @@ func (w SlotWrite) IsZero() bool { return w.seeded == nil }
 
 // Type returns the slot's type; 0 for the zero SlotWrite.
 func (w SlotWrite) Type() SlotType {
-	if w.seeded == nil {
-		return 0
+	if s := w.seeded.show(); s != nil {
+		return s.slotType
 	}
-	return w.seeded.slotType
+	return 0
 }
 
 // ID returns the slot's id.
@@ -63,40 +61,40 @@ func (w SlotWrite) ID() SlotID { return w.Read().ID() }
 
 // Seed returns the seed itself, which a directory seals for its child.
 func (w SlotWrite) Seed() Key {
-	if w.seeded == nil {
-		return Key{}
+	if s := w.seeded.show(); s != nil {
+		return s.seed
 	}
-	return w.seeded.seed
+	return Key{}
 }
 
 // WriteKey returns wk, the key of what only writers read.
 func (w SlotWrite) WriteKey() Key {
-	if w.seeded == nil {
-		return Key{}
+	if s := w.seeded.show(); s != nil {
+		return s.derived().wk
 	}
-	return w.seeded.derived().wk
+	return Key{}
 }
 
 // PublicKey returns the Ed25519 key that the slot's records are verified by.
 func (w SlotWrite) PublicKey() [32]byte {
-	if w.seeded == nil {
-		return [32]byte{}
+	if s := w.seeded.show(); s != nil {
+		return [32]byte(s.derived().sign[32:])
 	}
-	return [32]byte(w.seeded.derived().sign[32:])
+	return [32]byte{}
 }
 
 // Sign returns the Ed25519 signature (RFC 8032) of msg, which begins with a
 // label of its own (formats.md 5). It panics for the zero SlotWrite.
 func (w SlotWrite) Sign(msg []byte) [64]byte {
-	return [64]byte(ed25519.Sign(w.seeded.derived().sign, msg))
+	return [64]byte(ed25519.Sign(w.seeded.show().derived().sign, msg))
 }
 
 // Read weakens w.
 func (w SlotWrite) Read() SlotRead {
-	if w.seeded == nil {
-		return SlotRead{}
+	if s := w.seeded.show(); s != nil {
+		return s.derived().weak
 	}
-	return SlotRead{reader: w.seeded.derived().weak}
+	return SlotRead{}
 }
 
 // Format prints the slot's public name only, whatever the verb.
@@ -107,28 +105,28 @@ func (w SlotWrite) LogValue() slog.Value { return slog.StringValue(OfSlotWrite(w
 
 // OfSlotWrite returns the capability of w.
 func OfSlotWrite(w SlotWrite) Write {
-	if w.seeded == nil {
-		return Write{}
+	if s := w.seeded.show(); s != nil {
+		return Write{hide[writeBody](s)}
 	}
-	return Write{writes: w.seeded}
+	return Write{}
 }
 
 // SlotWrite returns the authority over the slot, if w is of FormSlot.
 func (w Write) SlotWrite() (SlotWrite, bool) {
-	b, ok := w.writes.(*slotWrite)
-	return SlotWrite{seeded: b}, ok
+	if s, ok := w.writes.show().(*slotWrite); ok {
+		return SlotWrite{hide(s)}, true
+	}
+	return SlotWrite{}, false
 }
 
-func (w *slotWrite) form() Form   { return FormSlot }
-func (w *slotWrite) isDir() bool  { return w.slotType == SlotDirectory }
-func (w *slotWrite) index() Index { return w.derived().weak.index() }
-func (w *slotWrite) read() readBody {
-	return w.derived().weak
-}
+func (w *slotWrite) form() Form     { return FormSlot }
+func (w *slotWrite) isDir() bool    { return w.slotType == SlotDirectory }
+func (w *slotWrite) index() Index   { return w.read().index() }
+func (w *slotWrite) read() readBody { return w.derived().weak.reader.show() }
 
 func (w *slotWrite) text() string {
 	_, name := w.slotType.labels()
-	id := w.derived().weak.id
+	id := w.derived().weak.ID()
 	return "URI:" + name + ":" + w.seed.encode() + ":" + encode32(id[:checkSize])
 }
 

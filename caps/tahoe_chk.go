@@ -51,7 +51,7 @@ func parseCHKRead(dir bool) parser {
 		if err != nil {
 			return nil, err
 		}
-		return Read{reads: &chkRead{c, k}}, nil
+		return Read{hide[readBody](&chkRead{c, k})}, nil
 	}
 }
 
@@ -62,7 +62,7 @@ func parseCHKVerify(dir bool) parser {
 		if err != nil {
 			return nil, err
 		}
-		return Verify{checks: &chkVerify{c, k}}, nil
+		return Verify{hide[verifyBody](&chkVerify{c, k})}, nil
 	}
 }
 

@@ -81,6 +81,8 @@ func parseMutable(layout Form, dir bool, make func(mutable, tahoeKey) Cap) parse
 	}
 }
 
-func newMutableWrite(m mutable, k tahoeKey) Cap  { return Write{writes: &mutableWrite{m, k}} }
-func newMutableRead(m mutable, k tahoeKey) Cap   { return Read{reads: &mutableRead{m, k}} }
-func newMutableVerify(m mutable, k tahoeKey) Cap { return Verify{checks: &mutableVerify{m, k}} }
+func newMutableWrite(m mutable, k tahoeKey) Cap { return Write{hide[writeBody](&mutableWrite{m, k})} }
+func newMutableRead(m mutable, k tahoeKey) Cap  { return Read{hide[readBody](&mutableRead{m, k})} }
+func newMutableVerify(m mutable, k tahoeKey) Cap {
+	return Verify{hide[verifyBody](&mutableVerify{m, k})}
+}

@@ -16,9 +16,7 @@ const (
 // Unknown is a capability of the future: a text that is kept as it is, prefix
 // included, and that nothing can be computed from. It is as secret as any.
 type Unknown struct {
-	_ [0]func()
-
-	text *string
+	text hidden[string]
 }
 
 // Authority returns AuthorityNone.
@@ -47,12 +45,7 @@ func (u Unknown) ReadOnly() bool {
 func (u Unknown) Immutable() bool { return strings.HasPrefix(u.Reveal(), immutablePrefix) }
 
 // Reveal returns the text as it was given, the secret.
-func (u Unknown) Reveal() string {
-	if u.text == nil {
-		return ""
-	}
-	return *u.text
-}
+func (u Unknown) Reveal() string { return u.text.show() }
 
 const redactedUnknown = "cap(unknown)"
 
