@@ -70,20 +70,37 @@ func (k *keyring) cacheKey(id [32]byte) cacheKey {
 func (c *NodeCache) shard(id [32]byte) *cacheShard { return &c.shards[id[0]%cacheShards] }
 
 // get returns the node, nil if it isn't there or was opened with another key.
-// A nil cache holds nothing.
+// To a reader it gives what a writer decoded less the write capabilities, so
+// that readers need not decrypt what was just written. A nil cache holds
+// nothing.
 func (c *NodeCache) get(k *keyring, id [32]byte) *node {
 	if c == nil {
 		return nil
 	}
+	key := k.cacheKey(id)
 	s := c.shard(id)
+	n := s.get(key, k.rk)
+	if n != nil || key.write {
+		return n
+	}
+	key.write = true
+	if n = s.get(key, k.rk); n == nil || !n.hasWrites() {
+		return n
+	}
+	n = n.withoutWrites()
+	c.put(k, id, n)
+	return n
+}
+
+func (s *cacheShard) get(key cacheKey, rk caps.Key) *node {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	el := s.nodes[k.cacheKey(id)]
+	el := s.nodes[key]
 	if el == nil {
 		return nil
 	}
 	hit := el.Value.(*cached)
-	if !hit.rk.Equal(k.rk) {
+	if !hit.rk.Equal(rk) {
 		return nil
 	}
 	s.used.MoveToFront(el)

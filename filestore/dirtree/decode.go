@@ -24,16 +24,16 @@ type leafDecoder struct {
 
 // decodeLeaf reads the entries of a leaf. It is strict: what it accepts is the
 // only encoding of the entries that it returns. ok is false for anything else.
-func decodeLeaf(f form, s sections, withW bool) (entries []*Entry, ok bool) {
+func decodeLeaf(f form, s sections, withW bool) (items []*item, ok bool) {
 	d := &leafDecoder{form: f, v: cursor{b: s.v}, r: cursor{b: s.r}, w: cursor{b: s.w}, withW: withW}
 	n := int(d.v.u16())
 	if n == 0 || n > len(d.v.b) || n > len(s.r) {
 		return nil, false
 	}
-	entries = make([]*Entry, n)
+	items = make([]*item, n)
 	ends := make([]int, n) // of the entries' sort keys in d.names
-	for i := range entries {
-		if entries[i] = d.entry(); entries[i] == nil {
+	for i := range items {
+		if items[i] = d.item(); items[i] == nil {
 			return nil, false
 		}
 		ends[i] = len(d.names)
@@ -41,54 +41,50 @@ func decodeLeaf(f form, s sections, withW bool) (entries []*Entry, ok bool) {
 	if !d.v.done() || !d.r.done() || d.withW && !d.w.done() {
 		return nil, false
 	}
-	return entries, d.name(entries, ends)
+	return items, d.name(items, ends)
 }
 
-// name gives the entries their names and sort keys, cut from one string, and
+// name gives the items their names and sort keys, cut from one string, and
 // checks their order.
-func (d *leafDecoder) name(entries []*Entry, ends []int) bool {
+func (d *leafDecoder) name(items []*item, ends []int) bool {
 	all, at := string(d.names), 0
-	for i, e := range entries {
-		e.enc.key = all[at:ends[i]]
-		e.Name = e.enc.key
-		if e.Kind.IsDir() {
-			e.Name = e.Name[:len(e.Name)-1]
+	for i, it := range items {
+		it.key = all[at:ends[i]]
+		it.e.Name = it.key
+		if it.e.Kind.IsDir() {
+			it.e.Name = it.key[:len(it.key)-1]
 		}
 		at = ends[i]
-		if !d.form.nameOK(e.Name) || i > 0 && e.enc.key <= entries[i-1].enc.key {
+		if !d.form.nameOK(it.e.Name) || i > 0 && it.key <= items[i-1].key {
 			return false
 		}
 	}
-	return d.form != formFile || len(entries) == 1
+	return d.form != formFile || len(items) == 1
 }
 
-// entry reads the next entry but for its name, nil if it isn't well formed.
-func (d *leafDecoder) entry() *Entry {
-	c := new(struct {
-		e Entry
-		x encoding
-	})
-	e := &c.e
-	e.enc = &c.x
+// item reads the next entry but for its name, nil if it isn't well formed.
+func (d *leafDecoder) item() *item {
+	it := newItem()
+	e := &it.e
 	v := d.v.b
 	l := decodeLink(&d.v)
-	c.x.v = v[:len(v)-len(d.v.b)]
+	it.v = v[:len(v)-len(d.v.b)]
 	e.Kind = l.kind
 	name := d.nextName(l.kind.IsDir())
 	r := d.r.b
 	d.meta(e)
-	d.keys(e, &l)
-	c.x.r = r[:len(r)-len(d.r.b)]
+	d.keys(it, &l)
+	it.r = r[:len(r)-len(d.r.b)]
 	if d.withW {
 		w := d.w.b
-		d.writes(e)
-		c.x.w = w[:len(w)-len(d.w.b)]
+		d.writes(it)
+		it.w = w[:len(w)-len(d.w.b)]
 	}
 	if d.v.bad || d.r.bad || d.w.bad || !d.form.admits(e.Kind) || !e.sizeValid() ||
-		c.x.size("")+name > MaxEntry {
+		it.sizeBut()+name > MaxEntry {
 		return nil
 	}
-	return e
+	return it
 }
 
 // nextName appends the next name to d.names and returns its length. The prefix
@@ -137,8 +133,8 @@ func (d *leafDecoder) meta(e *Entry) {
 
 // keys reads what the kind has in R, and joins it with l to the entry's
 // references.
-func (d *leafDecoder) keys(e *Entry, l *link) {
-	r := &d.r
+func (d *leafDecoder) keys(it *item, l *link) {
+	r, e := &d.r, &it.e
 	switch e.Kind {
 	case OneChunk, TreeFile:
 		e.File = filetree.Ref{ID: l.id, Key: r.key(), Level: l.level, Size: e.Size}
@@ -149,7 +145,7 @@ func (d *leafDecoder) keys(e *Entry, l *link) {
 	case Symlink, Inline:
 		e.Data = r.bytes16()
 	case Foreign:
-		e.foreign(l.text, r.bytes16())
+		it.foreign(l.text, r.bytes16())
 	case FrozenDir:
 		e.Frozen = caps.FrozenRead{Key: r.key(), Root: l.id, Level: l.level}
 	}
@@ -164,18 +160,19 @@ func (d *leafDecoder) keys(e *Entry, l *link) {
 
 // foreign parses the capabilities of a foreign entry. One that doesn't parse is
 // no damage to the leaf: the entry can be listed and removed, not used.
-func (e *Entry) foreign(verify, read []byte) {
+func (it *item) foreign(verify, read []byte) {
 	var errV, errR error
+	f := &it.e.Foreign
 	if len(verify) > 0 {
-		e.Foreign.Verify, errV = caps.ParseChild(string(verify), false)
+		f.Verify, errV = caps.ParseChild(string(verify), false)
 	}
-	e.Foreign.Read, errR = caps.ParseChild(string(read), false)
-	e.enc.broken = errV != nil || errR != nil
+	f.Read, errR = caps.ParseChild(string(read), false)
+	it.broken = errV != nil || errR != nil
 }
 
 // writes reads what the kind has in W.
-func (d *leafDecoder) writes(e *Entry) {
-	w := &d.w
+func (d *leafDecoder) writes(it *item) {
+	w, e := &d.w, &it.e
 	if !e.Kind.hasSlot() && e.Kind != Foreign {
 		return
 	}
@@ -188,7 +185,7 @@ func (d *leafDecoder) writes(e *Entry) {
 	}
 	if e.Kind == Foreign {
 		c, err := caps.ParseChild(string(w.bytes16()), false)
-		e.Foreign.Write, e.enc.broken = c, e.enc.broken || err != nil
+		e.Foreign.Write, it.broken = c, it.broken || err != nil
 		return
 	}
 	write := caps.NewSlotWrite(e.Dir.Type(), w.key())

@@ -134,7 +134,7 @@ func (d *Dir) lookup(ctx context.Context, key string) (*Entry, error) {
 		}
 		if level == 0 {
 			if i, found := n.find(key); found {
-				return n.entries[i], nil
+				return &n.entries[i].e, nil
 			}
 			return nil, errNoEntry()
 		}

@@ -163,7 +163,11 @@ func (e *Edit) Get(ctx context.Context, sortKey string) (*Entry, error) {
 	if len(way) > 0 {
 		leaf := way[len(way)-1].n
 		if i, found := leaf.find(sortKey); found {
-			return leaf.entries[i], leaf.entries[i].Check()
+			e := &leaf.entries[i].e
+			if err := e.Check(); err != nil {
+				return nil, err
+			}
+			return e, nil
 		}
 	}
 	return nil, errNoEntry()
@@ -180,22 +184,22 @@ func (e *Edit) Put(ctx context.Context, entry *Entry) error {
 	if err != nil {
 		return err
 	}
-	way, err := e.path(ctx, in.enc.key)
+	way, err := e.path(ctx, in.key)
 	if err != nil {
 		return err
 	}
 	if len(way) == 0 {
-		e.top = &node{entries: []*Entry{in}}
-		e.count, e.bytes = e.count+1, e.bytes+in.ownBytes()
+		e.top = &node{entries: []*item{in}}
+		e.count, e.bytes = e.count+1, e.bytes+in.e.ownBytes()
 		return nil
 	}
 	e.own(way)
 	leaf := way[len(way)-1].n
-	i, found := leaf.find(in.enc.key)
-	e.bytes += in.ownBytes()
+	i, found := leaf.find(in.key)
+	e.bytes += in.e.ownBytes()
 	if found {
-		e.bytes -= leaf.entries[i].ownBytes()
-		leaf.shrunk = leaf.shrunk || in.enc.size("") < leaf.entries[i].enc.size("")
+		e.bytes -= leaf.entries[i].e.ownBytes()
+		leaf.shrunk = leaf.shrunk || in.size() < leaf.entries[i].size()
 		leaf.entries[i] = in
 		e.split(way, -1)
 		return nil
@@ -224,7 +228,7 @@ func (e *Edit) Delete(ctx context.Context, sortKey string) error {
 	}
 	e.own(way)
 	leaf := way[len(way)-1].n
-	e.count, e.bytes = e.count-1, e.bytes-leaf.entries[i].ownBytes()
+	e.count, e.bytes = e.count-1, e.bytes-leaf.entries[i].e.ownBytes()
 	leaf.entries = slices.Delete(leaf.entries, i, i+1)
 	leaf.shrunk, leaf.run = true, -1
 	return nil

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
@@ -338,13 +339,61 @@ func TestReadOnlyOpensYieldNoWriteCaps(t *testing.T) {
 	if mustGet(t, d, "dir/").DirWrite == nil {
 		t.Fatal("the writer sees no write capability: the test can't fail")
 	}
-	ro := Open(Keys{Read: w.Read()}, d.root, m, cache)
-	for _, e := range collect(t, ro) {
-		if e.DirWrite != nil || e.Foreign.Write != nil || len(e.enc.w) != 0 {
-			t.Errorf("%q shows a write capability", e.Name)
+	m.reads = 0
+	for name, ro := range map[string]*Dir{
+		"cache of the writer": Open(Keys{Read: w.Read()}, d.root, m, cache),
+		"the same again":      Open(Keys{Read: w.Read()}, d.root, m, cache),
+		"no cache":            Open(Keys{Read: w.Read()}, d.root, m, nil),
+	} {
+		entries := collect(t, ro)
+		if len(entries) != len(sampleEntries(t)) {
+			t.Errorf("%s: %d entries", name, len(entries))
 		}
-		if _, err := ro.Get(t.Context(), e.SortKey()); err != nil {
-			t.Errorf("get %q: %v", e.Name, err)
+		for _, e := range entries {
+			if e.DirWrite != nil || e.Foreign.Write != nil {
+				t.Errorf("%s: %q shows a write capability", name, e.Name)
+			}
+			if name != "no cache" {
+				mustGet(t, ro, e.SortKey())
+			}
+		}
+	}
+	if m.reads != 1 { // by the one without cache
+		t.Errorf("%d nodes read: what the writer decoded is not used", m.reads)
+	}
+	if mustGet(t, d, "dir/").DirWrite == nil {
+		t.Error("the reader took the write capability from the writer")
+	}
+}
+
+// A cache gives nothing to somebody with another key, who could open nothing
+// himself.
+func TestCacheKeepsKeysApart(t *testing.T) {
+	m, w, cache := newMemory(), testSlot(1), NewNodeCache(1<<20)
+	d := mustBuild(t, m, writeKeys(w), cache, fileEntry("a", 1))
+	mustGet(t, d, "a")
+	wrong := caps.NewSlotRead(caps.SlotDirectory, testKey(77), w.ID())
+	if _, err := Open(Keys{Read: wrong}, d.root, m, cache).Get(t.Context(), "a"); kind.Of(err) != kind.Corrupt {
+		t.Errorf("with another rk: %v, want Corrupt", err)
+	}
+	if _, err := OpenHistory(writeKeys(w), d.root, m, cache).Get(t.Context(), "a"); kind.Of(err) != kind.Corrupt {
+		t.Errorf("as a history tree: %v, want Corrupt", err)
+	}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	m, cache := newMemory(), NewNodeCache(1<<20)
+	var entries []*Entry
+	for i := range 10_000 {
+		entries = append(entries, fileEntry(fmt.Sprintf("f%05d", i), uint64(i)))
+	}
+	d := mustBuild(t, m, writeKeys(testSlot(1)), cache, entries...)
+	for range 2 {
+		if n := len(collect(t, d)); n != len(entries) {
+			t.Fatalf("%d entries", n)
+		}
+		if b := cache.Bytes(); b > 1<<20 || b < 1<<19 {
+			t.Errorf("%d bytes in a cache of 1 MiB", b)
 		}
 	}
 }

@@ -12,44 +12,37 @@ import (
 )
 
 // admit checks that e may be stored in a tree of form f, and returns a copy of
-// it that carries its encoding. NameInvalid, Invalid or TooLarge otherwise.
-func (f form) admit(e *Entry) (*Entry, error) {
+// it with its encoding. NameInvalid, Invalid or TooLarge otherwise.
+func (f form) admit(e *Entry) (*item, error) {
 	if !f.nameOK(e.Name) {
 		return nil, fmt.Errorf("dirtree: put: %w", kind.NameInvalid)
 	}
 	if !f.admits(e.Kind) || e.Kind > lastKind {
 		return nil, fmt.Errorf("dirtree: put: a %v can't stand here: %w", e.Kind, kind.Invalid)
 	}
-	c := new(struct {
-		e Entry
-		x encoding
-	})
-	c.e = *e
+	it := &item{e: *e}
+	it.e.check = it.check
 	if f == formFrozen {
-		c.e.DirWrite, c.e.Foreign.Write = nil, nil
+		it.e.DirWrite, it.e.Foreign.Write = nil, nil
 	}
-	c.e.enc = &c.x
-	if err := c.e.valid(); err != nil {
+	if err := it.e.valid(); err != nil {
 		return nil, fmt.Errorf("dirtree: put: %w", err)
 	}
-	c.x.key = c.e.SortKey()
-	b := appendV(make([]byte, 0, 256), &c.e)
+	it.key = it.e.SortKey()
+	b := appendV(make([]byte, 0, 256), &it.e)
 	v := len(b)
-	b = appendR(b, &c.e)
+	b = appendR(b, &it.e)
 	r := len(b)
 	if f != formFrozen {
-		b = appendW(b, &c.e)
+		b = appendW(b, &it.e)
 	}
-	c.x.v, c.x.r, c.x.w = b[:v:v], b[v:r:r], b[r:]
-	if c.x.size(e.Name) > MaxEntry {
+	it.v, it.r, it.w = b[:v:v], b[v:r:r], b[r:]
+	if it.size() > MaxEntry {
 		return nil, fmt.Errorf("dirtree: put: entry over %d bytes: %w", MaxEntry, kind.TooLarge)
 	}
-	c.x.checked.Store(true)
-	return &c.e, nil
+	it.checked.Store(true)
+	return it, nil
 }
-
-// size is how many bytes the entry takes with its whole name.
-func (x *encoding) size(name string) int { return len(x.v) + 4 + len(name) + len(x.r) + len(x.w) }
 
 // nameOK reports whether a name can stand in a tree of form f.
 func (f form) nameOK(name string) bool {

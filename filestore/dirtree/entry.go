@@ -1,11 +1,9 @@
 package dirtree
 
 import (
-	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
-	"sync/atomic"
 
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/filetree"
@@ -45,21 +43,13 @@ type Entry struct {
 	// reads as 0.
 	More []filetree.Ref
 
-	enc *encoding // as it stands in a node; nil for an entry that no tree has seen
+	check func() error // set in an entry that came from a tree
 }
 
 // ForeignCaps are the capabilities of an entry of kind Foreign. Read is a
 // caps.Read, or a caps.Unknown marked read-only; Verify and Write may be nil.
 // Verify is only looked at if it doesn't follow from Read.
 type ForeignCaps struct{ Verify, Read, Write caps.Cap }
-
-// encoding is what the tree keeps of an entry beside its fields.
-type encoding struct {
-	key     string // sort key
-	v, r, w []byte // the entry's bytes in each section; r without the name
-	broken  bool   // a capability in it can't be used
-	checked atomic.Bool
-}
 
 // SortKey is what the entries of a directory are sorted by: the name, with
 // "/" after it for directories (formats.md 4). The name of an entry in a
@@ -78,15 +68,10 @@ func (e *Entry) SortKey() string {
 // remembered, so only the first call costs (an Ed25519 key derivation if there
 // is a seed).
 func (e *Entry) Check() error {
-	if e.enc == nil || e.enc.checked.Load() {
+	if e.check == nil {
 		return nil
 	}
-	if e.enc.broken || e.consistent() != nil ||
-		subtle.ConstantTimeCompare(appendV(nil, e), e.enc.v) != 1 {
-		return fmt.Errorf("dirtree: entry of kind %v contradicts itself: %w", e.Kind, kind.Corrupt)
-	}
-	e.enc.checked.Store(true)
-	return nil
+	return e.check()
 }
 
 // consistent checks that the write authority in the entry is over what the

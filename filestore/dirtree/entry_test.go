@@ -130,10 +130,11 @@ func TestEntryPrintsNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e = &in.e
 	var log bytes.Buffer
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "e", in, "nested", map[string]any{"e": in})
-	text, _ := json.Marshal(struct{ E *Entry }{in})
-	out := fmt.Sprintf("%v %+v %#v %s %q %x", in, *in, in, in, struct{ E Entry }{*in}, in) + log.String() + string(text)
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "e", e, "nested", map[string]any{"e": e})
+	text, _ := json.Marshal(struct{ E *Entry }{e})
+	out := fmt.Sprintf("%v %+v %#v %s %q %x", e, *e, e, e, struct{ E Entry }{*e}, e) + log.String() + string(text)
 	for _, secret := range []string{"private-name", "hello", "aGVsbG8", "68656c6c6f"} {
 		if strings.Contains(out, secret) {
 			t.Errorf("%q shows in %s", secret, out)

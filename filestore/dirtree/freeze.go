@@ -62,14 +62,14 @@ func (f *freezer) add(e *Entry) error {
 	if err != nil {
 		return err
 	}
-	if len(f.levels) > 0 && in.enc.key <= f.last {
+	if len(f.levels) > 0 && in.key <= f.last {
 		return fmt.Errorf("dirtree: freeze: entries out of order: %w", kind.Invalid)
 	}
 	sep := ""
 	if len(f.levels) > 0 {
-		sep = separator(f.last, in.enc.key)
+		sep = separator(f.last, in.key)
 	}
-	f.last = in.enc.key
+	f.last = in.key
 	return f.push(0, sep, func(n *node) { n.entries = append(n.entries, in) })
 }
 

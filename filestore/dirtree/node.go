@@ -3,6 +3,7 @@ package dirtree
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -25,10 +26,10 @@ const (
 // Edit changes only copies that it made.
 type node struct {
 	level   uint8
-	run     int      // leaf: where the last insertion went, -1 if not known
-	shrunk  bool     // in an Edit: something was removed since it was last merged
-	entries []*Entry // level 0, ascending by sort key
-	kids    []kid    // level > 0
+	run     int     // leaf: where the last insertion went, -1 if not known
+	shrunk  bool    // in an Edit: something was removed since it was last merged
+	entries []*item // level 0, ascending by sort key
+	kids    []kid   // level > 0
 }
 
 // kid is a child of an inner node: the subtree whose sort keys are at least
@@ -64,7 +65,7 @@ func (s span) child(n *node, i int) span {
 // the tree demands.
 func (s span) covers(n *node) bool {
 	if n.level == 0 {
-		return n.entries[0].enc.key >= s.lo && (s.open || n.entries[len(n.entries)-1].enc.key < s.hi)
+		return n.entries[0].key >= s.lo && (s.open || n.entries[len(n.entries)-1].key < s.hi)
 	}
 	return len(n.kids) == 1 || n.kids[1].sep > s.lo && (s.open || n.kids[len(n.kids)-1].sep < s.hi)
 }
@@ -77,8 +78,8 @@ func (n *node) child(key string) int {
 // find is the index of the first entry with at least key, and whether it has
 // just this one.
 func (n *node) find(key string) (int, bool) {
-	i := sort.Search(len(n.entries), func(i int) bool { return n.entries[i].enc.key >= key })
-	return i, i < len(n.entries) && n.entries[i].enc.key == key
+	i := sort.Search(len(n.entries), func(i int) bool { return n.entries[i].key >= key })
+	return i, i < len(n.entries) && n.entries[i].key == key
 }
 
 // len is the number of items in n.
@@ -113,10 +114,10 @@ func (n *node) cost(i int) int {
 		}
 		return 32 + 4 + 2 + len(n.kids[i].sep)
 	}
-	e := n.entries[i]
-	size := e.enc.size(e.Name)
+	it := n.entries[i]
+	size := it.size()
 	if i > 0 {
-		size -= sharedPrefix(n.entries[i-1].Name, e.Name)
+		size -= sharedPrefix(n.entries[i-1].e.Name, it.e.Name)
 	}
 	return size
 }
@@ -134,12 +135,26 @@ func (n *node) size() int {
 func (n *node) clone() *node {
 	c := *n
 	if n.level == 0 {
-		c.entries = append(make([]*Entry, 0, len(n.entries)+1), n.entries...)
+		c.entries = append(make([]*item, 0, len(n.entries)+1), n.entries...)
 	} else {
 		c.kids = append(make([]kid, 0, len(n.kids)+1), n.kids...)
 	}
 	c.shrunk = false
 	return &c
+}
+
+// hasWrites reports whether n shows anything that only writers may see.
+func (n *node) hasWrites() bool {
+	return slices.ContainsFunc(n.entries, func(it *item) bool { return len(it.w) > 0 })
+}
+
+// withoutWrites is n as an opener without write authority decodes it.
+func (n *node) withoutWrites() *node {
+	c := n.clone()
+	for i, it := range c.entries {
+		c.entries[i] = it.withoutWrite()
+	}
+	return c
 }
 
 func sharedPrefix(a, b string) int {
@@ -167,14 +182,15 @@ func (n *node) encode(v, r, w []byte) sections {
 		}
 	}
 	prev := ""
-	for _, e := range n.entries {
-		shared := sharedPrefix(prev, e.Name)
-		v = append(v, e.enc.v...)
+	for _, it := range n.entries {
+		name := it.e.Name
+		shared := sharedPrefix(prev, name)
+		v = append(v, it.v...)
 		r = binary.BigEndian.AppendUint16(r, uint16(shared))
-		r = binary.BigEndian.AppendUint16(r, uint16(len(e.Name)-shared))
-		r = append(append(r, e.Name[shared:]...), e.enc.r...)
-		w = append(w, e.enc.w...)
-		prev = e.Name
+		r = binary.BigEndian.AppendUint16(r, uint16(len(name)-shared))
+		r = append(append(r, name[shared:]...), it.r...)
+		w = append(w, it.w...)
+		prev = name
 	}
 	return sections{v, r, w}
 }
@@ -186,11 +202,11 @@ func (n *node) lengths() (v, r, w int) {
 		r += 2 + len(n.kids[j].sep)
 	}
 	prev := ""
-	for _, e := range n.entries {
-		v += len(e.enc.v)
-		r += 4 + len(e.Name) - sharedPrefix(prev, e.Name) + len(e.enc.r)
-		w += len(e.enc.w)
-		prev = e.Name
+	for _, it := range n.entries {
+		v += len(it.v)
+		r += 4 + len(it.e.Name) - sharedPrefix(prev, it.e.Name) + len(it.r)
+		w += len(it.w)
+		prev = it.e.Name
 	}
 	return v, r, w
 }

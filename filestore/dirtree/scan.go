@@ -56,8 +56,8 @@ func (s *scan) below(ctx context.Context, id [32]byte, level uint8, at span) boo
 	}
 	if level == 0 {
 		i, _ := n.find(s.from)
-		for _, e := range n.entries[i:] {
-			if !s.yield(e, nil) {
+		for _, it := range n.entries[i:] {
+			if !s.yield(&it.e, nil) {
 				return false
 			}
 		}

@@ -32,7 +32,7 @@ func (n *node) cut(at int) []kid {
 	right := &node{level: n.level, run: -1, shrunk: n.shrunk}
 	var sep string
 	if n.level == 0 {
-		sep = separator(n.entries[c-1].enc.key, n.entries[c].enc.key)
+		sep = separator(n.entries[c-1].key, n.entries[c].key)
 		right.entries = slices.Clone(n.entries[c:])
 		n.entries = slices.Delete(n.entries, c, len(n.entries))
 	} else {
