@@ -38,8 +38,9 @@ var rooms = []room{
 	{name: "blockstore", imports: []string{"blockstore"}},
 	{name: "metastore", imports: []string{"metastore"}},
 
-	// The node's own folder and keys: no leaf, so for cmd only.
-	{name: "internal/node", imports: []string{"caps"}},
+	// A running node, put together of what cmd opened: no leaf, so for cmd
+	// only, and no driver either.
+	{name: "internal/node", imports: []string{"filestore", "filestore/highwater", "accounts", "caps", "blockstore", "metastore"}},
 	// Leaves, which every room may import: of ours, they import other leaves.
 	{name: "internal"},
 
@@ -132,7 +133,8 @@ func directions() []rule {
 				imports("internal/config", "caps"),
 				imports("internal/config", "cmd/truckee"),
 				imports("internal/config", "internal/node"),
-				imports("internal/node", "filestore"),
+				imports("internal/node", "metastore/sqlite"),
+				imports("internal/node", "cmd/truckee"),
 				imports("filestore", "internal/node"),
 				imports("cmd/truckee", "tests/testbed"),
 				imports("cmd/truckee", "contrib/x"),
@@ -148,7 +150,7 @@ func directions() []rule {
 				imports("filestore/dirtree", "filestore/filetree"), imports("filestore/highwater", "filestore"),
 				imports("caps", "internal/kind"), imports("blockstore/local", "blockstore"), imports("blockstore/local", "internal/retry"),
 				imports("blockstore/blockstoretest", "blockstore/storecheck"), imports("metastore/sqlite", "metastore"),
-				imports("internal/config", "internal/kind"), imports("internal/node", "internal/config"), imports("internal/node", "caps"), imports("cmd/truckee", "internal/node"), imports("tests/e2e", "cmd/truckee"),
+				imports("internal/config", "internal/kind"), imports("internal/node", "internal/config"), imports("internal/node", "filestore"), imports("cmd/truckee", "internal/node"), imports("tests/e2e", "cmd/truckee"),
 			),
 		},
 		{
