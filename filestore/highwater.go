@@ -1,5 +1,7 @@
 package filestore
 
+import "sync"
+
 // Mark is the newest record of a slot that a gateway has accepted (formats 5,
 // Freshness). Records are ordered by (Epoch, Version).
 type Mark struct {
@@ -32,3 +34,28 @@ type HighWater interface {
 	// above 0 after a rollback was accepted for it.
 	NextEpoch(slot [32]byte) uint32
 }
+
+// memoryWater is the HighWater of an FS that was given none.
+type memoryWater struct {
+	mu    sync.Mutex
+	marks map[[32]byte]Mark
+}
+
+func newMemoryWater() *memoryWater { return &memoryWater{marks: make(map[[32]byte]Mark)} }
+
+func (w *memoryWater) Mark(slot [32]byte) (Mark, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m, ok := w.marks[slot]
+	return m, ok
+}
+
+func (w *memoryWater) Raise(m Mark) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if old, ok := w.marks[m.Slot]; !ok || old.Before(m) {
+		w.marks[m.Slot] = m
+	}
+}
+
+func (w *memoryWater) NextEpoch([32]byte) uint32 { return 0 }

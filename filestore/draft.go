@@ -1,0 +1,375 @@
+package filestore
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// draft is what has been written to an open file since its last commit. It is
+// guarded by the file's mu.
+//
+// Dirty bytes lie in cells, which are the units that a commit writes: chunks of
+// the base, or, past its end, chunks of the same grid. In a cell, frames of 64
+// KiB hold what was written; the rest shows what lies below. A cell that a
+// stream has filled is sealed and stored at once.
+type draft struct {
+	f    *openFile
+	fs   *FS
+	base base
+
+	size    int64
+	cut     int64 // bytes of the base from here on are gone
+	sized   bool  // a size was set: a commit gives this one, whatever the base's has become
+	grid    int64 // size of a cell
+	aligned bool  // cells lie at multiples of grid; else where the base's leaves are
+	cells   []*cell
+	appends spans // what was written at the then end, wherever that was
+
+	frames []*frame // in memory, the oldest first; some may have been freed
+	mem    int64    // bytes of those
+
+	lease   *lease
+	room    int64               // of flight
+	flight  *semaphore.Weighted // plaintext bytes being stored
+	flights sync.WaitGroup
+	failure atomic.Pointer[error] // of a block that could not be stored
+	ctx     context.Context
+	cancel  context.CancelFunc
+}
+
+// cell is one unit of a draft.
+type cell struct {
+	off, span int64
+	own       *stored // what a stream filled it with; nil: the base is below
+	keep      int64   // bytes of own that count; past them zeros
+	frames    []*frame
+	filled    int64 // bytes in the frames' spans
+}
+
+// maxSize is the largest file, in bytes.
+const maxSize = math.MaxInt64 / 2
+
+// newDraft begins a draft over the file's base.
+func (f *openFile) newDraft(ctx context.Context) (*draft, error) {
+	d := &draft{f: f, fs: f.fs, base: f.base, size: f.base.size, cut: math.MaxInt64}
+	d.grid, d.aligned = int64(f.fs.o.ChunkSize), true
+	if f.base.reader != nil {
+		var err error
+		if d.grid, d.aligned, err = f.base.reader.Grid(ctx, f.fs.o.ChunkSize); err != nil {
+			return nil, fmt.Errorf("read a file: %w", err)
+		}
+	}
+	d.room = max(f.fs.o.FlightBytes/4, 2*d.grid)
+	d.flight = semaphore.NewWeighted(d.room)
+	d.ctx, d.cancel = context.WithCancel(f.fs.ctx)
+	return d, nil
+}
+
+// below is how many bytes of the base show.
+func (d *draft) below() int64 { return min(d.base.size, d.cut) }
+
+// find returns the position of the first cell that ends after off.
+func (d *draft) find(off int64) int {
+	i, _ := slices.BinarySearchFunc(d.cells, off, func(c *cell, off int64) int {
+		if c.off+c.span <= off {
+			return -1
+		}
+		return 1
+	})
+	return i
+}
+
+// cellAt returns the cell that holds off, a new one if need be.
+func (d *draft) cellAt(ctx context.Context, off int64) (*cell, error) {
+	i := d.find(off)
+	if i < len(d.cells) && d.cells[i].off <= off {
+		return d.cells[i], nil
+	}
+	begin, n, err := d.unit(ctx, off)
+	if err != nil {
+		return nil, err
+	}
+	c := &cell{off: begin, span: n}
+	i, _ = slices.BinarySearchFunc(d.cells, begin, func(c *cell, off int64) int { return cmp.Compare(c.off, off) })
+	d.cells = slices.Insert(d.cells, i, c)
+	return c, nil
+}
+
+// unit tells which bytes make the cell that holds off.
+func (d *draft) unit(ctx context.Context, off int64) (begin, n int64, err error) {
+	if d.aligned {
+		return off - off%d.grid, d.grid, nil
+	}
+	end := d.base.size
+	leaf, err := d.base.reader.LeafAt(ctx, min(off, end-1))
+	if err != nil {
+		return 0, 0, fmt.Errorf("read a file: %w", err)
+	}
+	begin, n = leaf.Off, leaf.Len
+	if leaf.Ref.IsHole() {
+		begin += (min(off, end-1) - leaf.Off) / d.grid * d.grid
+		n = min(d.grid, leaf.End()-begin)
+	}
+	if begin+n == end { // the last one may grow
+		n = max(n, d.grid)
+	}
+	if past := off - (begin + n); past >= 0 {
+		begin += n + past/d.grid*d.grid
+		n = d.grid
+	}
+	return begin, n, nil
+}
+
+// write copies p to off.
+func (d *draft) write(ctx context.Context, p []byte, off int64) (int, error) {
+	if off < 0 || off > maxSize-int64(len(p)) {
+		return 0, fmt.Errorf("write at %d: %w", off, kind.TooLarge)
+	}
+	done := 0
+	for done < len(p) {
+		if err := d.failed(); err != nil {
+			return done, err
+		}
+		c, err := d.cellAt(ctx, off)
+		if err != nil {
+			return done, err
+		}
+		at := off - c.off
+		n := int(min(int64(len(p)-done), c.span-at))
+		if err := d.writeCell(ctx, c, p[done:done+n], at); err != nil {
+			return done, err
+		}
+		done += n
+		off += int64(n)
+		d.size = max(d.size, off)
+		if c.filled == c.span && at+int64(n) == c.span {
+			if err := d.stream(ctx, c); err != nil {
+				return done, err
+			}
+		}
+		if err := d.shrink(ctx, c); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// writeCell copies p, which lies in c wholly, to byte at of it.
+func (d *draft) writeCell(ctx context.Context, c *cell, p []byte, at int64) error {
+	if c.frames == nil {
+		c.frames = make([]*frame, (c.span+frameSize-1)/frameSize)
+	}
+	for len(p) > 0 {
+		i, in := at/frameSize, at%frameSize
+		n := min(int64(len(p)), frameSize-in)
+		fr := c.frames[i]
+		if fr == nil {
+			fr = new(frame)
+			c.frames[i] = fr
+		}
+		if err := d.hold(fr, int(in+n)); err != nil {
+			return err
+		}
+		copy(fr.buf[in:], p[:n])
+		var added int64
+		fr.spans, added = fr.spans.add(in, in+n)
+		c.filled += added
+		if len(fr.spans) > maxSpans {
+			if err := d.mend(ctx, c, int(i)); err != nil {
+				return err
+			}
+		}
+		p, at = p[n:], at+n
+	}
+	return nil
+}
+
+// mend fills the gaps between the runs of a frame from below.
+func (d *draft) mend(ctx context.Context, c *cell, i int) error {
+	fr := c.frames[i]
+	begin, end := fr.spans[0].off, fr.spans[len(fr.spans)-1].end
+	whole := make([]byte, end-begin)
+	if err := d.readCell(ctx, c, whole, int64(i)*frameSize+begin); err != nil {
+		return err
+	}
+	copy(fr.buf[begin:], whole)
+	var added int64
+	fr.spans, added = fr.spans.add(begin, end)
+	c.filled += added
+	return nil
+}
+
+// hold brings a frame into memory, with room for n bytes.
+func (d *draft) hold(fr *frame, n int) error {
+	if fr.spilled {
+		n = max(n, fr.at.n)
+	}
+	if fr.buf != nil && len(fr.buf) >= n {
+		return nil
+	}
+	buf := frameBuffer(n)
+	switch {
+	case fr.spilled:
+		if _, err := d.fs.spool.read(buf, fr.at); err != nil {
+			freeFrame(buf)
+			return err
+		}
+		d.fs.spool.release(fr.at)
+		fr.spilled = false
+		d.frames = append(d.frames, fr)
+	case fr.buf != nil:
+		copy(buf, fr.buf)
+		d.account(-len(fr.buf))
+	default:
+		d.frames = append(d.frames, fr)
+	}
+	fr.buf = buf
+	d.account(len(buf))
+	return nil
+}
+
+func (d *draft) account(n int) {
+	d.mem += int64(n)
+	d.fs.dirty.used.Add(int64(n))
+}
+
+// free gives the room of a frame back.
+func (d *draft) free(fr *frame) {
+	if fr == nil {
+		return
+	}
+	if fr.buf != nil {
+		d.account(-len(fr.buf))
+		freeFrame(fr.buf)
+		fr.buf = nil
+	}
+	if fr.spilled {
+		d.fs.spool.release(fr.at)
+		fr.spilled = false
+	}
+	fr.spans = nil
+}
+
+// shrink spills frames, the oldest first, while the draft or all drafts
+// together hold too many bytes.
+func (d *draft) shrink(ctx context.Context, last *cell) error {
+	for d.mem > d.fs.o.DraftBytes || d.mem > 0 && d.fs.dirty.spent() {
+		var fr *frame
+		for fr == nil || fr.buf == nil {
+			if len(d.frames) == 0 {
+				return nil
+			}
+			fr, d.frames = d.frames[0], d.frames[1:]
+		}
+		n := 0
+		for _, s := range fr.spans {
+			n = int(s.end)
+		}
+		at, err := d.fs.spool.write(fr.buf[:n])
+		if err != nil {
+			d.frames = append(d.frames, fr)
+			return err
+		}
+		d.account(-len(fr.buf))
+		freeFrame(fr.buf)
+		fr.buf, fr.at, fr.spilled = nil, at, true
+	}
+	return nil
+}
+
+// setSize cuts or grows the file.
+func (d *draft) setSize(ctx context.Context, n int64) error {
+	if n < 0 || n > maxSize {
+		return fmt.Errorf("a size of %d bytes: %w", n, kind.TooLarge)
+	}
+	if n < d.below() && n > 0 {
+		// The chunk that the new end cuts has to be written anew.
+		begin, _, err := d.unit(ctx, n)
+		if err != nil {
+			return err
+		}
+		if begin < n {
+			if _, err := d.cellAt(ctx, n); err != nil {
+				return err
+			}
+		}
+	}
+	i := d.find(n)
+	for _, c := range d.cells[i:] {
+		d.cutCell(c, n-c.off)
+	}
+	keep := d.cells[:i]
+	if i < len(d.cells) && d.cells[i].off < n {
+		keep = d.cells[:i+1]
+	}
+	clear(d.cells[len(keep):])
+	d.cells = keep
+	d.appends, _ = d.appends.cut(n)
+	d.size, d.sized, d.cut = n, true, min(d.cut, n)
+	if n == 0 {
+		d.grid, d.aligned = int64(d.fs.o.ChunkSize), true
+		d.f.replaces = true
+	}
+	return nil
+}
+
+// cutCell drops what lies at byte n of c and after.
+func (d *draft) cutCell(c *cell, n int64) {
+	n = max(n, 0)
+	c.keep = min(c.keep, n)
+	for i, fr := range c.frames {
+		if fr == nil {
+			continue
+		}
+		in := n - int64(i)*frameSize
+		if in <= 0 {
+			for _, s := range fr.spans {
+				c.filled -= s.end - s.off
+			}
+			d.free(fr)
+			c.frames[i] = nil
+			continue
+		}
+		var lost int64
+		fr.spans, lost = fr.spans.cut(in)
+		c.filled -= lost
+	}
+}
+
+// drop gives everything back that the draft holds.
+func (d *draft) drop() {
+	d.cancel()
+	for _, c := range d.cells {
+		for _, fr := range c.frames {
+			d.free(fr)
+		}
+	}
+	d.cells, d.frames = nil, nil
+	if l := d.lease; l != nil {
+		d.lease = nil
+		go func() {
+			d.flights.Wait()
+			d.fs.writer.release(l)
+		}()
+	}
+}
+
+// fail keeps the first error of a block that could not be stored: every later
+// write and the commit answer it.
+func (d *draft) fail(err error) { d.failure.CompareAndSwap(nil, &err) }
+
+func (d *draft) failed() error {
+	if err := d.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}

@@ -1,0 +1,311 @@
+package filestore
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// File is a handle on an open file. All handles on one file, of whatever
+// session on this node, see each other's writes. Its methods are safe for
+// concurrent use.
+//
+// What is written becomes visible to other nodes, and durable, at Sync and at
+// Close; an error of a write that was answered before surfaces there. A handle
+// that is dropped by Discard commits nothing.
+type File struct {
+	of     *openFile
+	read   bool
+	write  bool
+	append bool
+	closed atomic.Bool
+	dirty  atomic.Bool // something was written or set through this handle
+}
+
+func (f *File) use() error {
+	if f.closed.Load() {
+		return fmt.Errorf("file: %w", kind.Closed)
+	}
+	return f.of.failed()
+}
+
+// ReadAt reads len(b) bytes from off, fewer only at the end, where it returns
+// io.EOF. Every byte has been verified.
+func (f *File) ReadAt(ctx context.Context, b []byte, off int64) (int, error) {
+	if err := f.use(); err != nil {
+		return 0, wrap("read", err)
+	}
+	if !f.read {
+		return 0, wrap("read", fmt.Errorf("not opened for reading: %w", kind.Denied))
+	}
+	if off < 0 {
+		return 0, wrap("read", fmt.Errorf("at %d: %w", off, kind.Invalid))
+	}
+	n, err := f.of.readAt(ctx, b, off)
+	if err != nil && err != io.EOF {
+		err = wrap("read", err)
+	}
+	return n, err
+}
+
+func (f *openFile) readAt(ctx context.Context, b []byte, off int64) (int, error) {
+	f.mu.RLock()
+	if f.draft == nil {
+		if f.newer.Load() != nil {
+			f.mu.RUnlock()
+			f.mu.Lock()
+			f.refresh()
+			f.mu.Unlock()
+			return f.readAt(ctx, b, off)
+		}
+		base := f.base
+		f.mu.RUnlock()
+		n := int(min(int64(len(b)), max(0, base.size-off)))
+		if n > 0 {
+			if err := base.readAt(ctx, b[:n], off); err != nil {
+				return 0, err
+			}
+		}
+		return n, eofIf(n < len(b))
+	}
+	defer f.mu.RUnlock()
+	n := int(min(int64(len(b)), max(0, f.draft.size-off)))
+	if n > 0 {
+		if err := f.draft.read(ctx, b[:n], off); err != nil {
+			return 0, err
+		}
+	}
+	return n, eofIf(n < len(b))
+}
+
+func eofIf(end bool) error {
+	if end {
+		return io.EOF
+	}
+	return nil
+}
+
+// WriteAt writes b at off; through a handle opened with Append, at the then end
+// of the file if off isn't that already. It returns when the draft has it, and
+// waits while too much of the draft is on its way to the storage.
+func (f *File) WriteAt(ctx context.Context, b []byte, off int64) (int, error) {
+	if err := f.mayWrite(); err != nil {
+		return 0, wrap("write", err)
+	}
+	n, err := f.of.writeAt(ctx, b, off, f.append)
+	if n > 0 {
+		f.dirty.Store(true)
+	}
+	return n, wrap("write", err)
+}
+
+func (f *File) mayWrite() error {
+	if err := f.use(); err != nil {
+		return err
+	}
+	if !f.write {
+		return fmt.Errorf("not opened for writing: %w", kind.Denied)
+	}
+	return nil
+}
+
+func (f *openFile) writeAt(ctx context.Context, b []byte, off int64, atEnd bool) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.begin(ctx); err != nil {
+		return 0, err
+	}
+	d := f.draft
+	if atEnd {
+		off = d.size
+	}
+	n, err := d.write(ctx, b, off)
+	if n > 0 && atEnd {
+		d.appends, _ = d.appends.add(off, off+int64(n))
+	}
+	f.wrote()
+	return n, err
+}
+
+// begin makes sure that there is a draft. It is called with mu held.
+func (f *openFile) begin(ctx context.Context) error {
+	f.refresh()
+	if f.draft != nil {
+		return f.draft.failed()
+	}
+	d, err := f.newDraft(ctx)
+	if err != nil {
+		return err
+	}
+	f.draft = d
+	return nil
+}
+
+// wrote brings what stat shows up to date. It is called with mu held.
+func (f *openFile) wrote() {
+	f.size.Store(f.draft.size)
+	f.mtime.Store(f.fs.now().UnixNano())
+	f.dirty.Store(true)
+	if a := f.attrs.Load(); a != nil && a.Has(AttrMtime) {
+		b := *a
+		b.Set &^= AttrMtime
+		f.setAttrs(b)
+	}
+}
+
+func (f *openFile) setAttrs(a Attr) {
+	if a.Set == 0 {
+		f.attrs.Store(nil)
+		return
+	}
+	f.attrs.Store(&a)
+}
+
+// Truncate cuts or grows the file to size bytes; what is added reads as zeros.
+func (f *File) Truncate(ctx context.Context, size int64) error {
+	if err := f.mayWrite(); err != nil {
+		return wrap("truncate", err)
+	}
+	f.dirty.Store(true)
+	return wrap("truncate", f.of.truncate(ctx, size))
+}
+
+func (f *openFile) truncate(ctx context.Context, size int64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.begin(ctx); err != nil {
+		return err
+	}
+	err := f.draft.setSize(ctx, size)
+	f.wrote()
+	return err
+}
+
+// SetAttr sets attributes. They are committed with the contents, at Sync or
+// Close. AttrSize is as Truncate.
+func (f *File) SetAttr(ctx context.Context, a Attr) error {
+	if err := f.use(); err != nil {
+		return wrap("setattr", err)
+	}
+	if f.of.readOnly() {
+		return wrap("setattr", kind.ReadOnly)
+	}
+	if a.Has(AttrSize) {
+		if err := f.Truncate(ctx, a.Size); err != nil {
+			return err
+		}
+	}
+	if a.Set&^AttrSize != 0 {
+		f.dirty.Store(true)
+		f.of.addAttrs(a)
+	}
+	return nil
+}
+
+func (f *openFile) addAttrs(a Attr) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var old Attr
+	if p := f.attrs.Load(); p != nil {
+		old = *p
+	}
+	f.setAttrs(old.with(a))
+}
+
+func (f *openFile) readOnly() bool {
+	f.fs.open.mu.Lock()
+	defer f.fs.open.mu.Unlock()
+	return f.at.dir.IsZero()
+}
+
+// Stat describes the file as its handles see it. The name is the one that it
+// has now, as far as this node knows.
+func (f *File) Stat(ctx context.Context) (Info, error) {
+	if err := f.use(); err != nil {
+		return Info{}, wrap("stat", err)
+	}
+	return f.of.stat(), nil
+}
+
+func (f *openFile) stat() Info {
+	f.fs.open.mu.Lock()
+	name, id, pending, readOnly := f.at.name, f.key.id, f.pending, f.at.dir.IsZero()
+	f.fs.open.mu.Unlock()
+	f.mu.RLock()
+	e := f.entry
+	if n := f.newer.Load(); n != nil && f.draft == nil {
+		e = *n
+	}
+	f.mu.RUnlock()
+	var t Tree
+	i := t.entryInfo(&e, readOnly)
+	i.Name, i.FileID, i.Kind, i.Pending = name, id, KindFile, pending
+	f.overlay(&i)
+	if pending {
+		i.Size, i.Mtime = f.size.Load(), time.Unix(0, f.mtime.Load())
+		f.overlay(&i)
+	}
+	return i
+}
+
+// Sync commits what was written and set so far, by all handles, and returns
+// when it is durable.
+func (f *File) Sync(ctx context.Context) error {
+	if err := f.use(); err != nil {
+		return wrap("sync", err)
+	}
+	return wrap("sync", f.of.commit(ctx))
+}
+
+// Close commits what was written and set so far, as Sync, if this handle may
+// write or has set something, and releases the handle in any case. A file that
+// was removed meanwhile takes nothing any more; that is no error.
+func (f *File) Close(ctx context.Context) error {
+	if f.closed.Swap(true) {
+		return wrap("close", kind.Closed)
+	}
+	err := f.of.failed()
+	if err == nil && (f.write || f.dirty.Load()) {
+		err = f.of.commit(ctx)
+	}
+	f.of.put(f)
+	return wrap("close", err)
+}
+
+// Discard releases the handle and commits nothing. When no handle is left that
+// could, what was written since the last commit is dropped, and a file that
+// was never committed vanishes. Discarding a closed handle does nothing.
+func (f *File) Discard() {
+	if !f.closed.Swap(true) {
+		f.of.put(f)
+	}
+}
+
+// put gives a handle back.
+func (f *openFile) put(h *File) {
+	r := f.fs.open
+	r.mu.Lock()
+	f.handles--
+	if h.write {
+		f.writers--
+	}
+	last := f.handles == 0
+	drop := f.writers == 0 && (last || f.pending || f.dirty.Load())
+	if drop && f.pending {
+		f.gone, f.pending = true, false
+		r.forget(f)
+	}
+	if last {
+		r.forget(f)
+		delete(r.readers, f.reader)
+		delete(r.files, f)
+	}
+	r.mu.Unlock()
+	if drop {
+		f.dispose()
+	}
+}

@@ -1,0 +1,60 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// beginHeartbeat renews the gateway's lease now, and from now on three times in
+// its length.
+func (fs *FS) beginHeartbeat(ctx context.Context) error {
+	if err := fs.beat(ctx); err != nil {
+		return err
+	}
+	fs.beats.Add(1)
+	go func() {
+		defer fs.beats.Done()
+		tick := time.NewTicker(fs.o.Lease / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-fs.ctx.Done():
+				return
+			case <-tick.C:
+			}
+			ctx, cancel := context.WithTimeout(fs.ctx, fs.o.Lease/3)
+			if err := fs.beat(ctx); err != nil && fs.ctx.Err() == nil {
+				fs.log.Warn("no heartbeat", slog.Any("error", err))
+			}
+			cancel()
+		}
+	}()
+	return nil
+}
+
+// beat sends one heartbeat. A lease that had lapsed fails what is open: the
+// blocks that handles read and drafts have put may have been collected.
+func (fs *FS) beat(ctx context.Context) error {
+	seq, err := fs.o.Meta.Seq(ctx)
+	if err != nil {
+		return fmt.Errorf("heartbeat: %w", err)
+	}
+	oldest := fs.open.oldest(seq)
+	err = fs.o.Meta.Heartbeat(ctx, fs.o.Gateway, oldest, fs.o.Lease)
+	if errors.Is(err, kind.Conflict) {
+		fs.log.Warn("the gateway's lease had lapsed: open files fail")
+		fs.open.failAll(fmt.Errorf("the gateway's lease had lapsed: %w", kind.Unavailable))
+		fs.writer.lapse()
+		err = nil
+	}
+	if err != nil {
+		return fmt.Errorf("heartbeat: %w", err)
+	}
+	fs.open.setSeq(seq)
+	return nil
+}

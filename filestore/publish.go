@@ -1,0 +1,289 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// maxRebases bounds how often a commit starts over because another gateway has
+// changed the same file meanwhile.
+const maxRebases = 10
+
+// otherBase is the answer of an attempt that found other contents in the entry
+// than those that the draft was made over.
+type otherBase struct{ entry *dirtree.Entry }
+
+func (*otherBase) Error() string { return "another gateway has changed the file" }
+
+// Unwrap gives kind.Conflict.
+func (*otherBase) Unwrap() error { return kind.Conflict }
+
+// commit publishes what was written and set since the last commit. When it
+// returns nil that is durable, or the file was removed.
+func (f *openFile) commit(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.failed(); err != nil {
+		return err
+	}
+	linkAll := false
+	for range maxRebases {
+		if f.draft == nil && f.attrs.Load() == nil && !f.isPending() {
+			return nil
+		}
+		err := f.publish(ctx, linkAll)
+		var other *otherBase
+		if !errors.As(err, &other) {
+			return err
+		}
+		if f.replaces {
+			linkAll = true
+			continue
+		}
+		if err := f.rebase(ctx, other.entry); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("commit a file: %w", kind.Conflict)
+}
+
+func (f *openFile) isPending() bool {
+	f.fs.open.mu.Lock()
+	defer f.fs.open.mu.Unlock()
+	return f.pending
+}
+
+// publish makes one attempt at a commit. It is called with mu held.
+func (f *openFile) publish(ctx context.Context, linkAll bool) error {
+	c, err := f.prepare(ctx, linkAll)
+	if err != nil {
+		return err
+	}
+	p := &publication{f: f, contents: c, linkAll: linkAll}
+	if a := f.attrs.Load(); a != nil {
+		p.attrs = *a
+	}
+	if c != nil && !p.attrs.Has(AttrMtime) {
+		p.attrs = p.attrs.with(Attr{Set: AttrMtime, Mtime: time.Unix(0, f.mtime.Load())})
+	}
+	if err := f.fs.commit.do(ctx, &op{apply: p.apply, won: p.won}); err != nil {
+		return err
+	}
+	if p.gone {
+		return nil // POSIX: the handles go on with what has no name any more
+	}
+	f.entry, f.base = p.entry, f.fs.baseOf(&p.entry)
+	f.exclusive = false
+	f.attrs.Store(nil)
+	f.dirty.Store(false)
+	if f.draft != nil {
+		f.draft.drop()
+		f.draft = nil
+	}
+	return nil
+}
+
+// prepare makes the contents to publish; nil if only attributes have changed.
+func (f *openFile) prepare(ctx context.Context, linkAll bool) (*contents, error) {
+	if f.draft == nil && f.isPending() {
+		return &contents{kind: dirtree.EmptyFile}, nil
+	}
+	if f.draft == nil {
+		return nil, nil
+	}
+	c, err := f.draft.contents(ctx)
+	if err != nil || !linkAll {
+		return c, err
+	}
+	if f.draft.lease == nil {
+		f.draft.lease = f.fs.writer.acquire()
+	}
+	return c, c.linkAll(ctx, f.fs, f.draft.lease)
+}
+
+// publication is the commit of one file's draft.
+type publication struct {
+	f        *openFile
+	contents *contents // nil: attributes only
+	linkAll  bool      // the contents replace whatever is there
+	attrs    Attr
+
+	// Of the last attempt.
+	entry dirtree.Entry
+	gone  bool
+	key   fileKey
+	at    spot
+}
+
+// apply finds the file by its id, wherever it is now, and gives its entry the
+// new contents (formats 8).
+func (p *publication) apply(ctx context.Context, b *batch) error {
+	w, e, pending, err := b.locate(ctx, p.f)
+	if err != nil {
+		return err
+	}
+	p.gone = e == nil && !pending
+	switch {
+	case p.gone:
+		return nil
+	case pending:
+		p.entry, err = p.create(ctx, b, w)
+		if err != nil {
+			return err
+		}
+	default:
+		if p.contents != nil && !p.linkAll && identityOf(e) != identityOf(&p.f.entry) {
+			return &otherBase{e}
+		}
+		p.entry = *e
+	}
+	if p.contents != nil {
+		if err := b.bring(p.contents); err != nil {
+			return err
+		}
+		p.contents.put(&p.entry)
+	}
+	p.entry = p.attrs.of(p.entry)
+	p.key, p.at = fileKey{w.id(), p.entry.FileID}, spot{w.write, p.entry.Name}
+	return w.put(ctx, &p.entry)
+}
+
+// create gives the entry of a file that isn't in the directory yet. A name that
+// has appeared meanwhile fails it if it is exclusive; else it takes over that
+// entry's file id (formats 8).
+func (p *publication) create(ctx context.Context, b *batch, w *work) (dirtree.Entry, error) {
+	e, err := lookup(ctx, w, p.f.entry.Name)
+	switch {
+	case err != nil:
+		return dirtree.Entry{}, err
+	case e == nil:
+		w.namesChanged()
+		return p.f.entry, nil
+	case p.f.exclusive, !isFile(e.Kind):
+		return dirtree.Entry{}, kind.Exist
+	}
+	return *e, nil
+}
+
+// won makes the committed file known in place of the one being created.
+func (p *publication) won() {
+	if p.gone {
+		return
+	}
+	f, r := p.f, p.f.fs.open
+	if f.gone {
+		return
+	}
+	f.seen = identityOf(&p.entry)
+	if !f.pending {
+		return
+	}
+	r.forget(f)
+	f.pending, f.key, f.at = false, p.key, p.at
+	if d := r.dirOf(p.key.dir); d.byID[p.key.id] == nil {
+		d.byID[p.key.id] = f
+	} else {
+		r.tidy(p.key.dir)
+	}
+}
+
+// locate finds an open file in the working copies: its directory and entry; or
+// that it is still to be created; or, with neither, that it is gone.
+func (b *batch) locate(ctx context.Context, f *openFile) (w *work, e *dirtree.Entry, pending bool, err error) {
+	b.fs.open.mu.Lock()
+	key, at, pending, gone := f.key, f.at, f.pending, f.gone
+	b.fs.open.mu.Unlock()
+	if gone {
+		return nil, nil, false, nil
+	}
+	if pending {
+		w, err := b.dir(ctx, at.dir)
+		return w, nil, true, err
+	}
+	for {
+		to, ok := b.moved[key]
+		if !ok {
+			break
+		}
+		if to == nil {
+			// Whether it is gone depends on the operation that took it away.
+			if w := b.works[key.dir]; w != nil {
+				err = b.join(w.group)
+			}
+			return nil, nil, false, err
+		}
+		at = *to
+		if id := slotID(to.dir.ID()); id != key.dir {
+			key.dir = id
+			continue
+		}
+		break
+	}
+	w, err = b.dir(ctx, at.dir)
+	if errors.Is(err, kind.NotExist) {
+		return nil, nil, false, nil
+	}
+	if err != nil {
+		return nil, nil, false, err
+	}
+	e, err = w.Get(ctx, at.name)
+	switch {
+	case err == nil && e.FileID == key.id:
+		return w, e, false, nil
+	case err != nil && !errors.Is(err, kind.NotExist):
+		return nil, nil, false, fmt.Errorf("look up a file: %w", err)
+	}
+	if b.fs.slots.authoritative {
+		return w, nil, false, nil // who renames tells the registry
+	}
+	e, err = w.search(ctx, key.id)
+	return w, e, false, err
+}
+
+// search looks a directory over for a file that another gateway has renamed.
+func (w *work) search(ctx context.Context, id FileID) (*dirtree.Entry, error) {
+	if w.base == nil {
+		return nil, nil
+	}
+	for e, err := range w.base.writable(w.write).Scan(ctx, "") {
+		if err != nil {
+			return nil, fmt.Errorf("look a directory over: %w", err)
+		}
+		if e.FileID == id {
+			// The working copy decides what is there now.
+			now, err := w.Get(ctx, e.SortKey())
+			if errors.Is(err, kind.NotExist) || err == nil && now.FileID != id {
+				return nil, nil
+			}
+			return now, err
+		}
+	}
+	return nil, nil
+}
+
+// rebase puts the draft over another base: what was written, in place, on the
+// current version (formats 8). It is called with mu held.
+func (f *openFile) rebase(ctx context.Context, e *dirtree.Entry) error {
+	old := f.draft
+	f.entry, f.base = *e, f.fs.baseOf(e)
+	if old == nil {
+		return nil
+	}
+	d, err := f.newDraft(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.replay(ctx, old); err != nil {
+		d.drop()
+		return err
+	}
+	old.drop()
+	f.draft = d
+	f.size.Store(d.size)
+	return nil
+}

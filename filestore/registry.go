@@ -1,0 +1,227 @@
+package filestore
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// fileKey names an open file: who has the directory may share it, and nobody
+// else, whatever file ids they make up.
+type fileKey struct {
+	dir slotID
+	id  FileID
+}
+
+// spot is where a file stands. dir is zero as long as nobody opened it through
+// a tree that may write.
+type spot struct {
+	dir  caps.SlotWrite
+	name string
+}
+
+// registry knows every open file of this node, across all sessions, and the
+// names that files being created will have (formats 8).
+type registry struct {
+	mu      sync.Mutex // guards everything below, and the fields of openFile that say so
+	dirs    map[slotID]*dirFiles
+	readers map[*reader]bool
+	files   map[*openFile]bool // every open file, also those that have no name any more
+	seq     uint64             // a commit that is at most the newest
+}
+
+// dirFiles are the open files of one directory.
+type dirFiles struct {
+	byID    map[FileID]*openFile
+	pending map[string]*openFile // not committed yet, by name
+}
+
+// reader holds the nodes of the versions that it reads: a listing under way.
+type reader struct{ seq uint64 }
+
+func newRegistry() *registry {
+	return &registry{dirs: make(map[slotID]*dirFiles), readers: make(map[*reader]bool), files: make(map[*openFile]bool)}
+}
+
+func (r *registry) dirOf(id slotID) *dirFiles {
+	d := r.dirs[id]
+	if d == nil {
+		d = &dirFiles{byID: make(map[FileID]*openFile), pending: make(map[string]*openFile)}
+		r.dirs[id] = d
+	}
+	return d
+}
+
+// tidy forgets a directory without open files.
+func (r *registry) tidy(id slotID) {
+	if d := r.dirs[id]; d != nil && len(d.byID) == 0 && len(d.pending) == 0 {
+		delete(r.dirs, id)
+	}
+}
+
+// pending returns the file that is being created under a name, or nil.
+func (r *registry) pending(dir slotID, name string) *openFile {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d := r.dirs[dir]; d != nil {
+		return d.pending[name]
+	}
+	return nil
+}
+
+// anyPending reports whether a file is being created in a directory.
+func (r *registry) anyPending(dir slotID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.dirs[dir]
+	return d != nil && len(d.pending) > 0
+}
+
+// file returns the open file, or nil.
+func (r *registry) file(k fileKey) *openFile {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if d := r.dirs[k.dir]; d != nil {
+		return d.byID[k.id]
+	}
+	return nil
+}
+
+// in returns the open files of a directory, committed ones by their id and
+// others by their name.
+func (r *registry) in(dir slotID) (byID map[FileID]*openFile, pending map[string]*openFile) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.dirs[dir]
+	if d == nil {
+		return nil, nil
+	}
+	byID, pending = make(map[FileID]*openFile, len(d.byID)), make(map[string]*openFile, len(d.pending))
+	for id, f := range d.byID {
+		byID[id] = f
+	}
+	for name, f := range d.pending {
+		pending[name] = f
+	}
+	return byID, pending
+}
+
+// dropPending takes the name of a file that is being created away, for good:
+// its handles go on, and nothing of it will be committed.
+func (r *registry) dropPending(dir slotID, name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.dirs[dir]
+	if d == nil || d.pending[name] == nil {
+		return false
+	}
+	f := d.pending[name]
+	f.gone, f.pending = true, false
+	r.forget(f)
+	return true
+}
+
+// removed notes that a committed file is gone. It is called with mu held.
+func (r *registry) removed(k fileKey) {
+	if d := r.dirs[k.dir]; d != nil {
+		if f := d.byID[k.id]; f != nil {
+			f.gone = true
+			r.forget(f)
+		}
+	}
+}
+
+// moved notes where a file stands now. It is called with mu held.
+func (r *registry) moved(k fileKey, to spot) {
+	d := r.dirs[k.dir]
+	if d == nil || d.byID[k.id] == nil {
+		return
+	}
+	f := d.byID[k.id]
+	r.forget(f)
+	f.key.dir, f.at = slotID(to.dir.ID()), to
+	r.dirOf(f.key.dir).byID[f.key.id] = f
+}
+
+// forget takes a file out of the maps. It is called with mu held.
+func (r *registry) forget(f *openFile) {
+	d := r.dirs[f.key.dir]
+	if d == nil {
+		return
+	}
+	if d.byID[f.key.id] == f {
+		delete(d.byID, f.key.id)
+	}
+	if d.pending[f.at.name] == f {
+		delete(d.pending, f.at.name)
+	}
+	r.tidy(f.key.dir)
+}
+
+// reading notes that a version is being read, until the result is called.
+func (r *registry) reading() (done func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rd := &reader{r.seq}
+	r.readers[rd] = true
+	return func() {
+		r.mu.Lock()
+		delete(r.readers, rd)
+		r.mu.Unlock()
+	}
+}
+
+// hold notes that f's version is being read. It is called with mu held.
+func (r *registry) hold(f *openFile) {
+	f.reader = &reader{r.seq}
+	r.readers[f.reader] = true
+	r.files[f] = true
+}
+
+// oldest is the oldest commit that something open reads, 0 if nothing is.
+func (r *registry) oldest(now uint64) uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.readers) == 0 {
+		return 0
+	}
+	oldest := now
+	for rd := range r.readers {
+		oldest = min(oldest, rd.seq)
+	}
+	return max(oldest, 1)
+}
+
+func (r *registry) setSeq(seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seq = max(r.seq, seq)
+}
+
+// all returns every open file.
+func (r *registry) all() []*openFile {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	files := make([]*openFile, 0, len(r.files))
+	for f := range r.files {
+		files = append(files, f)
+	}
+	return files
+}
+
+// dropAll fails every handle and drops what is not committed.
+func (r *registry) dropAll() {
+	for _, f := range r.all() {
+		f.fail(fmt.Errorf("the filestore is closed: %w", kind.Closed))
+		f.dispose()
+	}
+}
+
+// failAll makes every handle that is open now answer err.
+func (r *registry) failAll(err error) {
+	for _, f := range r.all() {
+		f.fail(err)
+	}
+}

@@ -1,0 +1,170 @@
+package filestore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// SetAttr sets attributes of what stands at p; follow tells whether a symbolic
+// link at its end is followed. They are durable when it returns, except those
+// of a file that is being created, which are committed with it. AttrSize cuts
+// or grows a file and commits it.
+//
+// Of a tree's root only Mtime can be set; anything else that isn't what Stat
+// shows is Denied.
+func (t *Tree) SetAttr(ctx context.Context, p Path, a Attr, follow bool) error {
+	return wrap("setattr", t.setAttr(ctx, p, a, follow))
+}
+
+func (t *Tree) setAttr(ctx context.Context, p Path, a Attr, follow bool) error {
+	w := wantSelf
+	if follow {
+		w = wantDir
+	}
+	pl, err := t.resolve(ctx, p, w)
+	switch {
+	case err != nil:
+		return err
+	case !pl.exists():
+		return kind.NotExist
+	case pl.node != nil && a.Has(AttrSize):
+		return kind.IsDir
+	case pl.node != nil && pl.node.write == nil, pl.dir != nil && pl.dir.write == nil:
+		return kind.ReadOnly
+	case pl.dir == nil:
+		return t.setRootAttr(ctx, pl.node, a)
+	case a.Set == 0:
+		return nil
+	case a.Has(AttrSize):
+		return t.setSize(ctx, p, a, follow)
+	case pl.file != nil:
+		pl.file.addAttrs(a)
+		return nil
+	case pl.node != nil:
+		return t.setDirAttr(ctx, &pl, a)
+	}
+	return t.setFileAttr(ctx, &pl, a)
+}
+
+// setSize is SetAttr through a handle.
+func (t *Tree) setSize(ctx context.Context, p Path, a Attr, follow bool) error {
+	f, err := t.openFile(ctx, p, OpenOptions{Write: true, NoFollow: !follow})
+	if err != nil {
+		return err
+	}
+	if err := f.SetAttr(ctx, a); err != nil {
+		f.Discard()
+		return err
+	}
+	return f.Close(ctx)
+}
+
+func (t *Tree) setFileAttr(ctx context.Context, pl *place, a Attr) error {
+	err := t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+		w, err := b.dir(ctx, *pl.dir.write)
+		if err != nil {
+			return err
+		}
+		return w.setAttrs(ctx, pl.name, a)
+	}})
+	if err != nil {
+		return err
+	}
+	if f := t.fs.open.file(fileKey{pl.dir.id(), pl.entry.FileID}); f != nil {
+		f.attrsCommitted(a)
+	}
+	return nil
+}
+
+// setAttrs changes the attributes of an entry, if that makes a difference.
+func (w *work) setAttrs(ctx context.Context, name string, a Attr) error {
+	e, err := lookup(ctx, w, name)
+	if err != nil {
+		return err
+	}
+	if e == nil {
+		return kind.NotExist
+	}
+	changed := a.of(*e)
+	if a.sameIn(e) {
+		return nil
+	}
+	return w.put(ctx, &changed)
+}
+
+// sameIn reports whether e has the attributes in a already.
+func (a Attr) sameIn(e *dirtree.Entry) bool {
+	at, _ := e.Atime()
+	return !(a.Has(AttrMode) && a.Mode&modeBits != e.Mode ||
+		a.Has(AttrUID) && a.UID != e.UID || a.Has(AttrGID) && a.GID != e.GID ||
+		a.Has(AttrMtime) && a.Mtime.UnixNano() != e.Mtime ||
+		a.Has(AttrAtime) && a.Atime.UnixNano() != at)
+}
+
+// attrsCommitted brings an open file up to date with a change of its entry.
+func (f *openFile) attrsCommitted(a Attr) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.entry = a.of(f.entry)
+	if f.draft != nil && a.Has(AttrMtime) {
+		// What was written before must not give it another mtime at the commit.
+		var old Attr
+		if p := f.attrs.Load(); p != nil {
+			old = *p
+		}
+		f.setAttrs(old.with(Attr{Set: AttrMtime, Mtime: a.Mtime}))
+	}
+}
+
+// setDirAttr sets a directory's own mtime in its slot, everything else in the
+// entry that links it.
+func (t *Tree) setDirAttr(ctx context.Context, pl *place, a Attr) error {
+	inEntry := a
+	inEntry.Set &^= AttrMtime
+	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+		if a.Has(AttrMtime) {
+			w, err := b.dir(ctx, *pl.node.write)
+			if err != nil {
+				return err
+			}
+			if w.next.Mtime != a.Mtime.UnixNano() {
+				w.setMtime(a.Mtime)
+			}
+		}
+		if inEntry.Set == 0 {
+			return nil
+		}
+		w, err := b.dir(ctx, *pl.dir.write)
+		if err != nil {
+			return err
+		}
+		return w.setAttrs(ctx, pl.name, inEntry)
+	}})
+}
+
+// setRootAttr sets what can be set of a tree's root, which no entry describes.
+func (t *Tree) setRootAttr(ctx context.Context, n *node, a Attr) error {
+	shown := t.dirInfo(n)
+	// Clients set both times together; the root's atime is its mtime.
+	atime := a.Has(AttrAtime) && !a.Has(AttrMtime) && !a.Atime.Equal(shown.Atime)
+	if a.Has(AttrMode) && a.Mode&modeBits != shown.Mode || a.Has(AttrUID) && a.UID != shown.UID ||
+		a.Has(AttrGID) && a.GID != shown.GID || atime {
+		return fmt.Errorf("the root of a tree has its time only: %w", kind.Denied)
+	}
+	if !a.Has(AttrMtime) {
+		return nil
+	}
+	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+		w, err := b.dir(ctx, *n.write)
+		if err != nil {
+			return err
+		}
+		if w.next.Mtime != a.Mtime.UnixNano() {
+			w.setMtime(a.Mtime)
+		}
+		return nil
+	}})
+}

@@ -1,0 +1,99 @@
+package filestore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/filestore/filetree"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// source is where committed nodes and blocks are read: nodes and blocks of at
+// most Options.InlineBlock bytes in the metastore, the others in the
+// blockstore. What it returns is checked by who asked.
+type source struct{ fs *FS }
+
+// Node reads a directory node; it makes source a dirtree.NodeSource.
+func (s source) Node(ctx context.Context, id [32]byte) ([]byte, error) {
+	data, err := s.Nodes(ctx, [][32]byte{id})
+	if err != nil {
+		return nil, err
+	}
+	if data[0] == nil {
+		return nil, fmt.Errorf("node %x: %w", id, kind.NotExist)
+	}
+	return data[0], nil
+}
+
+// Nodes reads several nodes by one query; it makes source a dirtree.BatchSource.
+func (s source) Nodes(ctx context.Context, ids [][32]byte) ([][]byte, error) {
+	mids := make([]metastore.ID, len(ids))
+	for i, id := range ids {
+		mids[i] = id
+	}
+	data, err := s.fs.o.Meta.Nodes(ctx, mids)
+	if err != nil {
+		return nil, fmt.Errorf("read nodes: %w", err)
+	}
+	if len(data) != len(ids) {
+		return nil, fmt.Errorf("read nodes: %d for %d ids: %w", len(data), len(ids), kind.Corrupt)
+	}
+	return data, nil
+}
+
+// blocks is source for file trees.
+type blocks struct{ source }
+
+// Node reads a file node.
+func (s blocks) Node(ctx context.Context, id blockstore.ID) ([]byte, error) {
+	return s.source.Node(ctx, id)
+}
+
+// ChunkRange reads a part of a chunk's block. Its length says where it lies;
+// where InlineBlock was another when it was written, it lies in the other place.
+func (s blocks) ChunkRange(ctx context.Context, id blockstore.ID, total, off, n int64) ([]byte, error) {
+	inline := total <= int64(s.fs.o.InlineBlock)
+	if inline {
+		if data, err := s.inline(ctx, id, off, n); err == nil || kind.Of(err) != kind.NotExist {
+			return data, err
+		}
+	}
+	data, err := blockstore.GetRange(ctx, s.fs.o.Blocks, id, off, n)
+	if err != nil && !inline && kind.Of(err) == kind.NotExist && total <= maxInline {
+		if data, ierr := s.inline(ctx, id, off, n); ierr == nil {
+			return data, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read a block: %w", err)
+	}
+	return data, nil
+}
+
+// maxInline is the largest block that any configuration keeps in the metastore.
+const maxInline = 64 << 10
+
+func (s blocks) inline(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
+	data, err := s.source.Node(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	off = min(off, int64(len(data)))
+	return data[off:min(off+n, int64(len(data)))], nil
+}
+
+// fresh is a source that also knows nodes that no commit has brought yet.
+type fresh struct {
+	filetree.Source
+	nodes map[blockstore.ID][]byte
+}
+
+// Node reads a node from those at hand, else from the source below.
+func (s fresh) Node(ctx context.Context, id blockstore.ID) ([]byte, error) {
+	if data, ok := s.nodes[id]; ok {
+		return data, nil
+	}
+	return s.Source.Node(ctx, id)
+}
