@@ -1,0 +1,123 @@
+package sftpd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/truckee-fs/truckee/accounts"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// Keys of ssh.Permissions.ExtraData. What a client may become once it proves
+// its key is kept under offeredAccount; only the verified key's own entry is
+// moved to provenAccount, and only that is read after the handshake. A key
+// that was offered and not signed with can't leave an identity behind.
+type (
+	offeredAccount struct{}
+	provenAccount  struct{}
+	proofText      struct{} // how it was proven, for the log
+)
+
+// login counts and answers the login attempts of one connection.
+type login struct {
+	c        *conn
+	ctx      context.Context
+	pre      ssh.ServerPreAuthConn
+	failures int // wrong passwords, and right signatures by wrong keys
+}
+
+// configure sets the callbacks and bounds of cfg.
+func (l *login) configure(cfg *ssh.ServerConfig) {
+	s := l.c.srv
+	cfg.PasswordCallback = l.password
+	cfg.PublicKeyCallback = l.offer
+	cfg.VerifiedPublicKeyCallback = l.proven
+	cfg.PreAuthConnCallback = func(p ssh.ServerPreAuthConn) { l.pre = p }
+	// x/crypto counts refused queries and failures in one number; failures
+	// have a lower bound of their own in fail.
+	cfg.MaxAuthTries = limit(s.LoginAttempts, 6) + limit(s.KeyQueries, 20)
+}
+
+// password proves an account by its password.
+func (l *login) password(m ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
+	a, err := l.c.srv.Accounts.Authenticate(l.ctx, m.User(), accounts.Password(password))
+	if err != nil {
+		return nil, l.fail(m, "password", err)
+	}
+	return proof(a, "password"), nil
+}
+
+// offer says whether a key would do. That it does says nothing about who asks.
+func (l *login) offer(m ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+	if _, ok := key.(*ssh.Certificate); ok {
+		return nil, kind.Denied
+	}
+	a, err := l.c.srv.Accounts.Authenticate(l.ctx, m.User(), accounts.PublicKey(key.Marshal()))
+	if err != nil {
+		l.c.log.Debug("sftp key not accepted", "user", safeUser(m), "key", ssh.FingerprintSHA256(key), "error", err)
+		return nil, denied(err)
+	}
+	return &ssh.Permissions{ExtraData: map[any]any{offeredAccount{}: a}}, nil
+}
+
+// proven is called when the signature of a key that offer accepted has been
+// verified, with that key's own permissions.
+func (l *login) proven(_ ssh.ConnMetadata, key ssh.PublicKey, p *ssh.Permissions, algorithm string) (*ssh.Permissions, error) {
+	a, ok := p.ExtraData[offeredAccount{}].(accounts.Account)
+	if !ok {
+		return nil, kind.Denied
+	}
+	return proof(a, algorithm+" "+ssh.FingerprintSHA256(key)), nil
+}
+
+func proof(a accounts.Account, how string) *ssh.Permissions {
+	return &ssh.Permissions{ExtraData: map[any]any{provenAccount{}: a, proofText{}: how}}
+}
+
+// fail counts a failed attempt. After the last one the client is told so and
+// left without a method, which ends the connection.
+func (l *login) fail(m ssh.ConnMetadata, method string, err error) error {
+	l.failures++
+	l.c.log.Info("sftp login failed", "user", safeUser(m), "method", method, "attempt", l.failures, "error", err)
+	if l.failures < limit(l.c.srv.LoginAttempts, 6) {
+		return denied(err)
+	}
+	if l.pre != nil {
+		_ = l.pre.SendAuthBanner("Too many failed logins.\r\n")
+	}
+	return &ssh.PartialSuccessError{}
+}
+
+// denied is what the SSH layer sees of a failure; it sends none of it.
+func denied(err error) error { return fmt.Errorf("denied: %w", kind.Of(err)) }
+
+// safeUser bounds and quotes the name that an unknown client gave.
+func safeUser(m ssh.ConnMetadata) string { return fmt.Sprintf("%.64q", m.User()) }
+
+// handshake runs key exchange and login within HandshakeTimeout.
+func (c *conn) handshake() (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+	timeout := limit(c.srv.HandshakeTimeout, 2*time.Minute)
+	if err := c.nc.SetDeadline(time.Now().Add(timeout)); err != nil {
+		return nil, nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, timeout)
+	defer cancel()
+	cfg, err := c.config()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	l := &login{c: c, ctx: ctx}
+	l.configure(cfg)
+	sc, channels, requests, err := ssh.NewServerConn(c.nc, cfg)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := c.nc.SetDeadline(time.Time{}); err != nil {
+		sc.Close()
+		return nil, nil, nil, err
+	}
+	return sc, channels, requests, nil
+}

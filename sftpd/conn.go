@@ -1,0 +1,242 @@
+package sftpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/truckee-fs/truckee/accounts"
+)
+
+// conn is one SSH connection: its login, its channels, and what they share.
+type conn struct {
+	srv     *Server
+	nc      *bufferedConn
+	log     *slog.Logger
+	account string // set at login, under Server.mu
+
+	ctx    context.Context // the connection's life; ends by cut
+	cancel context.CancelCauseFunc
+
+	draining  chan struct{} // closed when the server wants to shut down
+	drainOnce sync.Once
+
+	channels atomic.Int32 // open channels
+	files    atomic.Int32 // open files of all channels
+	requests atomic.Int64 // SFTP requests so far
+
+	wg sync.WaitGroup // channels and helpers of this connection
+
+	mountOnce sync.Once
+	tree      tree
+	mountErr  error
+}
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{srv: s, nc: newBufferedConn(nc), draining: make(chan struct{})}
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	c.log = s.logger().With("session", sessionID(), "remote", nc.RemoteAddr().String())
+	return c
+}
+
+// cut ends the connection at once.
+func (c *conn) cut(cause error) {
+	c.cancel(cause)
+	c.nc.abort()
+}
+
+// drain ends the connection when it has been at rest for a moment.
+func (c *conn) drain() { c.drainOnce.Do(func() { close(c.draining) }) }
+
+// serve runs the connection to its end. ctx ends all connections of a
+// listener.
+func (c *conn) serve(ctx context.Context) {
+	loggedIn := false
+	defer func() {
+		c.srv.done(c, loggedIn)
+		if v := recover(); v != nil {
+			c.bug(v)
+		}
+	}()
+	defer c.cut(net.ErrClosed)
+	stop := context.AfterFunc(ctx, func() { c.cut(context.Cause(ctx)) })
+	defer stop()
+
+	sc, channels, requests, err := c.handshake()
+	if err != nil {
+		c.logRefusal(err)
+		return
+	}
+	account := sc.Permissions.ExtraData[provenAccount{}].(accounts.Account)
+	c.log = c.log.With("account", account.Name)
+	welcome := c.srv.loggedIn(c, account.Name)
+	loggedIn = true
+	c.log.Info("sftp login", "client", fmt.Sprintf("%.80q", sc.ClientVersion()),
+		"proof", sc.Permissions.ExtraData[proofText{}])
+
+	c.wg.Go(func() { answerGlobal(requests) })
+	c.wg.Go(func() { c.watch(sc) })
+	for nch := range channels {
+		c.accept(nch, account, welcome)
+	}
+	c.cancel(net.ErrClosed)
+	sc.Close()
+	c.wg.Wait()
+	c.log.Info("sftp logout", "requests", c.requests.Load())
+}
+
+// logRefusal logs why a connection did not log in. Those who say nothing, as
+// load balancers and port scanners do, are no event.
+func (c *conn) logRefusal(err error) {
+	if c.nc.received() == 0 {
+		c.log.Debug("sftp connection without a word", "error", err)
+		return
+	}
+	c.log.Info("sftp no login", "error", err)
+}
+
+// answerGlobal refuses every global request. For keepalive@openssh.com any
+// answer is the sign of life that the client waits for.
+func answerGlobal(requests <-chan *ssh.Request) {
+	for r := range requests {
+		_ = r.Reply(false, nil)
+	}
+}
+
+// accept opens a session channel or says why not.
+func (c *conn) accept(nch ssh.NewChannel, a accounts.Account, welcome bool) {
+	switch {
+	case nch.ChannelType() != "session":
+		_ = nch.Reject(ssh.UnknownChannelType, "only sessions are served here")
+		return
+	case !welcome:
+		_ = nch.Reject(ssh.ResourceShortage, "too many connections of this account")
+		return
+	case int(c.channels.Load()) >= limit(c.srv.MaxChannels, 10):
+		_ = nch.Reject(ssh.ResourceShortage, "too many channels in this connection")
+		return
+	}
+	ch, requests, err := nch.Accept()
+	if err != nil {
+		return
+	}
+	c.channels.Add(1)
+	c.wg.Go(func() {
+		defer c.channels.Add(-1)
+		defer func() {
+			if v := recover(); v != nil {
+				c.bug(v)
+			}
+			ch.Close()
+			for range requests { // until the client has closed it, too
+			}
+		}()
+		c.channel(ch, requests, a)
+	})
+}
+
+// bug logs a panic. The channel or connection ends; the process goes on.
+func (c *conn) bug(v any) {
+	c.log.Error("sftp bug: panic", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+}
+
+// mount opens the account's tree for the first channel that needs it.
+func (c *conn) mount(a accounts.Account) (tree, error) {
+	c.mountOnce.Do(func() {
+		if c.srv.mount != nil {
+			c.tree, c.mountErr = c.srv.mount(c.ctx, a)
+			return
+		}
+		t, err := c.srv.Mount(c.ctx, a)
+		if err != nil {
+			c.mountErr = err
+			return
+		}
+		c.tree = mounted{t}
+	})
+	if c.tree == nil && c.mountErr == nil {
+		c.mountErr = errors.New("sftpd: mount panicked")
+	}
+	return c.tree, c.mountErr
+}
+
+const (
+	// drainRest is how long a connection without open files must have been
+	// silent to be ended by Shutdown.
+	drainRest = time.Second
+	// maxUnanswered is how many signs of life a client may owe.
+	maxUnanswered = 3
+)
+
+// watch keeps an eye on a connection: it asks a silent client for a sign of
+// life, and cuts the connection when there is none, when it was idle for too
+// long, or when it rests while the server shuts down.
+func (c *conn) watch(sc ssh.Conn) {
+	keep := limit(c.srv.KeepAlive, time.Minute)
+	idle := c.srv.IdleTimeout
+	period := time.Hour
+	if keep > 0 {
+		period = keep
+	}
+	if idle > 0 {
+		period = min(period, max(idle/4, time.Millisecond))
+	}
+	tick := time.NewTicker(period)
+	defer tick.Stop()
+	draining := c.draining
+	var (
+		asked        atomic.Int32
+		seenRequests = c.requests.Load()
+		seenBytes    = c.nc.received()
+		lastRequest  = time.Now()
+		lastByte     = lastRequest
+	)
+	for {
+		select {
+		case <-c.ctx.Done():
+			return
+		case <-draining:
+			draining = nil
+			tick.Reset(drainRest / 4)
+			idle, lastRequest = drainRest, time.Now()
+			continue
+		case now := <-tick.C:
+			if n := c.requests.Load(); n != seenRequests {
+				seenRequests, lastRequest = n, now
+			}
+			if n := c.nc.received(); n != seenBytes {
+				seenBytes, lastByte = n, now
+				asked.Store(0)
+			}
+			if idle > 0 && now.Sub(lastRequest) >= idle && c.files.Load() == 0 {
+				c.log.Info("sftp connection ended: idle", "after", now.Sub(lastRequest))
+				c.cut(errIdle)
+				return
+			}
+			if keep <= 0 || now.Sub(lastByte) < keep*time.Duration(1+asked.Load()) {
+				continue
+			}
+			if asked.Add(1) > maxUnanswered {
+				c.log.Info("sftp connection ended: no sign of life", "after", now.Sub(lastByte))
+				c.cut(errSilent)
+				return
+			}
+			if asked.Load() == 1 {
+				c.wg.Go(func() { _, _, _ = sc.SendRequest("keepalive@openssh.com", true, nil) })
+			}
+		}
+	}
+}
+
+var (
+	errIdle   = errors.New("sftpd: idle for too long")
+	errSilent = errors.New("sftpd: no sign of life")
+)

@@ -1,0 +1,18 @@
+// Package sftpd serves SFTP version 3 over SSH: the frontend between an SFTP
+// client and the filestore.
+//
+// A Server accepts connections, lets golang.org/x/crypto/ssh run the SSH
+// protocol, asks an accounts.Authenticator who may log in, mounts the
+// account's root, and runs one session per SFTP channel on it. A session is
+// one goroutine: it reads requests, executes them in order, and writes the
+// replies in the same order. Permissions, durability and visibility are the
+// filestore's; nothing is decided here but what bytes on the wire mean.
+//
+// What clients rely on: the error statuses are those of OpenSSH's server
+// (status.go is the whole table); CLOSE and fsync@openssh.com are answered
+// when the contents are durable; a connection that drops commits nothing; a
+// client is told the kind of an error and its own path, never more.
+//
+// Sources: RFC 4251 to 4254, RFC 8308, RFC 8332, draft-ietf-secsh-filexfer-02,
+// and OpenSSH's PROTOCOL.
+package sftpd

@@ -1,0 +1,229 @@
+package sftpd
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// firstRead is the read buffer of a fresh connection; it doubles up to
+	// maxRead while reads fill it.
+	firstRead = 8 << 10
+	maxRead   = 256 << 10
+	// maxPending bounds what has been written and not yet sent.
+	maxPending = 256 << 10
+	// closeLinger is how long Close tries to send what is pending.
+	closeLinger = 2 * time.Second
+)
+
+// bufferedConn is the net.Conn under an SSH connection. The SSH layer reads a
+// packet in two or three small pieces and writes it in two or three; here
+// reads are served from a large buffer, and a goroutine of its own sends what
+// several writes have left. It also replays what sniff has looked at, and
+// swallows the identification line that has been sent already.
+//
+// One goroutine reads and any number write.
+type bufferedConn struct {
+	net.Conn
+	total atomic.Int64 // bytes received
+
+	in   []byte // in[r:w] has been received and not been read
+	r, w int
+
+	swallow []byte // what the SSH layer will write and has been sent
+
+	mu       sync.Mutex // guards the fields below
+	wake     sync.Cond  // the sender: there is something; writers: there is room
+	pending  []byte
+	spare    []byte
+	sending  bool // the sender is in a system call
+	started  bool
+	err      error // of a write, or net.ErrClosed
+	closed   bool
+	ended    chan struct{} // closed by the sender
+	deadline time.Time     // for reading, as set from outside
+}
+
+func newBufferedConn(nc net.Conn) *bufferedConn {
+	c := &bufferedConn{Conn: nc, in: make([]byte, firstRead), ended: make(chan struct{})}
+	c.wake.L = &c.mu
+	return c
+}
+
+// received returns how many bytes have come in.
+func (c *bufferedConn) received() int64 { return c.total.Load() }
+
+// Read serves what is buffered, or receives as much as there is.
+func (c *bufferedConn) Read(p []byte) (int, error) {
+	if c.r == c.w {
+		c.r, c.w = 0, 0
+		if len(p) >= len(c.in) {
+			n, err := c.Conn.Read(p)
+			c.total.Add(int64(n))
+			return n, err
+		}
+		if err := c.receive(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, c.in[c.r:c.w])
+	c.r += n
+	return n, nil
+}
+
+// receive reads once into the buffer, behind what is there.
+func (c *bufferedConn) receive() error {
+	if c.w == len(c.in) {
+		grown := make([]byte, min(2*len(c.in), maxRead))
+		c.w = copy(grown, c.in[c.r:c.w])
+		c.in, c.r = grown, 0
+	}
+	n, err := c.Conn.Read(c.in[c.w:])
+	c.w += n
+	c.total.Add(int64(n))
+	if n > 0 {
+		if c.r == 0 && c.w == len(c.in) && len(c.in) < maxRead {
+			c.in = append(c.in, make([]byte, len(c.in))...)
+		}
+		return nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
+}
+
+// peeked returns what has been received and not been read.
+func (c *bufferedConn) peeked() []byte { return c.in[c.r:c.w] }
+
+// peekMore receives more for peeked. There must have been no Read.
+func (c *bufferedConn) peekMore() error { return c.receive() }
+
+// announce sends line now and swallows it when it is written again.
+func (c *bufferedConn) announce(line string) error {
+	c.swallow = []byte(line)
+	_, err := c.Conn.Write(c.swallow)
+	return err
+}
+
+// SetDeadline sets both deadlines, and remembers the one for reading.
+func (c *bufferedConn) SetDeadline(t time.Time) error {
+	c.deadline = t
+	return c.Conn.SetDeadline(t)
+}
+
+// limitRead makes reads time out after d, or at the deadline if that is sooner.
+func (c *bufferedConn) limitRead(d time.Duration) error {
+	t := time.Now().Add(d)
+	if !c.deadline.IsZero() && c.deadline.Before(t) {
+		t = c.deadline
+	}
+	return c.SetReadDeadline(t)
+}
+
+// restoreReadDeadline takes limitRead back.
+func (c *bufferedConn) restoreReadDeadline() { _ = c.SetReadDeadline(c.deadline) }
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// Write takes p over; it waits only while maxPending bytes are not yet sent.
+// An error of the connection is returned by a later Write.
+func (c *bufferedConn) Write(p []byte) (int, error) {
+	n := len(p)
+	if len(c.swallow) > 0 {
+		if len(p) < len(c.swallow) || string(p[:len(c.swallow)]) != string(c.swallow) {
+			return 0, errors.New("sftpd: the SSH layer announced another version")
+		}
+		p, c.swallow = p[len(c.swallow):], nil
+		if len(p) == 0 {
+			return n, nil
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.err == nil && !c.closed && len(c.pending) > 0 && len(c.pending)+len(p) > maxPending {
+		c.wake.Wait()
+	}
+	if c.err != nil {
+		return 0, c.err
+	}
+	if c.closed {
+		return 0, net.ErrClosed
+	}
+	if !c.started {
+		c.started = true
+		go c.send()
+	}
+	c.pending = append(c.pending, p...)
+	if !c.sending {
+		c.wake.Broadcast()
+	}
+	return n, nil
+}
+
+// send writes what is pending until the connection is closed or breaks.
+func (c *bufferedConn) send() {
+	defer close(c.ended)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		for len(c.pending) == 0 && !c.closed && c.err == nil {
+			c.wake.Wait()
+		}
+		if c.err != nil || len(c.pending) == 0 {
+			return
+		}
+		b := c.pending
+		c.pending, c.spare = c.spare[:0], nil
+		c.sending = true
+		c.wake.Broadcast()
+		c.mu.Unlock()
+		_, err := c.Conn.Write(b)
+		c.mu.Lock()
+		c.sending = false
+		c.spare = b[:0]
+		if err != nil {
+			c.err = err
+			c.wake.Broadcast()
+		}
+	}
+}
+
+// Close sends what is pending, for closeLinger at most, and closes.
+func (c *bufferedConn) Close() error {
+	c.mu.Lock()
+	again := c.closed
+	c.closed = true
+	started := c.started
+	c.started = true // none starts from now on
+	c.wake.Broadcast()
+	c.mu.Unlock()
+	if started && !again {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(closeLinger))
+		<-c.ended
+	}
+	c.mu.Lock()
+	if c.err == nil {
+		c.err = net.ErrClosed
+	}
+	c.wake.Broadcast()
+	c.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// abort closes without sending what is pending.
+func (c *bufferedConn) abort() {
+	c.mu.Lock()
+	if c.err == nil {
+		c.err = net.ErrClosed
+	}
+	c.closed = true
+	c.wake.Broadcast()
+	c.mu.Unlock()
+	_ = c.Conn.Close()
+}

@@ -1,0 +1,197 @@
+package sftpd
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What sniff has looked at is read again, byte for byte, whatever the sizes.
+func TestPeekedBytesAreReplayed(t *testing.T) {
+	t.Parallel()
+	near, far := net.Pipe()
+	data := make([]byte, 3*firstRead+17)
+	for i := range data {
+		data[i] = byte(i * 7)
+	}
+	go func() {
+		for b := data; len(b) > 0; {
+			n := min(len(b), 1+rand.IntN(5000))
+			if _, err := near.Write(b[:n]); err != nil {
+				return
+			}
+			b = b[n:]
+		}
+		near.Close()
+	}()
+	c := newBufferedConn(far)
+	for len(c.peeked()) < 2*firstRead {
+		if err := c.peekMore(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.HasPrefix(data, c.peeked()) {
+		t.Fatal("peeked at something else")
+	}
+	var got []byte
+	for sizes := []int{1, 4, 100, 4096, 9000, 70000}; ; {
+		b := make([]byte, sizes[rand.IntN(len(sizes))])
+		n, err := c.Read(b)
+		got = append(got, b[:n]...)
+		if err != nil {
+			break
+		}
+	}
+	if !bytes.Equal(got, data) {
+		t.Errorf("%d bytes read of %d, or others", len(got), len(data))
+	}
+	if c.received() != int64(len(data)) {
+		t.Errorf("%d bytes counted", c.received())
+	}
+}
+
+func TestAnnouncedLineIsSentOnce(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		write string
+		want  string
+		ok    bool
+	}{
+		{"SSH-2.0-x\r\n", "SSH-2.0-x\r\n", true},
+		{"SSH-2.0-x\r\nmore", "SSH-2.0-x\r\nmore", true},
+		{"SSH-2.0-y\r\n", "SSH-2.0-x\r\n", false},
+		{"SSH", "SSH-2.0-x\r\n", false},
+	} {
+		near, far := net.Pipe()
+		c := newBufferedConn(far)
+		go func() {
+			_ = c.announce("SSH-2.0-x\r\n")
+			n, err := c.Write([]byte(tt.write))
+			if (err == nil) != tt.ok || err == nil && n != len(tt.write) {
+				t.Errorf("write of %q: %d, %v", tt.write, n, err)
+			}
+			c.Close()
+		}()
+		if got, _ := io.ReadAll(near); string(got) != tt.want {
+			t.Errorf("write of %q: sent %q", tt.write, got)
+		}
+	}
+}
+
+// Writes arrive in order and whole, from a writer that reuses its buffer.
+func TestWritesAreSentInOrder(t *testing.T) {
+	t.Parallel()
+	near, far := net.Pipe()
+	c := newBufferedConn(far)
+	const rounds = 2000
+	go func() {
+		b := make([]byte, 1000)
+		for i := range rounds {
+			for j := range b {
+				b[j] = byte(i)
+			}
+			if _, err := c.Write(b); err != nil {
+				t.Error(err)
+			}
+		}
+		c.Close()
+	}()
+	got, err := io.ReadAll(near)
+	if err != nil || len(got) != rounds*1000 {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	for i, b := range got {
+		if b != byte(i/1000) {
+			t.Fatalf("byte %d is %d", i, b)
+		}
+	}
+}
+
+// A peer that does not read holds up its writers after maxPending bytes, and
+// no goroutine longer than Close's patience.
+func TestUnreadWritesAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		c := newBufferedConn(far)
+		var wg sync.WaitGroup
+		var taken int
+		wg.Go(func() {
+			for {
+				n, err := c.Write(make([]byte, 10000))
+				if err != nil {
+					return
+				}
+				taken += n
+			}
+		})
+		synctest.Wait()
+		if taken > 2*maxPending {
+			t.Errorf("%d bytes taken", taken)
+		}
+		start := time.Now()
+		c.Close()
+		if d := time.Since(start); d > closeLinger {
+			t.Errorf("Close took %v", d)
+		}
+		wg.Wait()
+		if _, err := c.Write([]byte("x")); err == nil {
+			t.Error("write after close")
+		}
+		c.Close()
+	})
+}
+
+func TestAbortReleasesEverybody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		c := newBufferedConn(far)
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for {
+					if _, err := c.Write(make([]byte, maxPending)); err != nil {
+						return
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			if _, err := c.Read(make([]byte, 1)); err == nil {
+				t.Error("read something")
+			}
+		})
+		synctest.Wait()
+		c.abort()
+		wg.Wait()
+		if err := c.Close(); err != nil && !errors.Is(err, io.ErrClosedPipe) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWriteErrorsAreReported(t *testing.T) {
+	t.Parallel()
+	near, far := net.Pipe()
+	c := newBufferedConn(far)
+	near.Close()
+	for range 100 {
+		if _, err := c.Write([]byte("x")); err != nil {
+			c.Close()
+			return
+		}
+	}
+	<-c.ended
+	if _, err := c.Write([]byte("x")); err == nil {
+		t.Error("no error")
+	}
+}

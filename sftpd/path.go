@@ -1,0 +1,73 @@
+package sftpd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+const (
+	// maxName is the longest name that SFTP is shown or may create, in bytes.
+	maxName = 255
+	// maxPath is the longest path accepted, in bytes.
+	maxPath = 64 << 10
+)
+
+// parsePath turns the bytes of a request into components. Every path is taken
+// from the root; empty components and "." vanish, ".." removes the component
+// before it lexically and stays at the root. There is nothing above the root.
+func parsePath(raw []byte) (filestore.Path, error) {
+	if len(raw) > maxPath {
+		return nil, fmt.Errorf("path of %d bytes: %w", len(raw), kind.NameInvalid)
+	}
+	if !utf8.Valid(raw) {
+		return nil, fmt.Errorf("path is not UTF-8: %w", kind.NameInvalid)
+	}
+	s := string(raw)
+	p := make(filestore.Path, 0, 1+strings.Count(s, "/"))
+	for c := range strings.SplitSeq(s, "/") {
+		switch {
+		case c == "" || c == ".":
+		case c == "..":
+			p = p[:max(0, len(p)-1)]
+		case len(c) > maxName:
+			return nil, fmt.Errorf("name of %d bytes: %w", len(c), kind.NameInvalid)
+		case strings.IndexByte(c, 0) >= 0:
+			return nil, fmt.Errorf("NUL in a name: %w", kind.NameInvalid)
+		default:
+			p = append(p, c)
+		}
+	}
+	return p, nil
+}
+
+// path reads a path of a request. Names are kept as given; a component that
+// does not exist as given and is not in NFC is looked up in NFC too, because
+// clients on macOS decompose what others composed. Paths in NFC, nearly all,
+// cost no look-up here.
+func (s *session) path(ctx context.Context, raw []byte) (filestore.Path, error) {
+	p, err := parsePath(raw)
+	if err != nil || norm.NFC.IsNormal(raw) {
+		return p, err
+	}
+	for i, c := range p {
+		composed := norm.NFC.String(c)
+		if composed == c {
+			continue
+		}
+		if _, err := s.tree.Lstat(ctx, p[:i+1]); kind.Of(err) != kind.NotExist {
+			continue
+		}
+		p[i] = composed
+		if _, err := s.tree.Lstat(ctx, p[:i+1]); err != nil {
+			p[i] = c
+		}
+	}
+	return p, nil
+}

@@ -1,0 +1,295 @@
+package sftpd
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/truckee-fs/truckee/accounts"
+	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// Server is an SSH server that speaks SFTP. Its exported fields are set before
+// the first Serve and not changed after it; the zero value of a limit means
+// the default named. The zero Server has no accounts and no host key, and
+// Serve says so.
+type Server struct {
+	// Accounts decides who logs in.
+	Accounts accounts.Authenticator
+	// Mount opens the account's root; it is called once a connection, for the
+	// first SFTP channel.
+	Mount func(context.Context, accounts.Account) (*filestore.Tree, error)
+	// HostKeys prove the server to clients: one of each type that they may
+	// know it by. RSA keys sign by SHA-2 only.
+	HostKeys []ssh.Signer
+	// Log receives logins, refusals and failed requests; never a password, a
+	// key or file contents. Nil: none.
+	Log *slog.Logger
+
+	// Version is sent in the identification line after "SSH-2.0-".
+	// Empty: "Truckee".
+	Version string
+	// Umask is taken off the mode of what clients create; SETSTAT is not
+	// subject to it. Zero: 022, as sshd's sessions usually have it; to take
+	// nothing off, set NoUmask.
+	Umask   uint32
+	NoUmask bool
+
+	// MaxConns bounds the connections, logged in or not. Zero: 1000.
+	MaxConns int
+	// MaxHandshakes bounds those that have not logged in yet. Zero: 100.
+	MaxHandshakes int
+	// MaxSessions bounds the connections of one account. Zero: 100.
+	MaxSessions int
+	// MaxChannels bounds the channels open at a time in one connection. Zero: 10.
+	MaxChannels int
+	// MaxHandles bounds the files and directories open in one SFTP channel. Zero: 1000.
+	MaxHandles int
+	// LoginAttempts is how many wrong passwords and signatures end a
+	// connection. Zero: 6.
+	LoginAttempts int
+	// KeyQueries is how many keys a client may offer without signing, beyond
+	// LoginAttempts: agents offer all that they hold. Zero: 20.
+	KeyQueries int
+
+	// HandshakeTimeout is the time from connection to login. Zero: two minutes.
+	HandshakeTimeout time.Duration
+	// PeekTimeout is how long the server waits for the client's first key
+	// exchange message before it announces every cipher. Zero: 500 ms.
+	PeekTimeout time.Duration
+	// KeepAlive is the silence after which the client is asked for a sign of
+	// life; after three unanswered ones the connection is cut. Zero: one
+	// minute. Negative: never.
+	KeepAlive time.Duration
+	// IdleTimeout cuts a connection whose client has sent no request for so
+	// long, and has no file open for writing. Zero: never, since mounts by
+	// sshfs rest for hours.
+	IdleTimeout time.Duration
+
+	mount func(context.Context, accounts.Account) (tree, error) // in place of Mount, in tests
+
+	mu        sync.Mutex // guards the fields below
+	listeners map[net.Listener]struct{}
+	conns     map[*conn]struct{}
+	perName   map[string]int
+	waiting   int // connections that have not logged in
+	closing   bool
+	wg        sync.WaitGroup
+}
+
+// limit returns v, or def if v is zero.
+func limit[T int | time.Duration](v, def T) T {
+	if v == 0 {
+		return def
+	}
+	return v
+}
+
+// Serve accepts connections until Shutdown is called (nil), ctx ends (its
+// cause), or l fails (that error); in the last two cases it cuts the
+// connections that it accepted. It closes l, and returns after its last
+// connection has ended. It may be called for several listeners.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	defer l.Close()
+	if err := s.ready(); err != nil {
+		return err
+	}
+	if !s.track(l) {
+		return nil
+	}
+	defer s.untrack(l)
+	var own sync.WaitGroup
+	defer own.Wait()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(errShutdown)
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	for {
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			s.start(ctx, nc, &own)
+		case s.isClosing():
+			own.Wait()
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !temporary(err):
+			err = fmt.Errorf("sftpd: accept: %w", err)
+			cancel(err)
+			return err
+		default:
+			s.logger().Warn("sftp accept", "error", err)
+			pause(ctx, acceptPause)
+		}
+	}
+}
+
+// acceptPause is the rest after an accept that failed for want of resources.
+const acceptPause = 100 * time.Millisecond
+
+// temporary reports whether accepting may work again later: the process is out
+// of descriptors, or the client went away in the queue.
+func temporary(err error) bool {
+	var ne net.Error
+	return !errors.Is(err, net.ErrClosed) && errors.As(err, &ne)
+}
+
+// pause waits for d or for the end of ctx.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// umask is what Umask and NoUmask say.
+func (s *Server) umask() uint32 {
+	switch {
+	case s.NoUmask:
+		return 0
+	case s.Umask == 0:
+		return 0o022
+	}
+	return s.Umask
+}
+
+func (s *Server) ready() error {
+	switch {
+	case s.Accounts == nil || s.Mount == nil && s.mount == nil:
+		return fmt.Errorf("sftpd: no accounts or no mount: %w", kind.Invalid)
+	case len(s.HostKeys) == 0:
+		return fmt.Errorf("sftpd: no host key: %w", kind.Invalid)
+	}
+	return nil
+}
+
+func (s *Server) logger() *slog.Logger {
+	if s.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return s.Log
+}
+
+func (s *Server) track(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	if s.listeners == nil {
+		s.listeners = map[net.Listener]struct{}{}
+		s.conns = map[*conn]struct{}{}
+		s.perName = map[string]int{}
+	}
+	s.listeners[l] = struct{}{}
+	return true
+}
+
+func (s *Server) untrack(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// start serves nc in a goroutine of its own, unless there are too many.
+func (s *Server) start(ctx context.Context, nc net.Conn, own *sync.WaitGroup) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing || len(s.conns) >= limit(s.MaxConns, 1000) || s.waiting >= limit(s.MaxHandshakes, 100) {
+		s.logger().Warn("sftp connection refused: too many", "remote", nc.RemoteAddr().String(),
+			"connections", len(s.conns), "logging_in", s.waiting)
+		nc.Close()
+		return
+	}
+	c := newConn(s, nc)
+	s.conns[c] = struct{}{}
+	s.waiting++
+	s.wg.Add(1)
+	own.Go(func() {
+		defer s.wg.Done()
+		c.serve(ctx)
+	})
+}
+
+// loggedIn counts c under its account; false if the account has too many.
+func (s *Server) loggedIn(c *conn, name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting--
+	c.account = name
+	s.perName[name]++
+	return s.perName[name] <= limit(s.MaxSessions, 100)
+}
+
+// done forgets c.
+func (s *Server) done(c *conn, loggedIn bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	if !loggedIn {
+		s.waiting--
+	} else if s.perName[c.account]--; s.perName[c.account] == 0 {
+		delete(s.perName, c.account)
+	}
+}
+
+// cut ends every connection now; what was not committed is discarded.
+func (s *Server) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.cut(errShutdown)
+	}
+}
+
+// Shutdown stops accepting and waits for the connections to end. Those that
+// rest without an open file are ended after a moment; the others work on until
+// ctx ends, when they are cut, what was not committed is discarded, and ctx's
+// cause is returned. It returns after the last connection has ended.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closing = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	for c := range s.conns {
+		c.drain()
+	}
+	s.mu.Unlock()
+
+	ended := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		s.cut()
+		<-ended
+		return context.Cause(ctx)
+	}
+}
+
+var errShutdown = errors.New("sftpd: server is shutting down")
+
+// sessionID returns a short random name for a connection in logs.
+func sessionID() string { return rand.Text()[:10] }

@@ -1,0 +1,319 @@
+package sftpd
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/sftpd/wire"
+)
+
+const (
+	// firstBuffer is what a session's buffers start with; they grow to what
+	// the packets need and no further.
+	firstBuffer = 16 << 10
+	// maxInput holds two of the largest packets, so that one is whole while
+	// the next arrives.
+	maxInput = 2 * (wire.LengthSize + wire.MaxPacket)
+	// flushAt is how many bytes of replies may wait for the next request's.
+	flushAt = 64 << 10
+	// maxSkip is the longest packet that is skipped and answered BAD_MESSAGE;
+	// what names a longer one is not speaking SFTP, and its session ends.
+	maxSkip = 16 << 20
+)
+
+// session is one SFTP channel. A single goroutine reads requests, executes
+// them in order and writes the replies in the same order: replies never need
+// sorting, buffers are reused without locks, and a packet costs no allocation.
+type session struct {
+	tree    tree
+	rw      io.ReadWriter
+	log     *slog.Logger
+	umask   uint32
+	count   *atomic.Int64 // requests, of all sessions of a connection
+	handles handleTable
+
+	in   []byte // in[r:w] has arrived and is not yet executed
+	r, w int
+	out  []byte // replies that wait to be written
+	init bool
+}
+
+// newSession makes a session on t for a channel of c.
+func newSession(t tree, rw io.ReadWriter, c *conn) *session {
+	return &session{
+		tree: t, rw: rw, log: c.log, umask: c.srv.umask(), count: &c.requests,
+		handles: handleTable{limit: limit(c.srv.MaxHandles, 1000), files: &c.files},
+	}
+}
+
+// run serves requests until the client ends the channel (nil), the connection
+// breaks, ctx ends, or the client breaks the protocol. Whatever is still open
+// is discarded, never committed: only a CLOSE from the client commits.
+func (s *session) run(ctx context.Context) error {
+	defer s.handles.discard()
+	s.in = make([]byte, firstBuffer)
+	s.out = make([]byte, 0, firstBuffer)
+	for {
+		p, err := s.next()
+		if err == nil && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		s.count.Add(1)
+		if err := s.execute(ctx, p); err != nil {
+			return errors.Join(err, s.flush())
+		}
+		if len(s.out) >= flushAt {
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// next returns the next packet without its length field; it is valid until
+// the following call. Replies are flushed before it blocks. A packet of an
+// impossible length is refused here, before anything is allocated for it.
+func (s *session) next() ([]byte, error) {
+	for {
+		if err := s.fill(wire.LengthSize); err != nil {
+			return nil, err
+		}
+		n := binary.BigEndian.Uint32(s.in[s.r:])
+		switch {
+		case n < 1 || n > maxSkip:
+			return nil, fmt.Errorf("packet of %d bytes: %w", n, kind.Invalid)
+		case n > wire.MaxPacket:
+			if err := s.skip(int(n)); err != nil {
+				return nil, noEOF(err)
+			}
+			continue
+		}
+		whole := wire.LengthSize + int(n)
+		if err := s.fill(whole); err != nil {
+			return nil, noEOF(err)
+		}
+		p := s.in[s.r+wire.LengthSize : s.r+whole]
+		s.r += whole
+		return p, nil
+	}
+}
+
+// fill makes at least n bytes from s.r on available.
+func (s *session) fill(n int) error {
+	for s.w-s.r < n {
+		if err := s.flush(); err != nil {
+			return err
+		}
+		s.makeRoom(n)
+		got, err := s.rw.Read(s.in[s.w:])
+		s.w += got
+		if err != nil && s.w-s.r < n {
+			if s.w > s.r {
+				err = noEOF(err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// makeRoom gives the input buffer space for n bytes from s.r on and for some
+// more. It grows in step with what clients send, up to maxInput.
+func (s *session) makeRoom(n int) {
+	if s.r == s.w {
+		s.r, s.w = 0, 0
+	}
+	switch {
+	case n > len(s.in), s.w == len(s.in) && s.r == 0:
+		grown := make([]byte, min(max(2*len(s.in), 2*n), maxInput))
+		s.w = copy(grown, s.in[s.r:s.w])
+		s.in, s.r = grown, 0
+	case s.r+n > len(s.in) || s.w == len(s.in):
+		s.w = copy(s.in, s.in[s.r:s.w])
+		s.r = 0
+	}
+}
+
+// noEOF tells a connection that ended within a packet from one that ended.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// skip answers a packet of n bytes, which is too many, with BAD_MESSAGE, and
+// reads past it in the buffer that is there.
+func (s *session) skip(n int) error {
+	if err := s.fill(wire.LengthSize + wire.HeaderSize); err != nil {
+		return err
+	}
+	id := binary.BigEndian.Uint32(s.in[s.r+wire.LengthSize+1:])
+	for left := wire.LengthSize + n; left > 0; {
+		if err := s.fill(1); err != nil {
+			return err
+		}
+		k := min(left, s.w-s.r)
+		s.r += k
+		left -= k
+	}
+	s.out = wire.AppendStatus(s.out, id, wire.BadMessage, kind.TooLarge.Error())
+	return nil
+}
+
+// flush writes the replies that wait, in one Write.
+func (s *session) flush() error {
+	if len(s.out) == 0 {
+		return nil
+	}
+	_, err := s.rw.Write(s.out)
+	s.out = s.out[:0]
+	return err
+}
+
+// execute runs one request and appends its reply. Its error ends the session;
+// a request that only fails is answered.
+func (s *session) execute(ctx context.Context, p []byte) error {
+	t := wire.Type(p[0])
+	if t == wire.Init {
+		return s.hello(p[1:])
+	}
+	if len(p) < wire.HeaderSize || !s.init {
+		return fmt.Errorf("%v request of %d bytes, INIT seen: %t: %w", t, len(p), s.init, kind.Invalid)
+	}
+	id := binary.BigEndian.Uint32(p[1:])
+	d := wire.NewDecoder(p[wire.HeaderSize:])
+	if durable(t) {
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+	mark := len(s.out)
+	what, err := s.request(ctx, t, id, &d)
+	if err != nil {
+		s.out = s.out[:mark]
+		s.fail(t, id, what, err)
+	}
+	return nil
+}
+
+// durable reports whether a request's answer waits for storage: replies that
+// are ready don't wait with it.
+func durable(t wire.Type) bool {
+	switch t {
+	case wire.Close, wire.Setstat, wire.Fsetstat, wire.Remove, wire.Mkdir, wire.Rmdir, wire.Rename,
+		wire.Symlink, wire.Open, wire.Extended:
+		return true
+	}
+	return false
+}
+
+// request dispatches by type. Each branch appends a reply or returns an
+// error, and says which path the request was about.
+func (s *session) request(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder) (what []byte, err error) {
+	switch t {
+	case wire.Read:
+		return s.read(ctx, id, d)
+	case wire.Write:
+		return s.write(ctx, id, d)
+	case wire.Open:
+		return s.open(ctx, id, d)
+	case wire.Close:
+		return s.close(ctx, id, d)
+	case wire.Fstat:
+		return s.fstat(ctx, id, d)
+	case wire.Fsetstat:
+		return s.fsetstat(ctx, id, d)
+	case wire.Stat:
+		return s.stat(ctx, id, d, s.tree.Stat)
+	case wire.Lstat:
+		return s.stat(ctx, id, d, s.tree.Lstat)
+	case wire.Setstat:
+		return s.setstat(ctx, id, d, true)
+	case wire.Opendir:
+		return s.opendir(ctx, id, d)
+	case wire.Readdir:
+		return s.readdir(id, d)
+	case wire.Mkdir:
+		return s.mkdir(ctx, id, d)
+	case wire.Rmdir:
+		return s.onPath(ctx, id, d, s.tree.Rmdir)
+	case wire.Remove:
+		return s.onPath(ctx, id, d, s.tree.Remove)
+	case wire.Rename:
+		return s.rename(ctx, id, d, renameStrict)
+	case wire.Symlink:
+		return s.symlink(ctx, id, d)
+	case wire.Readlink:
+		return s.readlink(ctx, id, d)
+	case wire.Realpath:
+		return s.realpath(id, d)
+	case wire.Extended:
+		return s.extended(ctx, id, d)
+	default:
+		return nil, fmt.Errorf("request type %d: %w", t, kind.Unsupported)
+	}
+}
+
+// hello answers INIT. Any version is answered with ours, as OpenSSH does.
+func (s *session) hello(p []byte) error {
+	d := wire.NewDecoder(p)
+	if d.Uint32(); d.Bad() {
+		return fmt.Errorf("INIT of %d bytes: %w", len(p), kind.Invalid)
+	}
+	s.init = true
+	start := len(s.out)
+	s.out = append(s.out, 0, 0, 0, 0, byte(wire.VersionReply))
+	s.out = wire.AppendUint32(s.out, wire.Version)
+	for _, e := range extensions(s.tree.ReadOnly()) {
+		s.out = wire.AppendString(s.out, e.name)
+		s.out = wire.AppendString(s.out, e.version)
+	}
+	s.out = wire.Finish(s.out, start)
+	return nil
+}
+
+// ok appends the reply to a request that succeeded and returns nothing else.
+func (s *session) ok(id uint32) {
+	s.out = wire.AppendStatus(s.out, id, wire.OK, "")
+}
+
+// fail appends the reply to a request that failed, and logs the whole error.
+func (s *session) fail(t wire.Type, id uint32, what []byte, err error) {
+	k := kind.Of(err)
+	if errors.Is(err, io.EOF) {
+		s.out = wire.AppendStatus(s.out, id, wire.EOF, "end of file")
+		return
+	}
+	s.out = wire.AppendStatus(s.out, id, statusOf[k], statusText(k, what))
+	s.log.LogAttrs(context.Background(), severity(k), "sftp request failed",
+		slog.String("op", t.String()), slog.Uint64("request", uint64(id)), slog.Any("error", err))
+}
+
+// severity tells what an operator has to see from what clients do all day.
+func severity(k kind.Kind) slog.Level {
+	switch k {
+	case kind.Other, kind.Corrupt:
+		return slog.LevelError
+	case kind.NoSpace, kind.Unavailable:
+		return slog.LevelWarn
+	default:
+		return slog.LevelDebug
+	}
+}
+
+var errBadFields = fmt.Errorf("request is cut or has a field too long: %w", kind.Invalid)
+
+var errSizeRange = fmt.Errorf("size beyond 2^63-1: %w", kind.Invalid)

@@ -1,0 +1,53 @@
+package sftpd
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/sftpd/wire"
+)
+
+// statusOf maps every error kind to the status that SFTP version 3 has for it.
+// Where the draft leaves a choice the answer is OpenSSH's for the errno of the
+// same meaning: clients branch on it (an existing target is 4, a path through
+// a file is 2).
+var statusOf = map[kind.Kind]wire.Status{
+	kind.Other:       wire.Failure,
+	kind.Invalid:     wire.BadMessage,
+	kind.NameInvalid: wire.Failure, // not 5: rclone would retry for ever
+	kind.Denied:      wire.PermissionDenied,
+	kind.ReadOnly:    wire.PermissionDenied,
+	kind.NotExist:    wire.NoSuchFile,
+	kind.NotDir:      wire.NoSuchFile,
+	kind.Exist:       wire.Failure,
+	kind.IsDir:       wire.Failure,
+	kind.NotEmpty:    wire.Failure,
+	kind.Conflict:    wire.Failure,
+	kind.TooLarge:    wire.Failure,
+	kind.NoSpace:     wire.Failure,
+	kind.Corrupt:     wire.Failure,
+	kind.Unavailable: wire.Failure,
+	kind.Unsupported: wire.OpUnsupported,
+	kind.Canceled:    wire.Failure,
+	kind.Closed:      wire.Failure,
+}
+
+// maxStatusPath bounds how much of a path a status text repeats.
+const maxStatusPath = 512
+
+// statusText is what the client is told: the kind's own text and the path as
+// the client wrote it. Nothing else of an error leaves the process.
+func statusText(k kind.Kind, path []byte) string {
+	if len(path) == 0 {
+		return k.Error()
+	}
+	if len(path) > maxStatusPath {
+		path = path[:maxStatusPath]
+	}
+	p := string(path)
+	if !utf8.ValidString(p) {
+		p = strings.ToValidUTF8(p, "\uFFFD")
+	}
+	return k.Error() + ": " + p
+}
