@@ -13,7 +13,7 @@ func (e *editor) aligned(ctx context.Context) (child, error) {
 	level := rootLevel(e.grid, e.size)
 	var old *child
 	if e.Size() > 0 {
-		top := e.root
+		top := e.base
 		top.grid = e.grid
 		for top.depth() > level && !top.IsHole() { // the file shrinks: its first path goes on
 			n, err := e.node(ctx, &top)

@@ -55,7 +55,10 @@ func (r *Reader) Edit(ctx context.Context, chunkSize int, size int64, leaves []L
 	if err != nil {
 		return Ref{}, nil, err
 	}
-	e := &editor{Reader: r, grid: grid, size: size, leaves: leaves}
+	e := &editor{Reader: r, base: r.root, grid: grid, size: size, leaves: leaves}
+	if r.Size() > 0 && r.root.Level != LevelChunk {
+		e.base.kv = verifyKey(r.root.Key) // base may become a child
+	}
 	var root child
 	if aligned {
 		root, err = e.aligned(ctx)
@@ -72,6 +75,7 @@ func (r *Reader) Edit(ctx context.Context, chunkSize int, size int64, leaves []L
 type editor struct {
 	*Reader // of the base
 
+	base   child
 	grid   uint8 // log2 chunk size
 	size   int64 // of the new file
 	leaves []Leaf

@@ -172,10 +172,3 @@ func wantContents(t testing.TB, got, want []byte) {
 	}
 	t.Fatalf("got %d bytes, want %d; they differ from byte %d on", len(got), len(want), at)
 }
-
-func wantKind(t testing.TB, err error, want kind.Kind) {
-	t.Helper()
-	if kind.Of(err) != want {
-		t.Fatalf("error %v is of kind %v, want %v", err, kind.Of(err), want)
-	}
-}

@@ -26,6 +26,9 @@ func sectionAEADs(kv, kr caps.Key) (v, r cipher.AEAD, err error) {
 // openNode checks and opens the node that c refers to, by c.Key, and compares
 // everything that c says about it.
 func openNode(c *child, block []byte) (*node, error) {
+	if c.Size == 0 {
+		return nil, corruptf(c.ID, "is a node below a reference to no bytes")
+	}
 	kv := verifyKey(c.Key)
 	n, r, err := openVerify(VerifyRef{c.ID, kv, c.Level, c.Size}, block)
 	if err != nil {
@@ -64,7 +67,8 @@ func (c *child) bindsShape(n *node) error {
 }
 
 // openVerify checks the node that v refers to and opens section V. It returns
-// section R still sealed; its length is right.
+// section R still sealed; its length is right. If v has no Size, it isn't
+// compared.
 func openVerify(v VerifyRef, block []byte) (*node, []byte, error) {
 	h, err := checkNodeBlock(v, block)
 	if err != nil {
@@ -91,7 +95,7 @@ func openVerify(v VerifyRef, block []byte) (*node, []byte, error) {
 // checkNodeBlock checks all that needs no key: bounds, header, id.
 func checkNodeBlock(v VerifyRef, block []byte) (blockstore.Header, error) {
 	var h blockstore.Header
-	if v.Level > MaxLevel || v.Size == 0 || v.Size > MaxSize || v.ID.IsZero() {
+	if v.Level > MaxLevel || v.Size > MaxSize || v.ID.IsZero() {
 		return h, corruptf(v.ID, "can't be a node of level %d with %d bytes below", v.Level, v.Size)
 	}
 	if len(block) > maxNode {
@@ -126,7 +130,7 @@ func decodeVerify(v VerifyRef, h blockstore.Header, plain []byte) (*node, error)
 		return nil, corruptf(v.ID, "has sections of %d and %d bytes for %d children", h.Len1, h.Len2, n.n)
 	case [5]byte(plain[11:]) != [5]byte{}:
 		return nil, corruptf(v.ID, "has bytes set where zeros belong")
-	case total != v.Size:
+	case total == 0 || total > MaxSize || v.Size != 0 && total != v.Size:
 		return nil, corruptf(v.ID, "holds %d bytes, its reference says %d", total, v.Size)
 	default:
 		n.total = int64(total)

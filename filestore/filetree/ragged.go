@@ -16,11 +16,11 @@ func (e *editor) ragged(ctx context.Context) (child, error) {
 	switch {
 	case e.Size() == 0:
 		row = e.fill(row, 0, e.size)
-	case e.root.Level == LevelChunk:
-		row, err = e.raggedLeaf(row, &e.root, 0, true)
+	case e.base.Level == LevelChunk:
+		row, err = e.raggedLeaf(row, &e.base, 0, true)
 	default:
-		row, err = e.raggedKids(ctx, &e.root, 0, true)
-		level = int(e.root.Level) - 1
+		row, err = e.raggedKids(ctx, &e.base, 0, true)
+		level = int(e.base.Level) - 1
 	}
 	if err != nil {
 		return child{}, err

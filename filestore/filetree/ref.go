@@ -72,7 +72,7 @@ type VerifyRef struct {
 	ID    blockstore.ID
 	Key   caps.Key // Kv of a node, 32 zero bytes for a chunk
 	Level uint8
-	Size  uint64
+	Size  uint64 // plaintext bytes; 0 with an ID: not known
 }
 
 // VerifyRefOf is the reference that a file's verify cap holds.

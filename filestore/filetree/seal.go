@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"slices"
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/caps"
@@ -57,23 +58,53 @@ func (s Sealer) Seal(dst, plain []byte) (Block, caps.Key, error) {
 	if len(plain) == 0 || len(plain) > MaxChunkSize {
 		return Block{}, caps.Key{}, fmt.Errorf("filetree: seal a chunk of %d bytes: %w", len(plain), kind.Invalid)
 	}
-	h := blockstore.ChunkHeader(s.padded(len(plain)))
-	if int(h.Len1) > len(plain) {
+	var frames [maxFrames][]byte
+	n := 0
+	for part := range slices.Chunk(plain, blockstore.FrameSize) {
+		frames[n] = part
+		n++
+	}
+	return s.seal(dst, frames[:n], len(plain))
+}
+
+// SealFrames is Seal of a chunk that lies in pieces: each holds
+// blockstore.FrameSize bytes but the last, which may be shorter and not empty.
+func (s Sealer) SealFrames(dst []byte, frames [][]byte) (Block, caps.Key, error) {
+	size := 0
+	for i, f := range frames {
+		if len(f) == 0 || len(f) > blockstore.FrameSize || i < len(frames)-1 && len(f) < blockstore.FrameSize {
+			return Block{}, caps.Key{}, fmt.Errorf("filetree: frame %d of %d has %d bytes: %w", i, len(frames), len(f), kind.Invalid)
+		}
+		size += len(f)
+	}
+	if size == 0 || size > MaxChunkSize {
+		return Block{}, caps.Key{}, fmt.Errorf("filetree: seal a chunk of %d bytes: %w", size, kind.Invalid)
+	}
+	return s.seal(dst, frames, size)
+}
+
+// maxFrames is the number of frames of the largest chunk.
+const maxFrames = MaxChunkSize / blockstore.FrameSize
+
+func (s Sealer) seal(dst []byte, frames [][]byte, size int) (Block, caps.Key, error) {
+	h := blockstore.ChunkHeader(s.padded(size))
+	if int(h.Len1) > size {
 		h.Flags |= blockstore.FlagPadded
 	}
-	key := s.key(h, plain)
-	b, err := sealChunk(key, h, dst, plain)
+	key := s.key(h, frames, size)
+	b, err := sealChunk(key, h, dst, frames)
 	return b, key, err
 }
 
 // key draws a random key, or derives one from header and padded plaintext.
 // Those are all that it will encrypt: only then do equal keys mean equal
 // plaintexts, which the fixed nonces need.
-func (s Sealer) key(h blockstore.Header, plain []byte) caps.Key {
+func (s Sealer) key(h blockstore.Header, frames [][]byte, size int) caps.Key {
 	if s.Secret.IsZero() {
 		return randomKey()
 	}
-	return s.Secret.Derive("conv", h.Append(nil), plain, make([]byte, int(h.Len1)-len(plain)))
+	ctx := append([][]byte{h.Append(nil)}, frames...)
+	return s.Secret.Derive("conv", append(ctx, make([]byte, int(h.Len1)-size))...)
 }
 
 func (s Sealer) padded(n int) int {
@@ -99,8 +130,8 @@ func randomKey() caps.Key {
 	return caps.KeyOf(b)
 }
 
-// sealChunk seals plain and the zeros that h.Len1 asks for beyond it.
-func sealChunk(key caps.Key, h blockstore.Header, dst, plain []byte) (Block, error) {
+// sealChunk seals frames and the zeros that h.Len1 asks for beyond them.
+func sealChunk(key caps.Key, h blockstore.Header, dst []byte, frames [][]byte) (Block, error) {
 	aead, err := newAEAD(key)
 	if err != nil {
 		return Block{}, err
@@ -116,7 +147,7 @@ func sealChunk(key caps.Key, h blockstore.Header, dst, plain []byte) (Block, err
 	for i := range int(h.Len2) {
 		off, n := h.Frame(i)
 		sealed := out[off : off+n : off+n]
-		part := framePart(h, i, plain, sealed)
+		part := framePart(frames, i, sealed[:n-blockstore.TagSize])
 		aead.Seal(sealed[:0], fc.nonceOf(i), part, fc.adOf(i))
 		sum := sha256.Sum256(sealed)
 		head = append(head, sum[:]...)
@@ -124,17 +155,18 @@ func sealChunk(key caps.Key, h blockstore.Header, dst, plain []byte) (Block, err
 	return Block{ID: blockstore.NodeID(head), Data: out}, nil
 }
 
-// framePart is the plaintext of frame i: a part of plain, or, where padding
-// begins, the rest of plain and zeros, laid out in sealed to be sealed in place.
-func framePart(h blockstore.Header, i int, plain, sealed []byte) []byte {
-	lo := i * blockstore.FrameSize
-	hi := min(lo+blockstore.FrameSize, int(h.Len1))
-	if hi <= len(plain) {
-		return plain[lo:hi]
+// framePart is the plaintext of frame i: frames[i], or, from where padding
+// begins, the rest of it and zeros, laid out in room to be sealed in place.
+func framePart(frames [][]byte, i int, room []byte) []byte {
+	var part []byte
+	if i < len(frames) {
+		part = frames[i]
 	}
-	n := copy(sealed, plain[min(lo, len(plain)):])
-	clear(sealed[n : hi-lo])
-	return sealed[:hi-lo]
+	if len(part) == len(room) {
+		return part
+	}
+	clear(room[copy(room, part):])
+	return room
 }
 
 // frameContext holds what goes into the seal of each frame of one chunk: the

@@ -36,9 +36,12 @@ func (f VisitFunc) Opened(_ VerifyRef, _ int64, err error) error { return err }
 // above level 0 the ids: a tree that refers to the same node many times is
 // walked once, so that the work is bounded by the blocks that there are. Errors
 // of the visitor end it and are returned as they are.
+//
+// If v has no Size although it has an ID, the size is taken as not known: the
+// public part of a directory entry doesn't tell it (formats.md 4).
 func WalkVerify(ctx context.Context, src Source, v VerifyRef, visitor Visitor) error {
 	if v.Size == 0 && v.ID.IsZero() {
-		return nil
+		return nil // the empty file
 	}
 	w := &walk{src: src, visitor: visitor, seen: map[walked]struct{}{}}
 	root := child{Ref: Ref{ID: v.ID, Level: v.Level, Size: v.Size}, kv: v.Key, limit: MaxChunkSize}
@@ -46,7 +49,8 @@ func WalkVerify(ctx context.Context, src Source, v VerifyRef, visitor Visitor) e
 }
 
 // SealedLen is the least length of the block that v refers to, in bytes: exact
-// for a chunk unless its tail is padded; 0 for a node, whose length Opened tells.
+// for a chunk unless its tail is padded; 0 for a chunk of unknown size, and for a
+// node, whose length Opened tells.
 func (v VerifyRef) SealedLen() int64 {
 	if v.Level == LevelChunk && v.Size > 0 && v.Size <= MaxChunkSize {
 		return SealedLen(int64(v.Size))
@@ -71,7 +75,7 @@ type walked struct {
 
 func (w *walk) child(ctx context.Context, c *child) error {
 	if c.Level == LevelChunk {
-		if c.Size == 0 || c.size() > c.limit || c.Size > MaxSize || c.ID.IsZero() {
+		if c.Size > uint64(c.limit) || c.ID.IsZero() {
 			return w.visitor.Opened(c.verify(), 0, corruptf(c.ID, "can't be a chunk of %d bytes", c.Size))
 		}
 		_, err := w.visitor.Visit(c.verify())
