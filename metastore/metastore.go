@@ -76,7 +76,7 @@ type Reader interface {
 type Store interface {
 	Reader
 
-	// Seq tells the newest commit. A slot read after it shows that commit or
+	// Seq tells the newest commit, never zero. A slot read after it shows that commit or
 	// a later one, so a handle opened then holds the nodes that died after it:
 	// this is what Heartbeat wants to hear.
 	Seq(ctx context.Context) (uint64, error)
@@ -279,7 +279,7 @@ type Collector interface {
 
 	// Reap drops directory nodes that died at or before the horizon of
 	// formats 11 and that no pin needs, and slotlog rows older than keep that
-	// no pin needs, besides expired pins and long lapsed drafts and gateways. It
+	// were replaced and that no pin needs, besides expired pins and long lapsed drafts and gateways. It
 	// reports what it dropped; with dryRun it only counts. It works in steps
 	// that let commits pass.
 	Reap(ctx context.Context, keep time.Duration, dryRun bool) (Reaped, error)

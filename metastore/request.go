@@ -72,6 +72,13 @@ func (r *Request) validateNodes() error {
 	return nil
 }
 
+// Empty reports whether the request changes nothing: it has conditions at most,
+// and makes no commit.
+func (r *Request) Empty() bool {
+	return len(r.Slots) == 0 && len(r.Nodes) == 0 && len(r.Dead) == 0 &&
+		len(r.Live) == 0 && len(r.Links) == 0 && len(r.Roots) == 0
+}
+
 // CheckBase tells whether a slot's current record allows the change: it is the
 // one that the change was built on, and no tombstone. Else Conflict.
 func (c *SlotChange) CheckBase(current Record) error {

@@ -167,16 +167,13 @@ func pinned(pins []metastore.Pin, born, died uint64) bool {
 	return slices.ContainsFunc(pins, func(p metastore.Pin) bool { return born <= p.Seq && p.Seq < died })
 }
 
-// reapLog drops log rows written before cutoff that show no pinned tree.
+// reapLog drops log rows written before cutoff that were replaced and show no pinned tree.
 func (t *tables) reapLog(cutoff time.Time, pins []metastore.Pin, dryRun bool) (dropped int) {
 	for id, rows := range t.log {
 		var kept []logRow
 		for i, row := range rows {
-			superseded := uint64(1<<64 - 1)
-			if i+1 < len(rows) {
-				superseded = rows[i+1].rec.Seq
-			}
-			if !row.at.Before(cutoff) || pinned(pins, row.rec.Seq, superseded) {
+			newest := i+1 == len(rows)
+			if newest || !row.at.Before(cutoff) || pinned(pins, row.rec.Seq, rows[i+1].rec.Seq) {
 				kept = append(kept, row)
 			}
 		}

@@ -40,7 +40,9 @@ func (t *tables) commit(ctx context.Context, r *metastore.Request, now time.Time
 	if err := t.rootsHold(r, recs); err != nil {
 		return err
 	}
-	t.apply(r, recs, now)
+	if !r.Empty() {
+		t.apply(r, recs, now)
+	}
 	return nil
 }
 

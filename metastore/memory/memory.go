@@ -75,6 +75,7 @@ func New(opts ...Option) *Store {
 		now:   time.Now,
 		views: map[*view]uint64{},
 		t: tables{
+			seq:      1, // so that no seq is zero, which Heartbeat takes for none
 			slots:    map[metastore.SlotID]*metastore.Record{},
 			log:      map[metastore.SlotID][]logRow{},
 			nodes:    map[metastore.ID]*node{},

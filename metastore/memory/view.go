@@ -89,6 +89,11 @@ func (v *view) IsRoot(ctx context.Context, ids []metastore.SlotID) ([]bool, erro
 // rows yields the rows of one map in the order of their ids.
 func rows[K ~[32]byte, V, R any](ctx context.Context, v *view, m map[K]V, row func(V) (R, bool)) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
+		if err := v.usable(ctx); err != nil {
+			var none R
+			yield(none, err)
+			return
+		}
 		ids := slices.SortedFunc(maps.Keys(m), func(a, b K) int {
 			x, y := [32]byte(a), [32]byte(b)
 			return bytes.Compare(x[:], y[:])

@@ -1,0 +1,63 @@
+package sqlite
+
+// The write-ahead log is copied into the database when it has reached walTarget:
+// nearly all of it beside the commits, what they added meanwhile with the writer
+// held. After that the writer starts the log anew in the same file, whose blocks
+// are allocated: commits that overwrite sync faster than those that append. Only
+// a log that grew past walLimit, because an open view kept it, is cut off.
+const (
+	walTarget = 16 << 20
+	walLimit  = 64 << 20
+)
+
+// afterCommit looks at the log's length; the writer is held.
+func (s *Store) afterCommit() {
+	w := s.w
+	wal := w.c.wal()
+	if wal == nil {
+		return
+	}
+	if wal.end < w.walEnd {
+		w.checkpointAt = walTarget // the log has begun anew
+	}
+	w.walEnd = wal.end
+	if wal.end >= w.checkpointAt {
+		// If a view keeps this one from copying all, the next is for what comes then.
+		w.checkpointAt = wal.end + walTarget
+		select {
+		case s.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// checkpoints runs until kick is closed.
+func (s *Store) checkpoints() {
+	defer close(s.finished)
+	for range s.kick {
+		if err := s.checkpoint(); err != nil {
+			s.log.Warn("a checkpoint of the metastore did not work; its write-ahead log grows", "error", err)
+		}
+	}
+}
+
+func (s *Store) checkpoint() error {
+	c, err := openConn(s.path, exclusiveVFS)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := c.exec(settings + "PRAGMA cache_size = -256"); err != nil {
+		return err
+	}
+	if err := c.checkpoint(checkpointPassive); err != nil {
+		return err
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	mode := int32(checkpointPassive)
+	if wal := s.w.c.wal(); wal != nil && wal.size > walLimit && !s.hasViews() {
+		mode = checkpointTruncate
+	}
+	return s.w.c.checkpoint(mode)
+}

@@ -1,0 +1,140 @@
+package sqlite
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+type collector struct{ s *Store }
+
+// Collector implements metastore.Store.
+func (s *Store) Collector() metastore.Collector { return &collector{s} }
+
+// stepRows is how many rows a collection changes in one transaction: commits
+// wait for no more than one such step.
+const stepRows = 512
+
+// inSteps runs fn for ids in transactions of stepRows each, and gives what it
+// found. A transaction may be tried again: only fn's results count.
+func inSteps[R any](ctx context.Context, s *Store, ids []metastore.ID, fn func(*tx, metastore.ID) ([]R, error)) (all []R, err error) {
+	if len(ids) == 0 {
+		return nil, s.usable(ctx)
+	}
+	for step := range slices.Chunk(ids, stepRows) {
+		var found []R
+		err := s.change(ctx, func(t *tx) error {
+			found = found[:0]
+			for _, id := range step {
+				r, err := fn(t, id)
+				if err != nil {
+					return t.fail(err)
+				}
+				found = append(found, r...)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+// Condemn implements metastore.Collector.
+func (c *collector) Condemn(ctx context.Context, v metastore.View, ids []metastore.ID) (int, error) {
+	opened := v.Time()
+	condemned, err := inSteps(ctx, c.s, ids, func(t *tx, id metastore.ID) ([]metastore.ID, error) {
+		b, there, err := t.block(id)
+		switch {
+		case err != nil || !there || b.State > metastore.BlockLive:
+			return nil, err
+		case !b.CondemnedAt.IsZero():
+			return []metastore.ID{id}, nil
+		case !b.Seen.Before(opened):
+			return nil, nil
+		}
+		t.dirty = true
+		t.blockCondemn.setBlob(1, id[:])
+		t.blockCondemn.setInt(2, t.now)
+		t.blockCondemn.setInt(3, int64(v.Seq()))
+		return []metastore.ID{id}, t.blockCondemn.run()
+	})
+	return len(condemned), err
+}
+
+// Absolve implements metastore.Collector.
+func (c *collector) Absolve(ctx context.Context, ids []metastore.ID) error {
+	_, err := inSteps(ctx, c.s, ids, func(t *tx, id metastore.ID) ([]metastore.ID, error) {
+		t.blockAbsolve.setBlob(1, id[:])
+		err := t.blockAbsolve.run()
+		t.dirty = t.dirty || t.c.changes() > 0
+		return nil, err
+	})
+	return err
+}
+
+// BeginDelete implements metastore.Collector. On an error, rows of earlier steps
+// may be in state deleting already; a later collection finishes them.
+func (c *collector) BeginDelete(ctx context.Context, ids []metastore.ID, before time.Time) ([]metastore.Block, error) {
+	return inSteps(ctx, c.s, ids, func(t *tx, id metastore.ID) ([]metastore.Block, error) {
+		oldest, err := t.oldestOpen()
+		if err != nil {
+			return nil, err
+		}
+		b, there, err := t.block(id)
+		if err != nil || !there || b.State > metastore.BlockLive || b.CondemnedAt.IsZero() ||
+			!b.CondemnedAt.Before(before) || b.CondemnedSeq > oldest {
+			return nil, err
+		}
+		t.st.blocks--
+		t.st.bytes -= b.Len
+		b.State = metastore.BlockDeleting
+		return []metastore.Block{b}, t.setBlockState(id, metastore.BlockDeleting)
+	})
+}
+
+// EndDelete implements metastore.Collector.
+func (c *collector) EndDelete(ctx context.Context, ids []metastore.ID) error {
+	_, err := inSteps(ctx, c.s, ids, func(t *tx, id metastore.ID) ([]metastore.ID, error) {
+		b, there, err := t.block(id)
+		if err != nil || !there || b.State != metastore.BlockDeleting {
+			return nil, err
+		}
+		if b.Inline {
+			t.nodeDelete.setBlob(1, id[:keyLen])
+			if err := t.nodeDelete.run(); err != nil {
+				return nil, err
+			}
+		}
+		return nil, t.setBlockState(id, metastore.BlockDeleted)
+	})
+	return err
+}
+
+// Pin implements metastore.Collector.
+func (c *collector) Pin(ctx context.Context, until time.Time, why string) (seq uint64, err error) {
+	err = c.s.change(ctx, func(t *tx) error {
+		seq, t.dirty = t.st.seq, true
+		s := t.pinUpsert
+		s.need(minBuffer + len(why))
+		s.setInt(1, int64(seq))
+		s.setInt(2, until.UnixNano())
+		s.setText(3, why)
+		return s.run()
+	})
+	return seq, err
+}
+
+// Unpin implements metastore.Collector.
+func (c *collector) Unpin(ctx context.Context, seq uint64) error {
+	return c.s.change(ctx, func(t *tx) error {
+		t.pinDelete.setInt(1, int64(seq))
+		err := t.pinDelete.run()
+		t.dirty = t.dirty || t.c.changes() > 0
+		return err
+	})
+}

@@ -1,0 +1,399 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// Commit implements metastore.Store.
+func (s *Store) Commit(ctx context.Context, reqs ...*metastore.Request) []error {
+	errs := make([]error, len(reqs))
+	ops := make([]*op, 0, len(reqs))
+	for i, r := range reqs {
+		errs[i] = r.Validate()
+		if errs[i] == nil {
+			ops = append(ops, &op{run: func(t *tx) error { return t.commitRequest(ctx, r) }})
+		}
+	}
+	if len(ops) == 0 {
+		return errs
+	}
+	err := s.submit(ctx, ops...)
+	next := 0
+	for i := range errs {
+		if errs[i] != nil {
+			continue
+		}
+		errs[i] = err
+		if err == nil {
+			errs[i] = ops[next].err
+		}
+		next++
+	}
+	return errs
+}
+
+// change is a slot change with the record before and after it.
+type change struct {
+	*metastore.SlotChange
+	old, new metastore.Record
+}
+
+// commitRequest evaluates everything that may refuse the request, then writes.
+func (t *tx) commitRequest(ctx context.Context, r *metastore.Request) error {
+	changes, err := t.current(r)
+	if err != nil {
+		return err
+	}
+	if err := t.rootState(r); err != nil {
+		return err
+	}
+	if err := t.blockConditions(r); err != nil {
+		return err
+	}
+	if r.Check != nil {
+		if err := r.Check(ctx, transactionReader{&t.reads}); err != nil {
+			return err
+		}
+	}
+	if err := seal(changes, t.st.seq+1); err != nil {
+		return err
+	}
+	if err := t.rootsHold(r, changes); err != nil {
+		return err
+	}
+	if r.Empty() {
+		return nil
+	}
+	t.dirty = true
+	t.st.seq++
+	if err := t.writeSlots(r, changes); err != nil {
+		return err
+	}
+	if err := t.writeNodes(r); err != nil {
+		return err
+	}
+	return t.writeRows(r)
+}
+
+// current reads the slots that change, and compares.
+func (t *tx) current(r *metastore.Request) ([]change, error) {
+	changes := make([]change, len(r.Slots))
+	for i := range r.Slots {
+		c := &r.Slots[i]
+		old, err := t.slot(c.ID)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.CheckBase(old); err != nil {
+			return nil, err
+		}
+		changes[i] = change{SlotChange: c, old: old}
+	}
+	return changes, nil
+}
+
+func (t *tx) rootState(r *metastore.Request) error {
+	for id, want := range r.RootState {
+		is, err := t.isRoot(id)
+		if err != nil {
+			return err
+		}
+		if is != want {
+			return fmt.Errorf("sqlite: root table has %v: %t: %w", id, is, kind.Conflict)
+		}
+	}
+	return nil
+}
+
+func (t *tx) blockConditions(r *metastore.Request) error {
+	for _, b := range r.Live {
+		_, there, err := t.block(b.ID)
+		if err != nil {
+			return err
+		}
+		if there {
+			return fmt.Errorf("sqlite: block %v has a row already: %w", b.ID, kind.Conflict)
+		}
+	}
+	if len(r.Links) == 0 {
+		return nil
+	}
+	if r.Draft != (metastore.DraftID{}) {
+		if err := t.draftHolds(r.Draft); err != nil {
+			return err
+		}
+	}
+	for _, id := range r.Links {
+		if slices.ContainsFunc(r.Live, func(b metastore.BlockRow) bool { return b.ID == id }) {
+			continue
+		}
+		if err := t.linkable(r.Draft, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) linkable(d metastore.DraftID, id metastore.ID) error {
+	b, there, err := t.block(id)
+	switch {
+	case err != nil:
+		return err
+	case !there:
+		return fmt.Errorf("sqlite: linked block %v has no row: %w", id, kind.Conflict)
+	case b.State == metastore.BlockLive:
+		return nil
+	case b.State == metastore.BlockNew && b.Draft == d && d != metastore.DraftID{}:
+		return nil
+	}
+	return fmt.Errorf("sqlite: linked block %v is in state %v: %w", id, b.State, kind.Conflict)
+}
+
+func seal(changes []change, seq uint64) error {
+	for i := range changes {
+		c := &changes[i]
+		lent := c.old
+		lent.Bytes = slices.Clone(c.old.Bytes)
+		sealed, err := c.Seal(lent)
+		if err != nil {
+			return err
+		}
+		if err := sealed.Follows(c.old); err != nil {
+			return err
+		}
+		c.new = metastore.Record{
+			ID: c.ID, Epoch: sealed.Epoch, Version: sealed.Version, Seq: seq,
+			Bytes: sealed.Bytes, Owner: c.old.Owner,
+		}
+		if c.old.Bytes == nil {
+			c.new.Owner = c.Owner
+		}
+	}
+	return nil
+}
+
+// rootsHold checks the slots of r.Roots as they will be after r.
+func (t *tx) rootsHold(r *metastore.Request, changes []change) error {
+	for _, root := range r.Roots {
+		var rec metastore.Record
+		i := slices.IndexFunc(changes, func(c change) bool { return c.ID == root.ID })
+		if i >= 0 {
+			rec = changes[i].new
+		} else {
+			var err error
+			if rec, err = t.slot(root.ID); err != nil {
+				return err
+			}
+		}
+		if rec.Bytes == nil {
+			return fmt.Errorf("sqlite: root slot %v is absent: %w", root.ID, kind.Conflict)
+		}
+		if metastore.IsTombstone(rec.Bytes) {
+			return fmt.Errorf("sqlite: root slot %v is a tombstone: %w", root.ID, kind.Conflict)
+		}
+	}
+	return nil
+}
+
+// writeSlots writes the slots and the commit's log row.
+func (t *tx) writeSlots(r *metastore.Request, changes []change) error {
+	entries := make([]byte, 0, len(changes)*logEntry)
+	for i := range changes {
+		c := &changes[i]
+		entries = appendLogEntry(entries, &c.new, c.old.Seq)
+		if err := t.writeSlot(c); err != nil {
+			return err
+		}
+	}
+	s := t.logInsert
+	s.need(len(entries) + 32*len(r.Dead))
+	s.setInt(1, int64(t.st.seq))
+	s.setInt(2, t.now)
+	s.setBlobOrNull(3, entries)
+	dead := make([]byte, 0, 32*len(r.Dead))
+	for _, id := range r.Dead {
+		dead = append(dead, id[:]...)
+	}
+	s.setBlobOrNull(4, dead)
+	return s.run()
+}
+
+func (t *tx) writeSlot(c *change) error {
+	if c.old.Bytes != nil {
+		s := t.slotUpdate
+		s.setBlob(1, c.ID[:])
+		s.setInt(2, int64(t.st.seq))
+		s.setInt(3, int64(c.new.Epoch))
+		s.setInt(4, int64(c.new.Version))
+		s.setBlob(5, c.new.Bytes)
+		return s.run()
+	}
+	s := t.slotInsert
+	s.setBlob(1, c.ID[:])
+	s.setInt(2, int64(t.st.seq))
+	s.setInt(3, int64(c.new.Epoch))
+	s.setInt(4, int64(c.new.Version))
+	s.setIDOrNull(5, c.new.Owner[:])
+	s.setBlob(6, c.new.Bytes)
+	return s.run()
+}
+
+func (t *tx) writeNodes(r *metastore.Request) error {
+	for i := range r.Nodes {
+		n := &r.Nodes[i]
+		s := t.nodeInsert
+		s.need(minBuffer + len(n.Data))
+		s.setBlob(1, n.ID[:keyLen])
+		s.setBlob(2, n.ID[keyLen:])
+		s.setIDOrNull(3, n.Slot[:])
+		s.setInt(4, int64(t.st.seq))
+		s.setBlob(5, n.Data)
+		if err := s.run(); err != nil {
+			return err
+		}
+		if t.c.changes() == 0 {
+			if err := t.revive(n.ID); err != nil {
+				return t.fail(err)
+			}
+		}
+	}
+	return nil
+}
+
+// fail makes the whole transaction fail: the op has written already.
+func (t *tx) fail(err error) error {
+	if t.c.failed == nil {
+		t.c.failed = err
+	}
+	return err
+}
+
+func (t *tx) writeRows(r *metastore.Request) error {
+	for i := range r.Live {
+		added, err := t.insertBlock(&r.Live[i], metastore.BlockLive, metastore.DraftID{}, true)
+		if err != nil {
+			return err
+		}
+		if !added {
+			return t.fail(fmt.Errorf("sqlite: block %v appeared: %w", r.Live[i].ID, kind.Conflict))
+		}
+	}
+	for _, id := range r.Links {
+		t.blockLink.setBlob(1, id[:])
+		t.blockLink.setInt(2, t.now)
+		if err := t.blockLink.run(); err != nil {
+			return err
+		}
+	}
+	for _, root := range r.Roots {
+		s := t.rootUpsert
+		s.need(minBuffer + len(root.Sealed) + len(root.Source))
+		s.setBlob(1, root.ID[:])
+		s.setBlob(2, root.Sealed)
+		s.setText(3, root.Source)
+		s.setInt(4, t.now)
+		if err := s.run(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Register implements metastore.Store.
+func (s *Store) Register(ctx context.Context, g metastore.GatewayID, d metastore.DraftID, rows []metastore.BlockRow) error {
+	return s.change(ctx, func(t *tx) error {
+		ttl, _, _, err := t.gateway(g)
+		if err != nil {
+			return err
+		}
+		if ttl <= 0 {
+			ttl = metastore.DefaultLease
+		}
+		for i := range rows {
+			added, err := t.insertBlock(&rows[i], metastore.BlockNew, d, false)
+			if err != nil {
+				return err
+			}
+			if !added {
+				return t.unregister(rows[:i], rows[i].ID)
+			}
+		}
+		t.dirty = true
+		t.draftUpsert.setBlob(1, d[:])
+		t.draftUpsert.setBlob(2, g[:])
+		t.draftUpsert.setInt(3, t.now+int64(ttl))
+		return t.draftUpsert.run()
+	})
+}
+
+// unregister takes back the rows that a Register wrote before it met one that
+// was there.
+func (t *tx) unregister(rows []metastore.BlockRow, met metastore.ID) error {
+	for i := range rows {
+		t.blockDelete.setBlob(1, rows[i].ID[:])
+		if err := t.blockDelete.run(); err != nil {
+			return err
+		}
+		t.st.blocks--
+		t.st.bytes -= rows[i].Len
+	}
+	return fmt.Errorf("sqlite: block %v has a row already: %w", met, kind.Conflict)
+}
+
+// EndDraft implements metastore.Store.
+func (s *Store) EndDraft(ctx context.Context, d metastore.DraftID) error {
+	return s.change(ctx, func(t *tx) error {
+		t.draftDelete.setBlob(1, d[:])
+		err := t.draftDelete.run()
+		t.dirty = t.dirty || t.c.changes() > 0
+		return err
+	})
+}
+
+// Heartbeat implements metastore.Store.
+func (s *Store) Heartbeat(ctx context.Context, g metastore.GatewayID, oldestOpen uint64, ttl time.Duration) error {
+	lapsed := false
+	err := s.change(ctx, func(t *tx) error {
+		if oldestOpen == 0 {
+			oldestOpen = t.st.seq
+		}
+		_, lease, known, err := t.gateway(g)
+		if err != nil {
+			return err
+		}
+		t.dirty = true
+		u := t.gatewayUpsert
+		u.setBlob(1, g[:])
+		u.setInt(2, t.now+int64(ttl))
+		u.setInt(3, int64(ttl))
+		u.setInt(4, int64(oldestOpen))
+		if err := u.run(); err != nil {
+			return err
+		}
+		if lapsed = known && lease <= t.now; lapsed {
+			return nil
+		}
+		t.draftRenew.setBlob(1, g[:])
+		t.draftRenew.setInt(2, t.now+int64(ttl))
+		return t.draftRenew.run()
+	})
+	if err == nil && lapsed {
+		return fmt.Errorf("sqlite: the gateway's lease had lapsed: %w", kind.Conflict)
+	}
+	return err
+}
+
+// change submits one op.
+func (s *Store) change(ctx context.Context, run func(*tx) error) error {
+	o := &op{run: run}
+	if err := s.submit(ctx, o); err != nil {
+		return err
+	}
+	return o.err
+}

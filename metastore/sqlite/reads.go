@@ -1,0 +1,93 @@
+package sqlite
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// statement is a prepared statement to be and the field that it goes to.
+type statement struct {
+	to  **stmt
+	sql string
+}
+
+func (c *conn) prepareAll(list []statement) error {
+	for _, e := range list {
+		s, err := c.prepare(e.sql)
+		if err != nil {
+			return err
+		}
+		*e.to = s
+	}
+	return nil
+}
+
+// reads are the statements that every connection has: the point reads.
+type reads struct {
+	slotGet, nodeGet, rootGet, logGet *stmt
+}
+
+func (r *reads) prepare(c *conn) error {
+	return c.prepareAll([]statement{
+		{&r.slotGet, "SELECT seq, epoch, ver, owner, rec FROM slot WHERE id = ?"},
+		{&r.nodeGet, "SELECT tail, data FROM node WHERE key = ?"},
+		{&r.rootGet, "SELECT 1 FROM root WHERE id = ?"},
+		{&r.logGet, "SELECT slots FROM log WHERE seq = ?"},
+	})
+}
+
+// slot reads a slot's newest record, with nil Bytes if it is absent.
+func (r *reads) slot(id metastore.SlotID) (metastore.Record, error) {
+	rec := metastore.Record{ID: id}
+	s := r.slotGet
+	s.setBlob(1, id[:])
+	row, err := s.step()
+	if err != nil || !row {
+		return rec, err
+	}
+	defer s.reset()
+	rec.Seq, rec.Epoch, rec.Version = uint64(s.int(0)), uint32(s.int(1)), uint64(s.int(2))
+	copy(rec.Owner[:], s.lent(3))
+	return rec, fill(&rec, s.lent(4))
+}
+
+// fill sets a record's bytes, which are lent, and what follows from them.
+func fill(rec *metastore.Record, lent []byte) error {
+	if len(lent) != metastore.RecordSize {
+		return fmt.Errorf("sqlite: record of slot %v has %d bytes: %w", rec.ID, len(lent), kind.Corrupt)
+	}
+	rec.Bytes = bytes.Clone(lent)
+	rec.Hash = sha256.Sum256(rec.Bytes)
+	return nil
+}
+
+// node reads a node's bytes, nil if it is absent.
+func (r *reads) node(id metastore.ID) ([]byte, error) {
+	s := r.nodeGet
+	s.setBlob(1, id[:keyLen])
+	row, err := s.step()
+	if err != nil || !row {
+		return nil, err
+	}
+	defer s.reset()
+	if !bytes.Equal(s.lent(0), id[keyLen:]) {
+		return nil, nil
+	}
+	return bytes.Clone(s.lent(1)), nil
+}
+
+// keyLen is how much of a node's id its index holds.
+const keyLen = 16
+
+func (r *reads) isRoot(id metastore.SlotID) (bool, error) {
+	r.rootGet.setBlob(1, id[:])
+	row, err := r.rootGet.step()
+	if row {
+		r.rootGet.reset()
+	}
+	return row, err
+}

@@ -1,0 +1,321 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// longLapsed is how long a lapsed gateway is remembered at least, so that it
+// hears from Heartbeat that it had lapsed.
+const longLapsed = 90 * 24 * time.Hour
+
+// reaper is one run of Reap. It looks through a view and changes in steps.
+type reaper struct {
+	v      *view
+	cutoff int64 // log rows written before go
+	pins   []metastore.Pin
+	keep   map[uint64]bool // log rows that the oldest pin needs
+	dryRun bool
+	got    metastore.Reaped
+
+	oldestKept, logPage, nodeInfo *stmt // of the view's connection
+}
+
+// Reap implements metastore.Collector.
+func (c *collector) Reap(ctx context.Context, keep time.Duration, dryRun bool) (metastore.Reaped, error) {
+	opened, err := c.Snapshot(ctx)
+	if err != nil {
+		return metastore.Reaped{}, err
+	}
+	defer opened.Close()
+	v := opened.(*view)
+	r := &reaper{v: v, cutoff: v.at - int64(keep), dryRun: dryRun}
+	if err := r.prepare(ctx); err != nil {
+		return metastore.Reaped{}, err
+	}
+	if err := r.reapNodes(ctx); err != nil {
+		return r.got, err
+	}
+	if err := r.reapLog(ctx); err != nil {
+		return r.got, err
+	}
+	if !dryRun {
+		err = r.reapLapsed(ctx, v.at-int64(max(keep, longLapsed)))
+	}
+	return r.got, err
+}
+
+const nodeInfoSQL = "SELECT tail, slot IS NOT NULL, born, length(data) FROM node WHERE key = ?"
+
+func (r *reaper) prepare(ctx context.Context) (err error) {
+	err = r.v.use(ctx, func() error {
+		return r.v.r.c.prepareAll([]statement{
+			{&r.oldestKept, "SELECT seq FROM log WHERE at >= ? AND slots IS NOT NULL ORDER BY seq LIMIT 1"},
+			{&r.logPage, "SELECT seq, at, length(slots), dead FROM log WHERE seq > ? ORDER BY seq LIMIT 256"},
+			{&r.nodeInfo, nodeInfoSQL},
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if r.pins, err = r.v.Pins(ctx); err != nil || len(r.pins) == 0 {
+		return err
+	}
+	r.keep = map[uint64]bool{}
+	for rec, err := range r.v.SlotsAt(ctx, r.pins[0].Seq) {
+		if err != nil {
+			return err
+		}
+		r.keep[rec.Seq] = true
+	}
+	return nil
+}
+
+// horizon is what formats 11 calls h.
+func (r *reaper) horizon(ctx context.Context) (h uint64, err error) {
+	err = r.v.s.change(ctx, func(t *tx) error {
+		h, err = t.oldestOpen()
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	h = r.v.s.oldestView(h)
+	err = r.v.use(ctx, func() error {
+		r.oldestKept.setInt(1, r.cutoff)
+		row, err := r.oldestKept.step()
+		if row {
+			h = min(h, uint64(r.oldestKept.int(0)))
+			r.oldestKept.reset()
+		}
+		return err
+	})
+	return h, err
+}
+
+// logRow is what reaping looks at of a row of log.
+type logRow struct {
+	seq   uint64
+	at    int64
+	slots int // entries
+	dead  []byte
+}
+
+func (r *reaper) page(ctx context.Context, after uint64) (rows []logRow, err error) {
+	err = r.v.use(ctx, func() error {
+		s := r.logPage
+		s.setInt(1, int64(after))
+		for {
+			row, err := s.step()
+			if err != nil || !row {
+				return err
+			}
+			rows = append(rows, logRow{uint64(s.int(0)), s.int(1), int(s.int(2)) / logEntry, bytes.Clone(s.lent(3))})
+		}
+	})
+	return rows, err
+}
+
+// eachRow calls fn with the rows of log in pages, as long as it wants more.
+func (r *reaper) eachRow(ctx context.Context, fn func([]logRow) (more bool, err error)) error {
+	for after := uint64(0); ; {
+		rows, err := r.page(ctx, after)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		if more, err := fn(rows); err != nil || !more {
+			return err
+		}
+		after = rows[len(rows)-1].seq
+	}
+}
+
+func (r *reaper) reapNodes(ctx context.Context) error {
+	h, err := r.horizon(ctx)
+	if err != nil {
+		return err
+	}
+	return r.eachRow(ctx, func(rows []logRow) (bool, error) {
+		for _, row := range rows {
+			if row.seq > h {
+				return false, nil
+			}
+			if len(row.dead) == 0 {
+				continue
+			}
+			if err := r.reapDead(ctx, row); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	})
+}
+
+// reapDead drops the nodes that died by one commit, but those that a pin needs.
+func (r *reaper) reapDead(ctx context.Context, row logRow) (err error) {
+	var got metastore.Reaped
+	if r.dryRun {
+		err = r.v.use(ctx, func() error {
+			_, got, err = r.sift(r.nodeInfo, row.seq, row.dead, nil)
+			return err
+		})
+	} else {
+		err = r.v.s.change(ctx, func(t *tx) error {
+			got, err = r.dropDead(t, row.seq)
+			if err != nil {
+				return t.fail(err)
+			}
+			return nil
+		})
+	}
+	if err == nil {
+		r.got.Nodes += got.Nodes
+		r.got.NodeBytes += got.NodeBytes
+	}
+	return err
+}
+
+// dropDead reads the row again: a repeated request may have revived nodes since
+// the view was opened.
+func (r *reaper) dropDead(t *tx, seq uint64) (got metastore.Reaped, err error) {
+	t.deadGet.setInt(1, int64(seq))
+	there, err := t.deadGet.step()
+	if err != nil || !there {
+		return got, err
+	}
+	dead := bytes.Clone(t.deadGet.lent(0))
+	t.deadGet.reset()
+	kept, got, err := r.sift(t.nodeInfo, seq, dead, t)
+	if err == nil && len(kept) < len(dead) {
+		err = t.setDead(int64(seq), kept)
+	}
+	return got, err
+}
+
+// sift counts, and with t deletes, the nodes of dead that nobody needs, and gives the others.
+func (r *reaper) sift(info *stmt, died uint64, dead []byte, t *tx) (kept []byte, got metastore.Reaped, err error) {
+	for d := range slices.Chunk(dead, 32) {
+		info.setBlob(1, d[:keyLen])
+		row, err := info.step()
+		if err != nil {
+			return nil, got, err
+		}
+		if !row {
+			continue
+		}
+		born, size := uint64(info.int(2)), info.int(3)
+		isDead := bytes.Equal(info.lent(0), d[keyLen:]) && info.int(1) != 0 && born <= died
+		info.reset()
+		switch {
+		case !isDead:
+		case slices.ContainsFunc(r.pins, func(p metastore.Pin) bool { return born <= p.Seq && p.Seq < died }):
+			kept = append(kept, d...)
+		default:
+			got.Nodes++
+			got.NodeBytes += size
+			if t == nil {
+				continue
+			}
+			t.dirty = true
+			t.nodeDelete.setBlob(1, d[:keyLen])
+			if err := t.nodeDelete.run(); err != nil {
+				return nil, got, err
+			}
+		}
+	}
+	return kept, got, nil
+}
+
+// reapLog drops the records of log rows that are older than the cutoff, replaced
+// by newer ones, and that no pin needs: those above the oldest pin link its
+// records to the newest.
+func (r *reaper) reapLog(ctx context.Context) error {
+	return r.eachRow(ctx, func(rows []logRow) (bool, error) {
+		var drop []uint64
+		err := r.v.use(ctx, func() error {
+			for _, row := range rows {
+				if row.at >= r.cutoff {
+					break
+				}
+				if len(r.pins) > 0 && (row.seq > r.pins[0].Seq || r.keep[row.seq]) {
+					continue
+				}
+				_, dropped, err := r.v.r.replaced(row.seq)
+				if err != nil {
+					return err
+				}
+				// A row with nothing in it has waited for its dead to be reaped.
+				if dropped > 0 || row.slots == 0 && len(row.dead) == 0 {
+					drop = append(drop, row.seq)
+				}
+				if r.dryRun {
+					r.got.LogRows += dropped
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+		if !r.dryRun && len(drop) > 0 {
+			dropped := 0
+			err = r.v.s.change(ctx, func(t *tx) error {
+				dropped, err = t.forget(drop)
+				return err
+			})
+			if err != nil {
+				return false, err
+			}
+			r.got.LogRows += dropped
+		}
+		return rows[len(rows)-1].at < r.cutoff, nil
+	})
+}
+
+// forget drops the replaced records of log rows, and rows that have nothing left.
+func (t *tx) forget(seqs []uint64) (dropped int, err error) {
+	for _, seq := range seqs {
+		kept, n, err := t.replaced(seq)
+		if err != nil {
+			return 0, t.fail(err)
+		}
+		dropped += n
+		t.dirty = true
+		s := t.logForget
+		s.need(minBuffer + len(kept))
+		s.setInt(1, int64(seq))
+		s.setBlobOrNull(2, kept)
+		if err := s.run(); err != nil {
+			return 0, err
+		}
+		s = t.logDelete
+		s.setInt(1, int64(seq))
+		s.setInt(2, int64(t.st.seq))
+		if err := s.run(); err != nil {
+			return 0, err
+		}
+	}
+	return dropped, nil
+}
+
+func (r *reaper) reapLapsed(ctx context.Context, before int64) error {
+	return r.v.s.change(ctx, func(t *tx) error {
+		for _, s := range []*stmt{t.draftsLapsed, t.gatewaysLapsed} {
+			s.setInt(1, before)
+			if err := s.run(); err != nil {
+				return t.fail(err)
+			}
+			t.dirty = t.dirty || t.c.changes() > 0
+		}
+		t.pinsExpired.setInt(1, t.now)
+		if err := t.pinsExpired.run(); err != nil {
+			return t.fail(err)
+		}
+		t.dirty = t.dirty || t.c.changes() > 0
+		return nil
+	})
+}

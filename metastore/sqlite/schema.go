@@ -1,0 +1,138 @@
+package sqlite
+
+import (
+	"fmt"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// applicationID marks a database file as ours (offset 68 of the file): "TkMS".
+const applicationID = 0x546b4d53
+
+// migrations bring a database from version i to i+1. What is here is never
+// changed, only added to: databases in the field were made by it.
+//
+// The tables are those of formats 9, with what one writer and one fsync a
+// commit make of them:
+//
+//   - log is slotlog, commitseq and the nodes' died in one: a row a commit, so
+//     that a commit writes one page for all three, always the last one. Its slots
+//     are the records that the commit wrote, each id[32], the seq of the slot's
+//     record before it (0: none), epoch u32, version u64, record[320] (integers
+//     big-endian), so that a slot's records form a chain from its newest one
+//     down; its dead are the ids of the nodes that died by it. The last row is
+//     never dropped: its seq is the newest commit. A new database has row 1: no
+//     seq is zero.
+//   - node is found by the first 16 bytes of its id, the other 16 are compared:
+//     half of the index's size. slot is NULL for nodes that are no directory's.
+//   - slot.seq names the log row with the slot's newest record.
+//   - total sums the rows of blk in state new and live.
+//   - dirmove has no row to lock here: there is one writer.
+//
+// Times are ns since 1970, UTC.
+var migrations = []string{1 - 1: `
+CREATE TABLE slot (
+	id      BLOB PRIMARY KEY,
+	seq     INTEGER NOT NULL,
+	epoch   INTEGER NOT NULL,
+	ver     INTEGER NOT NULL,
+	owner   BLOB,
+	rec     BLOB NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE TABLE log (
+	seq     INTEGER PRIMARY KEY,
+	at      INTEGER NOT NULL,
+	slots   BLOB,
+	dead    BLOB
+) STRICT;
+INSERT INTO log (seq, at) VALUES (1, 0);
+CREATE TABLE node (
+	n       INTEGER PRIMARY KEY,
+	key     BLOB NOT NULL UNIQUE,
+	tail    BLOB NOT NULL,
+	slot    BLOB,
+	born    INTEGER NOT NULL,
+	data    BLOB NOT NULL
+) STRICT;
+CREATE TABLE blk (
+	id      BLOB PRIMARY KEY,
+	len     INTEGER NOT NULL,
+	state   INTEGER NOT NULL,
+	inline  INTEGER NOT NULL,
+	seen    INTEGER NOT NULL,
+	owner   BLOB,
+	draft   BLOB,
+	condemned_at  INTEGER,
+	condemned_seq INTEGER
+) WITHOUT ROWID, STRICT;
+CREATE TABLE total (
+	one     INTEGER PRIMARY KEY CHECK (one = 1),
+	blocks  INTEGER NOT NULL,
+	bytes   INTEGER NOT NULL
+) STRICT;
+INSERT INTO total VALUES (1, 0, 0);
+CREATE TABLE draft (
+	id      BLOB PRIMARY KEY,
+	gateway BLOB NOT NULL,
+	lease   INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE TABLE gateway (
+	id      BLOB PRIMARY KEY,
+	lease   INTEGER NOT NULL,
+	ttl     INTEGER NOT NULL,
+	oldest  INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE TABLE root (
+	id      BLOB PRIMARY KEY,
+	sealed  BLOB NOT NULL,
+	source  TEXT NOT NULL,
+	seen    INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE TABLE pin (
+	seq     INTEGER PRIMARY KEY,
+	until   INTEGER NOT NULL,
+	why     TEXT NOT NULL
+) STRICT;
+`}
+
+// schemaVersion is the newest version that this program knows.
+var schemaVersion = int64(len(migrations))
+
+// checkVersion refuses databases that are not ours or newer than this program,
+// before anything is written to them.
+func checkVersion(c *conn) (version int64, err error) {
+	app, err := c.queryInt("PRAGMA application_id")
+	if err != nil {
+		return 0, err
+	}
+	version, err = c.queryInt("PRAGMA user_version")
+	if err != nil {
+		return 0, err
+	}
+	if app != applicationID {
+		tables, err := c.queryInt("SELECT count(*) FROM sqlite_schema")
+		if err != nil {
+			return 0, err
+		}
+		if app != 0 || tables != 0 || version != 0 {
+			return 0, fmt.Errorf("sqlite: the file is a database of another program: %w", kind.Invalid)
+		}
+	}
+	if version > schemaVersion {
+		return 0, fmt.Errorf("sqlite: the database has schema version %d, this program knows versions up to %d: use a newer program: %w",
+			version, schemaVersion, kind.Unsupported)
+	}
+	return version, nil
+}
+
+// migrate applies what is missing, each step in a transaction of its own.
+func migrate(c *conn, version int64) error {
+	for ; version < schemaVersion; version++ {
+		step := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
+			migrations[version], version+1, applicationID)
+		if err := c.exec(step); err != nil {
+			return fmt.Errorf("sqlite: migrate to version %d: %w", version+1, err)
+		}
+	}
+	return nil
+}

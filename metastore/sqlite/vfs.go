@@ -1,0 +1,257 @@
+package sqlite
+
+import (
+	"fmt"
+	"sync"
+	"unsafe"
+
+	"modernc.org/libc"
+	"modernc.org/libc/sys/types"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// The writer's virtual file system: SQLite's own "unix-excl", but for the
+// write-ahead log. SQLite writes a log in pieces, 24 bytes and a page in turn,
+// two system calls a page; here they are gathered and written with one call
+// when SQLite syncs, which it does before it lets anybody read them
+// (synchronous=FULL). The log file grows by whole mebibytes of zeros, and sync
+// is fdatasync: so most commits change no metadata of the file, and the sync
+// needs no journal of the file system's. A log's zeros are no valid frames, so
+// that recovery ends before them.
+//
+// "unix-excl" itself locks the database against other processes once, keeps the
+// log's index in memory, and shares both among the connections of this process.
+
+const (
+	exclusiveVFS = "unix-excl"
+	gatherVFS    = "truckee-gather"
+
+	// gatherMax bounds the gathered bytes; a transaction that writes more
+	// writes them in several calls.
+	gatherMax = 4 << 20
+	// growBy is the unit in which the log file grows.
+	growBy = 1 << 20
+)
+
+// walFile lies behind SQLite's own unixFile, in the library's memory. Its
+// fields are addresses and numbers only: the Go collector does not look here.
+type walFile struct {
+	methods uintptr // our io_methods; zero: not a log
+	inner   uintptr // SQLite's
+	buf     uintptr // gathered bytes, all of them to be written at off
+	cap     int64
+	len     int64
+	off     int64
+	end     int64 // of the newest write
+	size    int64 // of the file, as far as known
+	synced  int64 // syncs so far
+}
+
+func walFileOf(file uintptr) *walFile {
+	return (*walFile)(pointer(file + uintptr(inner().FszOsFile)))
+}
+
+// inner finds the VFS below. It is registered with the library's start and stays.
+func inner() *sqlite3.Tsqlite3_vfs { return (*sqlite3.Tsqlite3_vfs)(pointer(innerVFS())) }
+
+var innerVFS = sync.OnceValue(func() uintptr {
+	tls := libc.NewTLS()
+	defer tls.Close()
+	name, err := libc.CString(exclusiveVFS)
+	if err != nil {
+		return 0
+	}
+	defer libc.Xfree(tls, name)
+	return sqlite3.Xsqlite3_vfs_find(tls, name)
+})
+
+// registerGather makes the VFS known to the library, once a process.
+var registerGather = sync.OnceValue(func() error {
+	if innerVFS() == 0 {
+		return fmt.Errorf("sqlite: no vfs %s: %w", exclusiveVFS, kind.Unsupported)
+	}
+	tls := libc.NewTLS()
+	defer tls.Close()
+	name, err := libc.CString(gatherVFS)
+	if err != nil {
+		return fmt.Errorf("sqlite: %w: %w", kind.Unavailable, err)
+	}
+	p := libc.Xcalloc(tls, 1, types.Size_t(unsafe.Sizeof(sqlite3.Tsqlite3_vfs{})))
+	if p == 0 {
+		return fmt.Errorf("sqlite: out of memory: %w", kind.Unavailable)
+	}
+	vfs := (*sqlite3.Tsqlite3_vfs)(pointer(p))
+	*vfs = *inner()
+	vfs.FpNext = 0
+	vfs.FzName = name
+	vfs.FszOsFile += int32(unsafe.Sizeof(walFile{}))
+	vfs.FxOpen = funcOf(gatherOpen)
+	if rc := sqlite3.Xsqlite3_vfs_register(tls, p, 0); rc != sqlite3.SQLITE_OK {
+		return fmt.Errorf("sqlite: register vfs (code %d): %w", rc, kind.Unavailable)
+	}
+	return nil
+})
+
+// funcOf gives a top-level function the form in which the translated library
+// keeps function pointers.
+func funcOf[F any](f F) uintptr { return *(*uintptr)(unsafe.Pointer(&f)) }
+
+// as is the way back.
+func as[F any](p uintptr) F { return *(*F)(unsafe.Pointer(&p)) }
+
+type (
+	openFunc  = func(tls *libc.TLS, vfs, name, file uintptr, flags int32, outFlags uintptr) int32
+	closeFunc = func(tls *libc.TLS, file uintptr) int32
+	ioFunc    = func(tls *libc.TLS, file, buf uintptr, n int32, off int64) int32
+	sizeFunc  = func(tls *libc.TLS, file uintptr, size int64) int32
+	statFunc  = func(tls *libc.TLS, file, size uintptr) int32
+	syncFunc  = func(tls *libc.TLS, file uintptr, flags int32) int32
+)
+
+func gatherOpen(tls *libc.TLS, _, name, file uintptr, flags int32, outFlags uintptr) int32 {
+	w := walFileOf(file)
+	*w = walFile{}
+	rc := as[openFunc](inner().FxOpen)(tls, innerVFS(), name, file, flags, outFlags)
+	if rc != sqlite3.SQLITE_OK || flags&sqlite3.SQLITE_OPEN_WAL == 0 {
+		return rc
+	}
+	own := libc.Xmalloc(tls, types.Size_t(unsafe.Sizeof(sqlite3.Tsqlite3_io_methods{})))
+	if own == 0 {
+		return rc // works as well without gathering
+	}
+	f := (*sqlite3.Tsqlite3_file)(pointer(file))
+	w.inner, w.methods = f.FpMethods, own
+	m := (*sqlite3.Tsqlite3_io_methods)(pointer(own))
+	*m = *w.io()
+	m.FxClose = funcOf(gatherClose)
+	m.FxRead = funcOf(gatherRead)
+	m.FxWrite = funcOf(gatherWrite)
+	m.FxTruncate = funcOf(gatherTruncate)
+	m.FxSync = funcOf(gatherSync)
+	m.FxFileSize = funcOf(gatherFileSize)
+	f.FpMethods = own
+	return rc
+}
+
+// io gives SQLite's own methods for the file.
+func (w *walFile) io() *sqlite3.Tsqlite3_io_methods {
+	return (*sqlite3.Tsqlite3_io_methods)(pointer(w.inner))
+}
+
+func gatherClose(tls *libc.TLS, file uintptr) int32 {
+	w := walFileOf(file)
+	// What was not synced was not committed.
+	libc.Xfree(tls, w.buf)
+	libc.Xfree(tls, w.methods)
+	(*sqlite3.Tsqlite3_file)(pointer(file)).FpMethods = w.inner
+	rc := as[closeFunc](w.io().FxClose)(tls, file)
+	*w = walFile{}
+	return rc
+}
+
+func gatherRead(tls *libc.TLS, file, buf uintptr, n int32, off int64) int32 {
+	w := walFileOf(file)
+	if rc := w.flush(tls, file); rc != sqlite3.SQLITE_OK {
+		return rc
+	}
+	return as[ioFunc](w.io().FxRead)(tls, file, buf, n, off)
+}
+
+func gatherWrite(tls *libc.TLS, file, buf uintptr, n int32, off int64) int32 {
+	w := walFileOf(file)
+	if w.len > 0 && (off != w.off+w.len || w.len+int64(n) > gatherMax) {
+		if rc := w.flush(tls, file); rc != sqlite3.SQLITE_OK {
+			return rc
+		}
+	}
+	if w.len == 0 {
+		w.off = off
+	}
+	if !w.reserve(tls, w.len+int64(n)) {
+		if rc := w.flush(tls, file); rc != sqlite3.SQLITE_OK {
+			return rc
+		}
+		return as[ioFunc](w.io().FxWrite)(tls, file, buf, n, off)
+	}
+	copy(unsafe.Slice((*byte)(pointer(w.buf+uintptr(w.len))), n), unsafe.Slice((*byte)(pointer(buf)), n))
+	w.len += int64(n)
+	return sqlite3.SQLITE_OK
+}
+
+func (w *walFile) reserve(tls *libc.TLS, n int64) bool {
+	if n <= w.cap {
+		return true
+	}
+	want := max(n, 2*w.cap, 128<<10)
+	p := libc.Xrealloc(tls, w.buf, types.Size_t(want))
+	if p == 0 {
+		return false
+	}
+	w.buf, w.cap = p, want
+	return true
+}
+
+// flush writes what was gathered, and lets the file grow ahead of the next commits.
+func (w *walFile) flush(tls *libc.TLS, file uintptr) int32 {
+	if w.len == 0 {
+		return sqlite3.SQLITE_OK
+	}
+	write := as[ioFunc](w.io().FxWrite)
+	n := w.len
+	w.len = 0
+	if rc := write(tls, file, w.buf, int32(n), w.off); rc != sqlite3.SQLITE_OK {
+		return rc
+	}
+	w.end = w.off + n
+	if w.end <= w.size {
+		return sqlite3.SQLITE_OK
+	}
+	w.size = w.end
+	if grown := (w.end + growBy - 1) / growBy * growBy; grown > w.end {
+		zeros := libc.Xcalloc(tls, 1, types.Size_t(grown-w.end))
+		// Only speed is lost where this does not work.
+		if zeros != 0 && write(tls, file, zeros, int32(grown-w.end), w.end) == sqlite3.SQLITE_OK {
+			w.size = grown
+		}
+		libc.Xfree(tls, zeros)
+	}
+	return sqlite3.SQLITE_OK
+}
+
+func gatherTruncate(tls *libc.TLS, file uintptr, size int64) int32 {
+	w := walFileOf(file)
+	if rc := w.flush(tls, file); rc != sqlite3.SQLITE_OK {
+		return rc
+	}
+	w.size = min(w.size, size)
+	return as[sizeFunc](w.io().FxTruncate)(tls, file, size)
+}
+
+// gatherSync leaves the first sync to SQLite, which also syncs the folder.
+func gatherSync(tls *libc.TLS, file uintptr, flags int32) int32 {
+	w := walFileOf(file)
+	if rc := w.flush(tls, file); rc != sqlite3.SQLITE_OK {
+		return rc
+	}
+	w.synced++
+	if w.synced > 1 {
+		if done, rc := dataSync((*sqlite3.TunixFile)(pointer(file))); done {
+			return rc
+		}
+	}
+	return as[syncFunc](w.io().FxSync)(tls, file, flags)
+}
+
+func gatherFileSize(tls *libc.TLS, file, size uintptr) int32 {
+	w := walFileOf(file)
+	if rc := w.flush(tls, file); rc != sqlite3.SQLITE_OK {
+		return rc
+	}
+	rc := as[statFunc](w.io().FxFileSize)(tls, file, size)
+	if rc == sqlite3.SQLITE_OK {
+		w.size = max(w.size, *(*int64)(pointer(size)))
+	}
+	return rc
+}
