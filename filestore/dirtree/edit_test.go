@@ -60,15 +60,16 @@ func checkTree(t testing.TB, m *memory, d *Dir) int {
 	return len(seen)
 }
 
-// compare checks that d holds exactly what the model does, by Scan and by Get.
-func compare(t testing.TB, d *Dir, model map[string]*Entry) {
+// compare checks that d holds exactly what the model does: the same keys, and
+// of every step-th entry the same fields.
+func compare(t testing.TB, d *Dir, model map[string]*Entry, step int) {
 	t.Helper()
 	got, keys := collect(t, d), slices.Sorted(maps.Keys(model))
 	if len(got) != len(keys) {
 		t.Fatalf("%d entries, want %d", len(got), len(keys))
 	}
 	for i, key := range keys {
-		if got[i].SortKey() != key || !bytes.Equal(reencode(got[i]), reencode(model[key])) {
+		if got[i].SortKey() != key || i%step == 0 && !bytes.Equal(reencode(got[i]), reencode(model[key])) {
 			t.Fatalf("entry %d is %q, want %q", i, got[i].SortKey(), key)
 		}
 	}
@@ -126,16 +127,17 @@ func runModel(t *testing.T, r *rand.Rand, cache *NodeCache) {
 	m, samples := newMemory(), sampleEntries(t)
 	d := Open(writeKeys(testSlot(1)), Root{}, m, cache)
 	model := make(map[string]*Entry)
-	for cycle := range 120 {
-		shrink := cycle/20%3 == 2 // phases that mostly delete
+	for cycle := range 90 {
+		shrink := cycle/15%3 == 2 // phases that only delete
+		keys := slices.Sorted(maps.Keys(model))
 		next := maps.Clone(model)
 		before := m.clone()
 		e := d.Edit()
 		seals := 1 + r.IntN(2)
 		var res Result
 		for range seals {
-			for range r.IntN(60) {
-				randomOp(t, r, e, next, samples, shrink)
+			for range r.IntN(50) {
+				randomOp(t, r, e, next, keys, samples, shrink)
 			}
 			var err error
 			if res, err = e.Seal(t.Context()); err != nil {
@@ -143,7 +145,6 @@ func runModel(t *testing.T, r *rand.Rand, cache *NodeCache) {
 			}
 		}
 		if r.IntN(5) == 0 {
-			checkTree(t, m, d)
 			continue // abandoned
 		}
 		checkCounts(t, e, model, next)
@@ -152,18 +153,18 @@ func runModel(t *testing.T, r *rand.Rand, cache *NodeCache) {
 		d = &Dir{keys: d.keys, root: res.Root, src: m, cache: cache}
 		model = next
 		checkTree(t, m, d)
-		compare(t, d, model)
+		compare(t, d, model, 1+cycle%10)
 	}
 	emptyOut(t, m, d, model)
 }
 
-func randomOp(t *testing.T, r *rand.Rand, e *Edit, model map[string]*Entry, samples []*Entry, shrink bool) {
+// randomOp does one thing to e and to its model. keys are some that were there.
+func randomOp(t *testing.T, r *rand.Rand, e *Edit, model map[string]*Entry, keys []string, samples []*Entry, shrink bool) {
 	t.Helper()
 	in := randomEntry(r, samples)
 	key := in.SortKey()
 	if shrink || r.IntN(5) == 0 {
-		if len(model) > 0 && r.IntN(8) > 0 { // mostly one that is there
-			keys := slices.Sorted(maps.Keys(model))
+		if len(keys) > 0 && r.IntN(8) > 0 { // mostly one that is there
 			key = keys[r.IntN(len(keys))]
 		}
 		_, there := model[key]
@@ -246,7 +247,7 @@ func TestSequentialInsertsFillLeaves(t *testing.T) {
 				d, _ = commitEdit(t, m, d, e)
 			}
 			e := d.Edit()
-			for i := range 3000 {
+			for i := range 1500 {
 				if err := e.Put(t.Context(), fileEntry(fmt.Sprintf("img-%06d.jpg", i), uint64(i))); err != nil {
 					t.Fatal(err)
 				}
@@ -276,12 +277,12 @@ func TestDeletesKeepNodesDense(t *testing.T) {
 	t.Parallel()
 	m, r := newMemory(), rand.New(rand.NewPCG(1, 2))
 	var entries []*Entry
-	for i := range 5000 {
+	for i := range 2500 {
 		entries = append(entries, fileEntry(fmt.Sprintf("f%05d", i), uint64(i)))
 	}
 	d := mustBuild(t, m, writeKeys(testSlot(1)), NewNodeCache(1<<30), entries...)
 	r.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
-	for _, gone := range entries[:4500] {
+	for _, gone := range entries[:2250] {
 		e := d.Edit()
 		if err := e.Delete(t.Context(), gone.Name); err != nil {
 			t.Fatal(err)
@@ -289,7 +290,7 @@ func TestDeletesKeepNodesDense(t *testing.T) {
 		d, _ = commitEdit(t, m, d, e)
 	}
 	if n := checkTree(t, m, d); fillOf(m) < 0.45 {
-		t.Errorf("500 entries lie in %d nodes, %.0f%% full", n, 100*fillOf(m))
+		t.Errorf("250 entries lie in %d nodes, %.0f%% full", n, 100*fillOf(m))
 	}
 }
 
