@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
@@ -81,7 +82,7 @@ func (d *document) checkNames() []error {
 		name := r.login.name
 		if j, ok := first[name]; !ok {
 			first[name] = i
-		} else if !sameCap(d.rows[j].login.root, r.login.root) {
+		} else if !caps.Equal(d.rows[j].login.root, r.login.root) {
 			faults = append(faults, d.fault(i+1, fmt.Errorf("%q has another root capability than on line %d", name, j+1)))
 		}
 		if r.login.key != nil {

@@ -179,7 +179,7 @@ func (e *Editor) add(l line) error {
 	}
 	at := len(e.doc.rows)
 	if i := e.last(l.name); i >= 0 {
-		if !sameCap(e.doc.rows[i].login.root, l.root) {
+		if !caps.Equal(e.doc.rows[i].login.root, l.root) {
 			return fmt.Errorf("accounts: %q has another root capability: %w", l.name, kind.Conflict)
 		}
 		at = i + 1

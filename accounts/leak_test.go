@@ -30,7 +30,7 @@ func TestNothingSecretIsShown(t *testing.T) {
 	var shown strings.Builder
 	jsonLog := slog.New(slog.NewJSONHandler(&shown, nil))
 	for _, v := range []any{account, &account, f, f.Accounts(), denied, accounts.Password("sekrit-password"), editor, *editor} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%p"} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%p", "%t", "%f"} {
 			fmt.Fprintf(&shown, verb+"\n", v)
 		}
 		if b, err := json.Marshal(v); err == nil {

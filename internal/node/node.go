@@ -1,0 +1,250 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+
+	"github.com/truckee-fs/truckee/accounts"
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/filestore/highwater"
+	"github.com/truckee-fs/truckee/internal/config"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// Drivers open what the configuration names. The command knows the drivers.
+type Drivers struct {
+	Blocks func(ctx context.Context, c config.Blockstore, log *slog.Logger) (blockstore.Store, error)
+	Meta   func(ctx context.Context, c config.Metastore, log *slog.Logger) (metastore.Store, error)
+}
+
+// Options of Open.
+type Options struct {
+	BaseDir string
+	Config  config.Config
+	Drivers Drivers
+	Log     *slog.Logger
+
+	// User names the account that a new node gets.
+	User string
+}
+
+// Node is an open node. Its methods are safe for concurrent use.
+type Node struct {
+	Layout
+	Config   config.Config
+	FS       *filestore.FS
+	Accounts *accounts.File
+	First    *First // set if this Open made the node
+
+	log     *slog.Logger
+	closers []func() error // of what was opened, in that order
+
+	editing sync.Mutex // held while the accounts file is changed
+}
+
+// Open opens the node in BASEDIR, whose lock the caller holds. NotExist: there
+// is none.
+func Open(ctx context.Context, o Options) (*Node, error) {
+	n := newNode(o)
+	complete, err := n.Complete()
+	if err == nil && !complete {
+		err = fmt.Errorf("%s holds no node; `truckee init` or `truckee serve` makes one: %w", o.BaseDir, kind.NotExist)
+	}
+	if err == nil {
+		err = n.checkWhole()
+	}
+	if err == nil {
+		err = n.open(ctx, o)
+	}
+	if err == nil {
+		err = n.openAccounts()
+	}
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// Prepare makes BASEDIR, if need be, so that it can be locked.
+func Prepare(l Layout) error { return l.makeBase() }
+
+// Create opens the node in BASEDIR, whose lock the caller holds, and makes it
+// first if there is none, or goes on making it.
+func Create(ctx context.Context, o Options) (*Node, error) {
+	n := newNode(o)
+	complete, err := n.Complete()
+	if err != nil {
+		return nil, err
+	}
+	if complete {
+		return Open(ctx, o)
+	}
+	if err := n.create(ctx, o); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+func newNode(o Options) *Node {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Node{Layout: Layout{o.BaseDir}, Config: o.Config, log: o.Log}
+}
+
+// checkWhole refuses a complete node of which something is gone.
+func (n *Node) checkWhole() error {
+	for _, path := range []string{
+		n.masterKey(), string(n.Config.SFTPD.AccountsFile), string(n.Config.Metastore.File), string(n.Config.Blockstore.Dir),
+	} {
+		ok, err := exists(path)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return fmt.Errorf("%s is missing: restore it from the backup, or correct tahoe.cfg if it lies elsewhere: %w", path, kind.NotExist)
+		}
+	}
+	return nil
+}
+
+// open opens the stores and the filestore.
+func (n *Node) open(ctx context.Context, o Options) error {
+	if err := checkAES(n.Config.Node.AllowSoftAES); err != nil {
+		return err
+	}
+	master, err := n.readMasterKey()
+	if err != nil {
+		return err
+	}
+	gateway, err := n.readGateway()
+	if err != nil {
+		return err
+	}
+	spool := string(n.Config.Filestore.SpoolDir)
+	if err := makeDir(spool); err != nil {
+		return err
+	}
+	marks, err := highwater.Open(n.highWater(), n.log)
+	if err != nil {
+		return err
+	}
+	n.closers = append(n.closers, marks.Close)
+	meta, err := o.Drivers.Meta(ctx, n.Config.Metastore, n.log)
+	if err != nil {
+		return err
+	}
+	n.closers = append(n.closers, meta.Close)
+	blocks, err := o.Drivers.Blocks(ctx, n.Config.Blockstore, n.log)
+	if err != nil {
+		return err
+	}
+	n.closers = append(n.closers, blocks.Close)
+	n.FS, err = filestore.New(ctx, filestoreOptions(n.Config.Filestore, filestore.Options{
+		Blocks: blocks, Meta: meta, Master: master, SpoolDir: spool, HighWater: marks,
+		Log: n.log, Gateway: gateway, Capacity: capacityOf(string(n.Config.Blockstore.Dir)),
+	}))
+	if err != nil {
+		return err
+	}
+	n.closers = append(n.closers, n.FS.Close)
+	return nil
+}
+
+// filestoreOptions adds what is configured.
+func filestoreOptions(c config.Filestore, o filestore.Options) filestore.Options {
+	o.ChunkSize = int(c.ChunkSize)
+	o.InlineBlock = int(c.InlineBlock)
+	if c.InlineBlock == 0 {
+		o.InlineBlock = -1
+	}
+	o.CacheBytes = int64(c.CacheMemory)
+	o.DraftBytes = int64(c.DraftMemory)
+	o.DirtyBytes = int64(c.DirtyMemory)
+	o.FlightBytes = int64(c.FlightMemory)
+	o.SpoolBytes = int64(c.SpoolLimit)
+	return o
+}
+
+// capacityOf asks the file system of the blocks, for statvfs.
+func capacityOf(dir string) func(context.Context) (total, free int64, err error) {
+	return func(context.Context) (int64, int64, error) {
+		var st unix.Statfs_t
+		if err := unix.Statfs(dir, &st); err != nil {
+			return 0, 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
+		}
+		return int64(st.Blocks) * st.Frsize, int64(st.Bavail) * st.Frsize, nil
+	}
+}
+
+func (n *Node) openAccounts() (err error) {
+	n.Accounts, err = accounts.OpenFile(string(n.Config.SFTPD.AccountsFile), accounts.Options{Log: n.log, CanOpen: canOpen})
+	return err
+}
+
+// CanOpen tells whether this build can open a root of this form.
+func (n *Node) CanOpen(c caps.Cap) bool { return canOpen(c) }
+
+// canOpen tells whether this build can open a root of this form (architecture 4.2).
+func canOpen(c caps.Cap) bool { return c.Form() == caps.FormSlot }
+
+// Mount opens an account's root.
+func (n *Node) Mount(ctx context.Context, a accounts.Account) (*filestore.Tree, error) {
+	tree, err := n.FS.Mount(ctx, a.Root, filestore.MountOptions{Source: "account"})
+	if err != nil {
+		return nil, fmt.Errorf("account %q: %w", a.Name, err)
+	}
+	return tree, nil
+}
+
+// HostKeys reads the host keys.
+func (n *Node) HostKeys() ([]ssh.Signer, error) { return n.loadHostKeys(n.Config.SFTPD) }
+
+// MakeHostKeys makes those of the node's own host keys that are missing, unless
+// the configuration names others.
+func (n *Node) MakeHostKeys() error {
+	if namesHostKeys(n.Config.SFTPD) {
+		return nil
+	}
+	return n.makeHostKeys()
+}
+
+// EditAccounts changes the accounts file, see accounts.Edit.
+func (n *Node) EditAccounts(change func(*accounts.Editor) error) error {
+	n.editing.Lock()
+	defer n.editing.Unlock()
+	defer n.Accounts.Refresh()
+	return accounts.Edit(string(n.Config.SFTPD.AccountsFile), change)
+}
+
+// accountsPoll is how often a changed accounts file is noticed without a login.
+const accountsPoll = 5 * time.Second
+
+// WatchAccounts notices changes of the accounts file until ctx ends.
+func (n *Node) WatchAccounts(ctx context.Context) {
+	t := time.NewTicker(accountsPoll)
+	defer t.Stop()
+	n.Accounts.Watch(ctx, t.C)
+}
+
+// Close closes what is open. The lock is the caller's to release.
+func (n *Node) Close() error {
+	var errs []error
+	for _, c := range slices.Backward(n.closers) {
+		errs = append(errs, c())
+	}
+	n.closers = nil
+	return errors.Join(errs...)
+}

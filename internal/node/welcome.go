@@ -1,0 +1,85 @@
+package node
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Welcome is what a new node's user is told.
+type Welcome struct {
+	Node         *Node
+	Addr         string // HOST:PORT that the node listens on, or will
+	ShowPassword bool   // else it says where the password lies
+}
+
+// Write prints how to log in, what the host keys are and what to back up.
+func (w Welcome) Write(out io.Writer) error {
+	signers, err := w.Node.HostKeys()
+	if err != nil {
+		return err
+	}
+	host, port := reachable(w.Addr)
+	first := w.Node.First
+	name := first.Account
+	if name == "" {
+		name = "NAME"
+	}
+	var b strings.Builder
+	line := func(label, text string) { fmt.Fprintf(&b, "  %-10s %s\n", label, text) }
+	fmt.Fprintf(&b, "A new node is in %s.\n\n", w.Node.BaseDir)
+	line("sftp", fmt.Sprintf("sftp -P %s %s", port, quoted(name+"@"+bracketed(host))))
+	line("sshfs", fmt.Sprintf("mkdir -p ~/truckee && sshfs -p %s %s ~/truckee", port, quoted(name+"@"+bracketed(host)+":/")))
+	switch {
+	case first.Account == "":
+		line("password", fmt.Sprintf("as %s says", w.Node.Config.SFTPD.AccountsFile))
+	case w.ShowPassword:
+		line("password", first.Password+"   (shown this once; `truckee account passwd "+name+"` changes it)")
+	default:
+		line("password", "in "+w.Node.FirstPassword()+" (delete it when you have it)")
+	}
+	for i, s := range signers {
+		label := ""
+		if i == 0 {
+			label = "host keys"
+		}
+		line(label, ssh.FingerprintSHA256(s.PublicKey())+" ("+s.PublicKey().Type()+")")
+	}
+	line("back up", fmt.Sprintf("%s now and after every account change: without it nothing can be read;", w.Node.Private()))
+	line("", fmt.Sprintf("%s and %s regularly: they are the files, encrypted", w.Node.Config.Metastore.File, w.Node.Config.Blockstore.Dir))
+	b.WriteString("\n")
+	_, err = io.WriteString(out, b.String())
+	return err
+}
+
+// reachable is an address that a client on this machine can use.
+func reachable(addr string) (host, port string) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr, ""
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return host, port
+}
+
+func bracketed(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+// quoted makes a word of a shell command.
+func quoted(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_", r)
+	}) {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}
