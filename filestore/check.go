@@ -1,0 +1,204 @@
+package filestore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/filestore/filetree"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// CheckOptions say what Check looks at.
+type CheckOptions struct {
+	// Deep reads every block and holds it against its id. Otherwise blocks
+	// are only asked for.
+	Deep bool
+
+	// Trees are directories whose names may be told in the report. Roots of the
+	// root table that they don't reach are walked by their verify caps, which
+	// show no names.
+	Trees []NamedTree
+}
+
+// NamedTree is a directory to check, and what the report calls it.
+type NamedTree struct {
+	Name string
+	Cap  caps.Cap
+}
+
+// CheckReport is what Check found.
+type CheckReport struct {
+	Directories, Files int64
+	Blocks             int64 // chunks, file nodes and frozen nodes, each once
+	Bytes              int64 // of those, as stored
+	Damage             []Damage
+	MoreDamage         int // beyond what Damage lists
+}
+
+// Whole reports whether nothing was wrong.
+func (r CheckReport) Whole() bool { return len(r.Damage) == 0 }
+
+// Damage is one thing that is missing or not what its capability says.
+type Damage struct {
+	Path string // "name:/path", or the directory's slot id where names can't be read
+	What string
+}
+
+// maxDamage bounds the list of a report.
+const maxDamage = 1000
+
+// Check verifies everything that can be reached: signatures and freshness of
+// slots, every node by its id and authentication tag, that each block has a
+// live row in the index and is there, and with Deep the bytes of every block.
+// Damage is reported, not returned as an error; an error means that the check
+// couldn't be carried through.
+func (fs *FS) Check(ctx context.Context, o CheckOptions) (CheckReport, error) {
+	view, err := fs.o.Meta.Collector().Snapshot(ctx)
+	if err != nil {
+		return CheckReport{}, fmt.Errorf("check: %w", err)
+	}
+	defer view.Close()
+	c := &checker{fs: fs, view: view, o: o, r: newReach(fs, view), names: map[slotID]string{}}
+	c.r.damaged = c.damaged
+	c.r.chunk = c.chunk
+	if err := c.run(ctx); err != nil {
+		return c.report, fmt.Errorf("check: %w", err)
+	}
+	return c.report, nil
+}
+
+type checker struct {
+	fs     *FS
+	view   metastore.View
+	o      CheckOptions
+	r      *reach
+	report CheckReport
+	names  map[slotID]string // of roots
+	sites  map[short]site    // where chunks were met
+}
+
+func (c *checker) run(ctx context.Context) error {
+	c.sites = make(map[short]site)
+	for _, t := range c.o.Trees {
+		read, ok := caps.ReadCap(t.Cap)
+		if !ok {
+			return fmt.Errorf("%s: the capability can't read: %w", t.Name, kind.Invalid)
+		}
+		slot, ok := read.SlotRead()
+		if !ok {
+			return fmt.Errorf("%s: not a directory capability that this build opens: %w", t.Name, kind.Unsupported)
+		}
+		id := slotID(slot.ID())
+		c.names[id] = t.Name
+		if err := c.r.from(ctx, visit{slot.Verify(), &slot, site{root: id}}); err != nil {
+			return err
+		}
+	}
+	if err := c.rest(ctx); err != nil {
+		return err
+	}
+	c.report.Directories, c.report.Files = c.r.directories, c.r.files
+	return c.index(ctx)
+}
+
+// rest walks the roots that no named tree is.
+func (c *checker) rest(ctx context.Context) error {
+	for root, err := range c.view.AllRoots(ctx) {
+		if err != nil {
+			return err
+		}
+		verify, err := c.fs.openRoot(root.ID, root.Sealed)
+		if err != nil {
+			if err := c.damaged(site{root: root.ID, slot: root.ID}, "its row in the root table doesn't open under this node's master key"); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := c.r.from(ctx, visit{verify, nil, site{root: root.ID}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *checker) damaged(at site, what string) error {
+	if len(c.report.Damage) >= maxDamage {
+		c.report.MoreDamage++
+		return nil
+	}
+	d := Damage{Path: "directory " + at.slot.String(), What: what}
+	if name, named := c.names[at.root]; named && (at.path != "" || at.slot == at.root) {
+		d.Path = name + ":" + at.path
+		if at.path == "" {
+			d.Path += "/"
+		}
+	}
+	c.report.Damage = append(c.report.Damage, d)
+	return nil
+}
+
+// chunk looks at one chunk: its bytes, or whether it is there. Those in the
+// metastore were found with their row.
+func (c *checker) chunk(ctx context.Context, at site, ref filetree.VerifyRef) error {
+	c.sites[short(ref.ID[:16])] = at
+	size, err := c.look(ctx, ref.ID)
+	if err == nil {
+		if want := ref.SealedLen(); want > 0 && size < want {
+			return c.damaged(at, fmt.Sprintf("block %v has %d bytes instead of %d", ref.ID, size, want))
+		}
+		c.report.Bytes += size
+		return nil
+	}
+	switch kind.Of(err) {
+	case kind.NotExist:
+		return c.damaged(at, fmt.Sprintf("block %v is missing", ref.ID))
+	case kind.Corrupt:
+		return c.damaged(at, fmt.Sprintf("block %v is damaged", ref.ID))
+	}
+	return err
+}
+
+// look returns a block's length, after reading and checking it if Deep.
+func (c *checker) look(ctx context.Context, id blockstore.ID) (int64, error) {
+	inline, err := c.view.Nodes(ctx, []metastore.ID{metastore.ID(id)})
+	if err != nil {
+		return 0, err
+	}
+	if data := inline[0]; data != nil {
+		return int64(len(data)), blockstore.CheckID(id, data)
+	}
+	if !c.o.Deep {
+		info, err := c.fs.o.Blocks.Stat(ctx, id)
+		return info.Size, err
+	}
+	data, err := c.fs.o.Blocks.Get(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	return int64(len(data)), blockstore.CheckID(id, data)
+}
+
+// index holds the block index against what was reached: every block that is
+// reachable must have a row in state live, or collection could take it away.
+func (c *checker) index(ctx context.Context) error {
+	missing := c.r.blocks
+	c.report.Blocks = int64(len(missing))
+	for row, err := range c.view.AllBlocks(ctx) {
+		if err != nil {
+			return err
+		}
+		k := short(row.ID[:16])
+		if _, reached := missing[k]; reached && row.State == metastore.BlockLive {
+			delete(missing, k)
+		}
+	}
+	for k := range missing {
+		if err := c.damaged(c.sites[k], fmt.Sprintf("block %x… is not live in the block index", k[:])); err != nil {
+			return err
+		}
+	}
+	return nil
+}

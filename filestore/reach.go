@@ -1,0 +1,328 @@
+package filestore
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/filestore/filetree"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// reach walks everything that can be reached from roots, in one read
+// transaction, by verify keys. Check and Collect are built on it.
+//
+// What was visited is keyed by (id, verify key), entered after a successful
+// open (formats 11): a lying entry that gives a wrong key for somebody's node
+// must not hide that node from whoever has the right one.
+type reach struct {
+	fs   *FS
+	view metastore.View
+	salt [32]byte // of the set's keys, so that nobody can make two of them meet
+
+	visited map[short]struct{}
+	blocks  map[short]struct{} // what has a row in the block index
+
+	// record finds the record of a slot that the walk uses: the current one, or
+	// for a pin the one of then.
+	record func(ctx context.Context, id slotID) (metastore.Record, error)
+	// past: records are those of a pin, older than the high-water marks, as they should be.
+	past bool
+
+	// damaged is told of what can't be used, and decides whether the walk goes on.
+	damaged func(at site, what string) error
+	// chunk, if set, is told of each chunk when it is met first.
+	chunk func(ctx context.Context, at site, ref filetree.VerifyRef) error
+
+	directories, files int64
+	todo               []visit
+}
+
+// short stands for an id, or an id and a verify key, in a set: 16 bytes, so
+// that a set of millions stays small.
+type short [16]byte
+
+// site says where in a tree something was met.
+type site struct {
+	root slotID // of the root that led here
+	slot slotID // the directory
+	path string // if the walk can read names
+}
+
+// visit is a slot that is still to be walked.
+type visit struct {
+	verify caps.SlotVerify
+	read   *caps.SlotRead // set: names can be read
+	at     site
+}
+
+func newReach(fs *FS, view metastore.View) *reach {
+	r := &reach{fs: fs, view: view, visited: make(map[short]struct{}), blocks: make(map[short]struct{})}
+	rand.Read(r.salt[:])
+	r.record = r.current
+	return r
+}
+
+func (r *reach) current(ctx context.Context, id slotID) (metastore.Record, error) {
+	recs, err := r.view.Slots(ctx, []slotID{id})
+	if err != nil {
+		return metastore.Record{}, err
+	}
+	return recs[0], nil
+}
+
+// key is what a set holds of an id and a verify key.
+func (r *reach) key(id [32]byte, verify caps.Key) short {
+	h := sha256.New()
+	h.Write(r.salt[:])
+	h.Write(id[:])
+	if raw := verify.Raw(); raw != nil {
+		h.Write(raw[:])
+	}
+	return short(h.Sum(nil)[:16])
+}
+
+// enter notes a visit, and reports whether it is the first.
+func (r *reach) enter(id [32]byte, verify caps.Key) bool {
+	k := r.key(id, verify)
+	if _, again := r.visited[k]; again {
+		return false
+	}
+	r.visited[k] = struct{}{}
+	return true
+}
+
+// reached reports whether the walk has met a block.
+func (r *reach) reached(id metastore.ID) bool {
+	_, ok := r.blocks[short(id[:16])]
+	return ok
+}
+
+// from walks a root and everything below it.
+func (r *reach) from(ctx context.Context, v visit) error {
+	r.todo = append(r.todo, v)
+	for len(r.todo) > 0 {
+		v := r.todo[len(r.todo)-1]
+		r.todo = r.todo[:len(r.todo)-1]
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("walk: %w", err)
+		}
+		if err := r.slot(ctx, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slot walks one directory or mutable file.
+func (r *reach) slot(ctx context.Context, v visit) error {
+	id := slotID(v.verify.ID())
+	v.at.slot = id
+	if _, again := r.visited[r.key(id, v.verify.VerifyKey())]; again {
+		return nil
+	}
+	rec, err := r.record(ctx, id)
+	if err != nil {
+		return fmt.Errorf("walk: slot %v: %w", id, err)
+	}
+	if rec.Bytes == nil {
+		return r.damaged(v.at, "the slot is missing")
+	}
+	p, err := dirtree.VerifySlot(id, rec.Bytes)
+	if err != nil {
+		return r.damaged(v.at, "the slot's record is damaged or forged")
+	}
+	if m, seen := r.fs.water.Mark(id); seen && !r.past && (Mark{Epoch: p.Epoch, Version: p.Version}).Before(m) {
+		return r.damaged(v.at, "the slot's record is older than one seen before")
+	}
+	if p.Tombstone {
+		return nil // removed through its home; this link is a dead one
+	}
+	r.enter(id, v.verify.VerifyKey())
+	r.directories++
+	for _, root := range []dirtree.Root{p.Root, p.History} {
+		if v.read != nil && root == p.Root && p.Type == caps.SlotDirectory {
+			err = r.readable(ctx, v, root)
+		} else {
+			err = dirtree.WalkVerify(ctx, v.verify, root, viewNodes{r.view}, r.visitor(ctx, v.at, false))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readable walks a directory by its read key, so that damage can be told by path.
+func (r *reach) readable(ctx context.Context, v visit, root dirtree.Root) error {
+	dir := dirtree.Open(dirtree.Keys{Read: *v.read}, root, viewNodes{r.view}, r.fs.nodeCache)
+	for e, err := range dir.Scan(ctx, "") {
+		if err != nil {
+			if fault := new(dirtree.NodeError); errors.As(err, &fault) {
+				return r.damaged(v.at, "the directory: "+fault.Fault.String())
+			}
+			return fmt.Errorf("walk: %w", err)
+		}
+		at := v.at
+		at.path += "/" + e.Name
+		if err := e.Check(); err != nil {
+			if err := r.damaged(at, "the entry contradicts itself"); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.entry(ctx, at, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry walks what an entry leads to.
+func (r *reach) entry(ctx context.Context, at site, e *dirtree.Entry) error {
+	switch e.Kind {
+	case dirtree.Directory, dirtree.MutableFile:
+		read := e.Dir
+		r.todo = append(r.todo, visit{read.Verify(), &read, at})
+	case dirtree.FrozenDir:
+		if err := r.frozen(ctx, at, e.Frozen.Verify()); err != nil {
+			return err
+		}
+	default:
+		r.files++
+	}
+	refs := []filetree.VerifyRef{}
+	if e.Kind == dirtree.OneChunk || e.Kind == dirtree.TreeFile {
+		refs = append(refs, e.File.Verify())
+	}
+	for _, m := range e.More {
+		refs = append(refs, m.Verify())
+	}
+	return r.refs(ctx, at, refs...)
+}
+
+// visitor walks a directory by its verify key. Nodes of live slots have no row
+// in the block index, those of frozen directories do.
+func (r *reach) visitor(ctx context.Context, at site, frozen bool) dirtree.Visitor {
+	return dirtree.Visitor{
+		Node: func(id [32]byte, _ uint8, _ int) error {
+			if frozen {
+				r.blocks[short(id[:16])] = struct{}{}
+			}
+			return nil
+		},
+		Child: func(c dirtree.Child) error {
+			switch c.Kind {
+			case dirtree.Directory, dirtree.MutableFile:
+				r.todo = append(r.todo, visit{c.Slot, nil, site{root: at.root}})
+			case dirtree.FrozenDir:
+				if err := r.frozen(ctx, at, c.Frozen); err != nil {
+					return err
+				}
+			default:
+				r.files++
+			}
+			return r.refs(ctx, at, append(c.More, c.File)...)
+		},
+		Fault: func(err *dirtree.NodeError) error {
+			if err.Fault == dirtree.WrongKey {
+				return nil // a dead reference: formats 11
+			}
+			return r.damaged(at, "a directory node: "+err.Fault.String())
+		},
+	}
+}
+
+// frozen walks a frozen directory once.
+func (r *reach) frozen(ctx context.Context, at site, v caps.FrozenVerify) error {
+	if !r.enter(v.Root, v.Key) {
+		return nil
+	}
+	return dirtree.WalkFrozen(ctx, v, viewNodes{r.view}, r.visitor(ctx, at, true))
+}
+
+// refs walks file trees.
+func (r *reach) refs(ctx context.Context, at site, refs ...filetree.VerifyRef) error {
+	for _, ref := range refs {
+		if ref.ID.IsZero() {
+			continue
+		}
+		if err := filetree.WalkVerify(ctx, viewBlocks{viewNodes{r.view}}, ref, fileVisitor{r, ctx, at}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fileVisitor notes the blocks of one file.
+type fileVisitor struct {
+	r   *reach
+	ctx context.Context
+	at  site
+}
+
+// Visit implements filetree.Visitor.
+func (f fileVisitor) Visit(ref filetree.VerifyRef) (bool, error) {
+	if ref.Level != filetree.LevelChunk {
+		_, again := f.r.visited[f.r.key(ref.ID, ref.Key)]
+		return !again, nil
+	}
+	k := short(ref.ID[:16])
+	_, again := f.r.blocks[k]
+	f.r.blocks[k] = struct{}{}
+	if again || f.r.chunk == nil {
+		return false, nil
+	}
+	return false, f.r.chunk(f.ctx, f.at, ref)
+}
+
+// Opened implements filetree.Visitor.
+func (f fileVisitor) Opened(ref filetree.VerifyRef, _ int64, err error) error {
+	if err == nil {
+		f.r.blocks[short(ref.ID[:16])] = struct{}{}
+		f.r.enter(ref.ID, ref.Key)
+		return nil
+	}
+	if wrong := new(filetree.WrongKeyError); errors.As(err, &wrong) {
+		return nil // a dead reference: formats 11
+	}
+	switch kind.Of(err) {
+	case kind.NotExist, kind.Corrupt:
+		return f.r.damaged(f.at, "a file node is missing or damaged")
+	}
+	return err
+}
+
+// viewNodes reads nodes in the walk's transaction.
+type viewNodes struct{ view metastore.View }
+
+// Node implements dirtree.NodeSource.
+func (s viewNodes) Node(ctx context.Context, id [32]byte) ([]byte, error) {
+	data, err := s.view.Nodes(ctx, []metastore.ID{id})
+	if err != nil {
+		return nil, fmt.Errorf("read a node: %w", err)
+	}
+	if data[0] == nil {
+		return nil, fmt.Errorf("node %x: %w", id, kind.NotExist)
+	}
+	return data[0], nil
+}
+
+// viewBlocks is viewNodes for file trees; a walk by verify keys reads no chunk.
+type viewBlocks struct{ viewNodes }
+
+// Node implements filetree.Source.
+func (s viewBlocks) Node(ctx context.Context, id blockstore.ID) ([]byte, error) {
+	return s.viewNodes.Node(ctx, id)
+}
+
+// ChunkRange implements filetree.Source.
+func (s viewBlocks) ChunkRange(context.Context, blockstore.ID, int64, int64, int64) ([]byte, error) {
+	return nil, fmt.Errorf("a walk by verify keys reads no chunk: %w", kind.Unsupported)
+}
