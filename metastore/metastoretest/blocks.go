@@ -196,10 +196,10 @@ func (f fixture) beginDelete(id metastore.ID) error {
 	}
 	rows, err := f.s.Collector().BeginDelete(f.ctx, []metastore.ID{id}, far())
 	if err != nil {
-		return fmt.Errorf("BeginDelete: %w", err)
+		return fmt.Errorf("beginDelete: %w", err)
 	}
 	if len(rows) != 1 || rows[0].ID != id || rows[0].State != metastore.BlockDeleting {
-		return fmt.Errorf("BeginDelete of a condemned block gave %v", rows)
+		return fmt.Errorf("beginDelete of a condemned block gave %v", rows)
 	}
 	return nil
 }
@@ -214,7 +214,7 @@ func deletedStaysDeleted(f fixture) error {
 		return err
 	}
 	if err := f.s.Collector().EndDelete(f.ctx, []metastore.ID{b.ID}); err != nil {
-		return fmt.Errorf("EndDelete: %w", err)
+		return fmt.Errorf("endDelete: %w", err)
 	}
 	return f.cannotRevive(b, metastore.BlockDeleted)
 }
@@ -246,7 +246,7 @@ func draftEnded(f fixture) error {
 		return err
 	}
 	if err := first(f.s.EndDraft(f.ctx, d), f.s.EndDraft(f.ctx, d)); err != nil {
-		return fmt.Errorf("EndDraft: %w", err)
+		return fmt.Errorf("endDraft: %w", err)
 	}
 	err = f.commit(&metastore.Request{Links: []metastore.ID{b.ID}, Draft: d})
 	return first(wantKind("linking with an ended draft", err, kind.Conflict),
@@ -261,7 +261,7 @@ func (f fixture) draftLives(d metastore.DraftID, want bool) error {
 	defer v.Close()
 	live, err := v.LiveDrafts(f.ctx)
 	if err == nil && live[d] != want {
-		return fmt.Errorf("LiveDrafts has the draft: %t, want %t", live[d], want)
+		return fmt.Errorf("liveDrafts has the draft: %t, want %t", live[d], want)
 	}
 	return err
 }
@@ -285,13 +285,13 @@ func heartbeat(f fixture) error {
 	g := random[metastore.GatewayID]()
 	beat := func(ttl time.Duration) error { return f.s.Heartbeat(f.ctx, g, 0, ttl) }
 	if err := first(beat(time.Hour), beat(time.Nanosecond)); err != nil {
-		return fmt.Errorf("Heartbeat in time: %w", err)
+		return fmt.Errorf("heartbeat in time: %w", err)
 	}
 	if err := wantKind("Heartbeat after the lease", beat(time.Hour), kind.Conflict); err != nil {
 		return err
 	}
 	if err := beat(time.Hour); err != nil {
-		return fmt.Errorf("Heartbeat after it was told: %w", err)
+		return fmt.Errorf("heartbeat after it was told: %w", err)
 	}
 	return nil
 }

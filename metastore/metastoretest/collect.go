@@ -9,7 +9,7 @@ import (
 
 func collectChecks() []Check {
 	return []Check{
-		on("CondemnSpareYounger", condemnSparesYounger),
+		on("CondemnSparesYounger", condemnSparesYounger),
 		on("CondemnKeepsTime", condemnKeepsTime),
 		on("Absolve", absolve),
 		on("BeginDeleteNeedsCondemned", beginDeleteNeedsCondemned),
@@ -58,10 +58,10 @@ func condemnSparesYounger(f fixture) error {
 	}
 	n, err := f.s.Collector().Condemn(f.ctx, v, []metastore.ID{before.ID, after.ID, random[metastore.ID]()})
 	if err != nil {
-		return fmt.Errorf("Condemn: %w", err)
+		return fmt.Errorf("condemn: %w", err)
 	}
 	if n != 0 {
-		return fmt.Errorf("Condemn took %d rows that were seen after its view", n)
+		return fmt.Errorf("condemn took %d rows that were seen after its view", n)
 	}
 	return nil
 }
@@ -112,10 +112,10 @@ func absolve(f fixture) error {
 func (f fixture) notDeletable(why string, id metastore.ID, before time.Time) error {
 	rows, err := f.s.Collector().BeginDelete(f.ctx, []metastore.ID{id}, before)
 	if err != nil {
-		return fmt.Errorf("BeginDelete: %w", err)
+		return fmt.Errorf("beginDelete: %w", err)
 	}
 	if len(rows) != 0 {
-		return fmt.Errorf("BeginDelete took a block that %s", why)
+		return fmt.Errorf("beginDelete took a block that %s", why)
 	}
 	return f.state(id, metastore.BlockLive)
 }
@@ -228,7 +228,7 @@ func endDeleteDropsInline(f fixture) error {
 		return err
 	}
 	if data, err := f.node(n.ID); err != nil || data == nil {
-		return fmt.Errorf("BeginDelete dropped an inline block's bytes already (%v)", err)
+		return fmt.Errorf("beginDelete dropped an inline block's bytes already (%v)", err)
 	}
 	return first(f.s.Collector().EndDelete(f.ctx, []metastore.ID{n.ID}), f.noNode(n.ID), f.state(n.ID, metastore.BlockDeleted))
 }
@@ -250,7 +250,7 @@ func (f fixture) replaced() (dir metastore.Record, dead, alive metastore.NewNode
 func (f fixture) reapAll() (metastore.Reaped, error) {
 	got, err := f.s.Collector().Reap(f.ctx, 0, false)
 	if err != nil {
-		return got, fmt.Errorf("Reap: %w", err)
+		return got, fmt.Errorf("reap: %w", err)
 	}
 	return got, nil
 }
@@ -276,14 +276,14 @@ func reap(f fixture) error {
 		return err
 	}
 	if got.Nodes < 1 || got.NodeBytes < int64(len(dead.Data)) || got.LogRows < 2 {
-		return fmt.Errorf("Reap reports %+v for one dead node and two old records", got)
+		return fmt.Errorf("reap reports %+v for one dead node and two old records", got)
 	}
 	if err := first(f.noNode(dead.ID), f.hasNode("the living node", alive.ID), f.unchanged(dir)); err != nil {
 		return err
 	}
 	again, err := f.reapAll()
 	if err == nil && again != (metastore.Reaped{}) {
-		return fmt.Errorf("Reap with nothing new reports %+v", again)
+		return fmt.Errorf("reap with nothing new reports %+v", again)
 	}
 	return err
 }
@@ -368,7 +368,7 @@ func reapSparesYoung(f fixture) error {
 	}
 	log, err := f.s.Log(f.ctx, dir.ID, 0)
 	if err == nil && len(log) != 3 {
-		return fmt.Errorf("Reap left %d of 3 young records", len(log))
+		return fmt.Errorf("reap left %d of 3 young records", len(log))
 	}
 	return first(err, f.hasNode("a node of a young record", dead.ID))
 }
@@ -393,7 +393,7 @@ func reapSparesPinned(f fixture) error {
 		recs = append(recs, dir)
 		if i == 2 {
 			if pin, err = f.s.Collector().Pin(f.ctx, far(), "test"); err != nil {
-				return fmt.Errorf("Pin: %w", err)
+				return fmt.Errorf("pin: %w", err)
 			}
 		}
 	}
@@ -405,7 +405,7 @@ func reapSparesPinned(f fixture) error {
 		return err
 	}
 	if err := f.s.Collector().Unpin(f.ctx, pin); err != nil {
-		return fmt.Errorf("Unpin: %w", err)
+		return fmt.Errorf("unpin: %w", err)
 	}
 	if _, err := f.reapAll(); err != nil {
 		return err
@@ -422,17 +422,17 @@ func (f fixture) recordAt(id metastore.SlotID, seq uint64, want metastore.Record
 	defer v.Close()
 	for r, err := range v.SlotsAt(f.ctx, seq) {
 		if err != nil {
-			return fmt.Errorf("SlotsAt: %w", err)
+			return fmt.Errorf("slotsAt: %w", err)
 		}
 		if r.ID == id {
 			if r.Hash != want.Hash || r.Version != want.Version || r.Seq != want.Seq {
-				return fmt.Errorf("SlotsAt %d gives version %d of seq %d, want %d of %d", seq, r.Version, r.Seq, want.Version, want.Seq)
+				return fmt.Errorf("slotsAt %d gives version %d of seq %d, want %d of %d", seq, r.Version, r.Seq, want.Version, want.Seq)
 			}
 			return nil
 		}
 	}
 	if want.Bytes != nil {
-		return fmt.Errorf("SlotsAt %d does not give the slot", seq)
+		return fmt.Errorf("slotsAt %d does not give the slot", seq)
 	}
 	return nil
 }

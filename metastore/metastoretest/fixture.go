@@ -74,14 +74,14 @@ func (f fixture) commit(r *metastore.Request) error { return f.s.Commit(f.ctx, r
 func (f fixture) slot(id metastore.SlotID) (metastore.Record, error) {
 	recs, err := f.s.Slots(f.ctx, []metastore.SlotID{id})
 	if err != nil {
-		return metastore.Record{}, fmt.Errorf("Slots: %w", err)
+		return metastore.Record{}, fmt.Errorf("slots: %w", err)
 	}
 	if len(recs) != 1 || recs[0].ID != id {
-		return metastore.Record{}, fmt.Errorf("Slots of one id gave %d records, or another id's", len(recs))
+		return metastore.Record{}, fmt.Errorf("slots of one id gave %d records, or another id's", len(recs))
 	}
 	r := recs[0]
 	if r.Bytes != nil && r.Hash != sha256.Sum256(r.Bytes) {
-		return r, fmt.Errorf("Slots: Hash is not the hash of Bytes")
+		return r, fmt.Errorf("slots: Hash is not the hash of Bytes")
 	}
 	return r, nil
 }
@@ -121,10 +121,10 @@ func inline() (metastore.NewNode, metastore.BlockRow) {
 func (f fixture) node(id metastore.ID) ([]byte, error) {
 	data, err := f.s.Nodes(f.ctx, []metastore.ID{id})
 	if err != nil {
-		return nil, fmt.Errorf("Nodes: %w", err)
+		return nil, fmt.Errorf("nodes: %w", err)
 	}
 	if len(data) != 1 {
-		return nil, fmt.Errorf("Nodes of one id gave %d", len(data))
+		return nil, fmt.Errorf("nodes of one id gave %d", len(data))
 	}
 	return data[0], nil
 }
@@ -133,7 +133,7 @@ func (f fixture) node(id metastore.ID) ([]byte, error) {
 func (f fixture) register(d metastore.DraftID) (metastore.BlockRow, error) {
 	b := metastore.BlockRow{ID: random[metastore.ID](), Len: 4096}
 	if err := f.s.Register(f.ctx, random[metastore.GatewayID](), d, []metastore.BlockRow{b}); err != nil {
-		return b, fmt.Errorf("Register: %w", err)
+		return b, fmt.Errorf("register: %w", err)
 	}
 	return b, nil
 }
@@ -155,12 +155,12 @@ func (f fixture) live() (metastore.BlockRow, error) {
 func (f fixture) block(id metastore.ID) (b metastore.Block, there bool, err error) {
 	v, err := f.s.Collector().Snapshot(f.ctx)
 	if err != nil {
-		return b, false, fmt.Errorf("Snapshot: %w", err)
+		return b, false, fmt.Errorf("snapshot: %w", err)
 	}
 	defer v.Close()
 	for b, err := range v.AllBlocks(f.ctx) {
 		if err != nil {
-			return b, false, fmt.Errorf("AllBlocks: %w", err)
+			return b, false, fmt.Errorf("allBlocks: %w", err)
 		}
 		if b.ID == id {
 			return b, true, nil
@@ -185,15 +185,15 @@ func (f fixture) state(id metastore.ID, want metastore.BlockState) error {
 func (f fixture) condemn(id metastore.ID) error {
 	v, err := f.s.Collector().Snapshot(f.ctx)
 	if err != nil {
-		return fmt.Errorf("Snapshot: %w", err)
+		return fmt.Errorf("snapshot: %w", err)
 	}
 	defer v.Close()
 	n, err := f.s.Collector().Condemn(f.ctx, v, []metastore.ID{id})
 	if err != nil {
-		return fmt.Errorf("Condemn: %w", err)
+		return fmt.Errorf("condemn: %w", err)
 	}
 	if n != 1 {
-		return fmt.Errorf("Condemn reports %d condemned, want 1", n)
+		return fmt.Errorf("condemn reports %d condemned, want 1", n)
 	}
 	return nil
 }

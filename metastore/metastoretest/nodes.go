@@ -43,7 +43,7 @@ func nodes(f fixture) error {
 		return err
 	}
 	if len(got) != 4 || !bytes.Equal(got[0], b.Data) || got[1] != nil || !bytes.Equal(got[2], a.Data) || !bytes.Equal(got[3], b.Data) {
-		return fmt.Errorf("Nodes did not give what was stored, in the order asked")
+		return fmt.Errorf("nodes did not give what was stored, in the order asked")
 	}
 	// An id that shares its first half with a stored one is another id.
 	near := a.ID

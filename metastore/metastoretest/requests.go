@@ -82,10 +82,10 @@ func allOrNothing(f fixture) error {
 func (f fixture) isRoot(id metastore.SlotID, want bool) error {
 	is, err := f.s.IsRoot(f.ctx, []metastore.SlotID{id})
 	if err != nil {
-		return fmt.Errorf("IsRoot: %w", err)
+		return fmt.Errorf("isRoot: %w", err)
 	}
 	if len(is) != 1 || is[0] != want {
-		return fmt.Errorf("IsRoot gives %v, want %t", is, want)
+		return fmt.Errorf("isRoot gives %v, want %t", is, want)
 	}
 	return nil
 }
@@ -109,7 +109,7 @@ func eachAlone(f fixture) error {
 		&metastore.Request{Slots: []metastore.SlotChange{change(b.ID, b.Hash)}},
 	)
 	if len(errs) != 5 {
-		return fmt.Errorf("Commit of 5 requests gave %d errors", len(errs))
+		return fmt.Errorf("commit of 5 requests gave %d errors", len(errs))
 	}
 	if err := first(wantKind("request 0", errs[0], kind.Conflict), errs[1],
 		wantKind("request 2", errs[2], kind.Invalid), errs[4]); err != nil {
@@ -174,7 +174,7 @@ func checkReads(f fixture) error {
 			return err
 		}
 		if recs[0].Hash != r.Hash || recs[1].Bytes != nil || string(data[0]) != string(n.Data) || data[1] != nil || roots[0] {
-			return errors.New("Check reads something else than what is stored before the request")
+			return errors.New("check reads something else than what is stored before the request")
 		}
 		return nil
 	}
@@ -182,7 +182,7 @@ func checkReads(f fixture) error {
 		Nodes: []metastore.NewNode{added}, Roots: []metastore.Root{{ID: r.ID, Source: "cli"}}, Check: check,
 	})
 	if err == nil && !called {
-		return errors.New("Check was not called")
+		return errors.New("check was not called")
 	}
 	return err
 }
@@ -206,7 +206,7 @@ func checkSeesEarlierRequests(f fixture) error {
 		return err
 	}
 	if version != r.Version+1 {
-		return fmt.Errorf("Check saw version %d, the request before it made %d", version, r.Version+1)
+		return fmt.Errorf("check saw version %d, the request before it made %d", version, r.Version+1)
 	}
 	return nil
 }
@@ -222,7 +222,7 @@ func checkError(f fixture) error {
 		Check: func(context.Context, metastore.Reader) error { return mine },
 	})
 	if !errors.Is(err, mine) {
-		return fmt.Errorf("Check's error came back as %v", err)
+		return fmt.Errorf("check's error came back as %v", err)
 	}
 	return f.unchanged(r)
 }

@@ -43,7 +43,7 @@ func slotAbsent(f fixture) error {
 func create(f fixture) error {
 	before, err := f.s.Seq(f.ctx)
 	if err != nil {
-		return fmt.Errorf("Seq: %w", err)
+		return fmt.Errorf("seq: %w", err)
 	}
 	r, err := f.create()
 	if err != nil {
@@ -170,7 +170,7 @@ func slotsInOrder(f fixture) error {
 		return err
 	}
 	if len(recs) != 4 || recs[0].Hash != b.Hash || recs[1].Bytes != nil || recs[2].Hash != a.Hash || recs[3].Hash != b.Hash {
-		return fmt.Errorf("Slots did not answer in the order asked")
+		return fmt.Errorf("slots did not answer in the order asked")
 	}
 	return nil
 }
@@ -214,7 +214,7 @@ func sealSeesCurrent(f fixture) error {
 		return err
 	}
 	if seen.ID != r.ID || seen.Hash != r.Hash || !bytes.Equal(seen.Bytes, r.Bytes) || seen.Version != r.Version || seen.Seq != r.Seq {
-		return fmt.Errorf("Seal was not given the current record")
+		return fmt.Errorf("seal was not given the current record")
 	}
 	return nil
 }
@@ -234,7 +234,7 @@ func sealError(f fixture) error {
 	n := node(a.ID)
 	err = f.commit(&metastore.Request{Slots: []metastore.SlotChange{change(a.ID, a.Hash), c}, Nodes: []metastore.NewNode{n}})
 	if !errors.Is(err, mine) {
-		return fmt.Errorf("Seal's error came back as %v", err)
+		return fmt.Errorf("seal's error came back as %v", err)
 	}
 	return first(f.unchanged(a), f.unchanged(b), f.noNode(n.ID))
 }
@@ -361,7 +361,7 @@ func seqGrows(f fixture) error {
 func logOfSlot(f fixture) error {
 	id := random[metastore.SlotID]()
 	if recs, err := f.s.Log(f.ctx, id, 0); err != nil || len(recs) != 0 {
-		return fmt.Errorf("Log of an absent slot: %d records, %v", len(recs), err)
+		return fmt.Errorf("log of an absent slot: %d records, %v", len(recs), err)
 	}
 	r, err := f.create()
 	if err != nil {
@@ -377,16 +377,16 @@ func logOfSlot(f fixture) error {
 	for after := range uint64(7) {
 		got, err := f.s.Log(f.ctx, r.ID, after)
 		if err != nil {
-			return fmt.Errorf("Log: %w", err)
+			return fmt.Errorf("log: %w", err)
 		}
 		expect := want[min(int(after), len(want)):]
 		if len(got) != len(expect) {
-			return fmt.Errorf("Log after %d gave %d records, want %d", after, len(got), len(expect))
+			return fmt.Errorf("log after %d gave %d records, want %d", after, len(got), len(expect))
 		}
 		for i, g := range got {
 			e := expect[i]
 			if g.ID != e.ID || g.Version != e.Version || g.Seq != e.Seq || g.Hash != e.Hash || !bytes.Equal(g.Bytes, e.Bytes) {
-				return fmt.Errorf("Log after %d: record %d is version %d seq %d, want version %d seq %d",
+				return fmt.Errorf("log after %d: record %d is version %d seq %d, want version %d seq %d",
 					after, i, g.Version, g.Seq, e.Version, e.Seq)
 			}
 		}

@@ -118,7 +118,7 @@ func viewOrder(f fixture) error {
 			return err
 		}
 		if len(seen) > 0 && bytes.Compare(last[:], b.ID[:]) >= 0 {
-			return fmt.Errorf("AllBlocks is not in ascending order")
+			return fmt.Errorf("allBlocks is not in ascending order")
 		}
 		last = b.ID
 		seen[b.ID] = b.Len
@@ -128,7 +128,7 @@ func viewOrder(f fixture) error {
 	}
 	for _, r := range rows {
 		if l, ok := seen[r.ID]; !ok || l != r.Len {
-			return fmt.Errorf("AllBlocks misses a row, or tells its length wrong")
+			return fmt.Errorf("allBlocks misses a row, or tells its length wrong")
 		}
 	}
 	slots := map[metastore.SlotID]bool{}
@@ -137,13 +137,13 @@ func viewOrder(f fixture) error {
 			return err
 		}
 		if slots[r.ID] {
-			return fmt.Errorf("AllSlots gives a slot twice")
+			return fmt.Errorf("allSlots gives a slot twice")
 		}
 		slots[r.ID] = true
 	}
 	for _, r := range reqs {
 		if !slots[r.Slots[0].ID] {
-			return fmt.Errorf("AllSlots misses a slot")
+			return fmt.Errorf("allSlots misses a slot")
 		}
 	}
 	return nil
@@ -294,10 +294,10 @@ func canceled(f fixture) error {
 func nothingAsked(f fixture) error {
 	recs, err := f.s.Slots(f.ctx, nil)
 	if err != nil || len(recs) != 0 {
-		return fmt.Errorf("Slots of nothing: %d, %v", len(recs), err)
+		return fmt.Errorf("slots of nothing: %d, %v", len(recs), err)
 	}
 	if errs := f.s.Commit(f.ctx); len(errs) != 0 {
-		return fmt.Errorf("Commit of nothing gave %d errors", len(errs))
+		return fmt.Errorf("commit of nothing gave %d errors", len(errs))
 	}
 	_, err = f.s.Collector().BeginDelete(f.ctx, nil, far())
 	return first(err, f.commit(&metastore.Request{}), f.s.Collector().EndDelete(f.ctx, nil))

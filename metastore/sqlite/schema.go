@@ -30,7 +30,7 @@ const applicationID = 0x546b4d53
 //   - dirmove has no row to lock here: there is one writer.
 //
 // Times are ns since 1970, UTC.
-var migrations = []string{1 - 1: `
+var migrations = []string{`
 CREATE TABLE slot (
 	id      BLOB PRIMARY KEY,
 	seq     INTEGER NOT NULL,
