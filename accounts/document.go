@@ -32,7 +32,7 @@ type row struct {
 // and the line of the first mistake and counts the others.
 func parseDocument(path string, b []byte) (*document, error) {
 	if len(b) > maxFile {
-		return nil, fmt.Errorf("%s: larger than %d MiB: %w", path, maxFile>>20, kind.TooLarge)
+		return nil, kind.Errorf(kind.TooLarge, "%s: larger than %d MiB", path, maxFile>>20)
 	}
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 	d := &document{path: path}
@@ -96,21 +96,15 @@ func (d *document) checkNames() []error {
 	return faults
 }
 
-// wrongFile is an error of kind Invalid whose text is only that of its cause.
-type wrongFile struct{ cause error }
-
-func (e wrongFile) Error() string   { return e.cause.Error() }
-func (e wrongFile) Unwrap() []error { return []error{kind.Invalid, e.cause} }
-
 // summary makes one error of many.
 func summary(faults []error) error {
 	switch n := len(faults); n {
 	case 0:
 		return nil
 	case 1:
-		return wrongFile{faults[0]}
+		return kind.Errorf(kind.Invalid, "%w", faults[0])
 	default:
-		return wrongFile{fmt.Errorf("%w (and %d more mistakes)", faults[0], n-1)}
+		return kind.Errorf(kind.Invalid, "%w (and %d more mistakes)", faults[0], n-1)
 	}
 }
 

@@ -65,7 +65,7 @@ func Edit(path string, change func(*Editor) error) error {
 		err = replace(path, after, before)
 	}
 	if errors.Is(err, fs.ErrExist) {
-		err = fmt.Errorf("%s: %w", path, kind.Conflict)
+		err = kind.Errorf(kind.Conflict, "%s: somebody else made it meanwhile", path)
 	}
 	if err != nil {
 		return fmt.Errorf("accounts: %w", err)
@@ -85,7 +85,7 @@ func replace(path string, after []byte, before version) error {
 			return err
 		}
 		if now.digest != before.digest {
-			return kind.Conflict
+			return kind.Errorf(kind.Conflict, "somebody else changed it meanwhile")
 		}
 		return nil
 	})}
@@ -118,10 +118,10 @@ func (e *Editor) Root(name string) (caps.Cap, bool) {
 func (e *Editor) AddPassword(name, hash string, root caps.Cap) error {
 	parsed, err := parseHash(hash)
 	if err != nil {
-		return fmt.Errorf("accounts: %w: %w", kind.Invalid, err)
+		return kind.Errorf(kind.Invalid, "accounts: %w", err)
 	}
 	if e.passwordRow(name) >= 0 {
-		return fmt.Errorf("accounts: %q has a password: %w", name, kind.Exist)
+		return kind.Errorf(kind.Exist, "accounts: %q has a password already", name)
 	}
 	return e.add(line{name: name, hash: parsed, secret: newSecret(hash), root: root})
 }
@@ -131,7 +131,7 @@ func (e *Editor) AddPassword(name, hash string, root caps.Cap) error {
 func (e *Editor) AddKey(name string, key Key, root caps.Cap) error {
 	for _, r := range e.doc.rows {
 		if l := r.login; l != nil && l.name == name && l.key != nil && bytes.Equal(l.key.wire, key.wire) {
-			return fmt.Errorf("accounts: %q has the key %s: %w", name, key.Fingerprint, kind.Exist)
+			return kind.Errorf(kind.Exist, "accounts: %q has the key %s already", name, key.Fingerprint)
 		}
 	}
 	return e.add(line{name: name, key: &key, root: root})
@@ -142,7 +142,7 @@ func (e *Editor) AddKey(name string, key Key, root caps.Cap) error {
 func (e *Editor) SetPassword(name, hash string) error {
 	root, ok := e.Root(name)
 	if !ok {
-		return fmt.Errorf("accounts: no account %q: %w", name, kind.NotExist)
+		return kind.Errorf(kind.NotExist, "accounts: no account %q", name)
 	}
 	i := e.passwordRow(name)
 	if i < 0 {
@@ -150,7 +150,7 @@ func (e *Editor) SetPassword(name, hash string) error {
 	}
 	parsed, err := parseHash(hash)
 	if err != nil {
-		return fmt.Errorf("accounts: %w: %w", kind.Invalid, err)
+		return kind.Errorf(kind.Invalid, "accounts: %w", err)
 	}
 	l := *e.doc.rows[i].login
 	l.hash, l.plain, l.secret = parsed, false, newSecret(hash)
@@ -164,7 +164,7 @@ func (e *Editor) Remove(name string) (int, error) {
 	e.doc.rows = slices.DeleteFunc(e.doc.rows, func(r row) bool { return r.login != nil && r.login.name == name })
 	n := before - len(e.doc.rows)
 	if n == 0 {
-		return 0, fmt.Errorf("accounts: no account %q: %w", name, kind.NotExist)
+		return 0, kind.Errorf(kind.NotExist, "accounts: no account %q", name)
 	}
 	return n, nil
 }
@@ -172,15 +172,15 @@ func (e *Editor) Remove(name string) (int, error) {
 // add puts l after the last line of its name, else at the end.
 func (e *Editor) add(l line) error {
 	if err := CheckName(l.name); err != nil {
-		return fmt.Errorf("accounts: %w: %w", kind.Invalid, err)
+		return kind.Errorf(kind.Invalid, "accounts: %w", err)
 	}
 	if err := CheckRoot(l.root); err != nil {
-		return fmt.Errorf("accounts: %w: %w", kind.Invalid, err)
+		return kind.Errorf(kind.Invalid, "accounts: %w", err)
 	}
 	at := len(e.doc.rows)
 	if i := e.last(l.name); i >= 0 {
 		if !caps.Equal(e.doc.rows[i].login.root, l.root) {
-			return fmt.Errorf("accounts: %q has another root capability: %w", l.name, kind.Conflict)
+			return kind.Errorf(kind.Conflict, "accounts: %q has another root capability", l.name)
 		}
 		at = i + 1
 	}

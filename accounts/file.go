@@ -74,7 +74,7 @@ func (f *File) Authenticate(ctx context.Context, name string, c Credential) (Acc
 	case PublicKey:
 		return s.byKey(name, c)
 	}
-	return Account{}, fmt.Errorf("accounts: credential of type %T: %w", c, kind.Unsupported)
+	return Account{}, kind.Errorf(kind.Unsupported, "accounts: credential of type %T", c)
 }
 
 // Refresh looks whether the file has changed since it was read last, and if so
@@ -213,11 +213,11 @@ func readFile(path string) ([]byte, version, error) {
 func checkOwner(path string, st *unix.Stat_t) error {
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return fmt.Errorf("%s is no regular file: %w", path, kind.Invalid)
+		return kind.Errorf(kind.Invalid, "%s is no regular file", path)
 	case st.Mode&0o077 != 0:
-		return fmt.Errorf("%s can be read or changed by others (mode %04o): run chmod 600 on it: %w", path, st.Mode&0o7777, kind.Denied)
+		return kind.Errorf(kind.Denied, "%s can be read or changed by others (mode %04o): run chmod 600 on it", path, st.Mode&0o7777)
 	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
-		return fmt.Errorf("%s belongs to user %d, not to the gateway's user %d: %w", path, st.Uid, os.Geteuid(), kind.Denied)
+		return kind.Errorf(kind.Denied, "%s belongs to user %d, not to the gateway's user %d", path, st.Uid, os.Geteuid())
 	}
 	return nil
 }

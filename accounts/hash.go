@@ -41,7 +41,7 @@ var hashScheme = regexp.MustCompile(`^\$[A-Za-z0-9_.-]+\$`)
 // an accounts line. Invalid if the password is empty or longer than MaxPassword.
 func HashPassword(password []byte) (string, error) {
 	if len(password) == 0 || len(password) > MaxPassword {
-		return "", fmt.Errorf("accounts: a password has 1 to %d bytes: %w", MaxPassword, kind.Invalid)
+		return "", kind.Errorf(kind.Invalid, "accounts: a password has 1 to %d bytes", MaxPassword)
 	}
 	salt := make([]byte, 16)
 	if _, err := rand.Read(salt); err != nil {

@@ -149,7 +149,7 @@ func (e *entry) account(name string, l limits) (Account, error) {
 	if l.readOnly {
 		weak, ok := caps.AtMost(root, caps.AuthorityRead)
 		if !ok {
-			return Account{}, fmt.Errorf("accounts: %q: the root has no read capability: %w", name, kind.Denied)
+			return Account{}, kind.Errorf(kind.Denied, "accounts: %q: the root has no read capability", name)
 		}
 		root = weak
 	}

@@ -1,7 +1,6 @@
 package accounts
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/truckee-fs/truckee/caps"
@@ -41,7 +40,7 @@ func (f *File) Lookup(name string) (Account, error) {
 	f.Refresh()
 	e := f.current.Load().byName[name]
 	if e == nil {
-		return Account{}, fmt.Errorf("accounts: no account %q: %w", name, kind.NotExist)
+		return Account{}, kind.Errorf(kind.NotExist, "accounts: no account %q", name)
 	}
 	return Account{Name: name, Root: e.root}, nil
 }

@@ -41,6 +41,8 @@ var rooms = []room{
 	// A running node, put together of what cmd opened: no leaf, so for cmd
 	// only, and no driver either.
 	{name: "internal/node", imports: []string{"filestore", "filestore/highwater", "accounts", "caps", "blockstore", "metastore"}},
+	// What commands do on an open node: for cmd only, too.
+	{name: "internal/command", imports: []string{"internal/node", "filestore", "accounts", "caps"}},
 	// Leaves, which every room may import: of ours, they import other leaves.
 	{name: "internal"},
 
@@ -135,6 +137,9 @@ func directions() []rule {
 				imports("internal/config", "internal/node"),
 				imports("internal/node", "metastore/sqlite"),
 				imports("internal/node", "cmd/truckee"),
+				imports("internal/node", "internal/command"),
+				imports("internal/command", "blockstore"),
+				imports("sftpd", "internal/command"),
 				imports("filestore", "internal/node"),
 				imports("cmd/truckee", "tests/testbed"),
 				imports("cmd/truckee", "contrib/x"),
@@ -150,7 +155,8 @@ func directions() []rule {
 				imports("filestore/dirtree", "filestore/filetree"), imports("filestore/highwater", "filestore"),
 				imports("caps", "internal/kind"), imports("blockstore/local", "blockstore"), imports("blockstore/local", "internal/retry"),
 				imports("blockstore/blockstoretest", "blockstore/storecheck"), imports("metastore/sqlite", "metastore"),
-				imports("internal/config", "internal/kind"), imports("internal/node", "internal/config"), imports("internal/node", "filestore"), imports("cmd/truckee", "internal/node"), imports("tests/e2e", "cmd/truckee"),
+				imports("internal/config", "internal/kind"), imports("internal/node", "internal/config"), imports("internal/node", "filestore"), imports("cmd/truckee", "internal/node"),
+				imports("internal/command", "internal/node"), imports("internal/command", "filestore"), imports("tests/e2e", "cmd/truckee"),
 			),
 		},
 		{

@@ -11,6 +11,7 @@ var revealers = []string{
 	"accounts/line.go",          // the accounts file holds them
 	"filestore/dirtree/link.go", // seals foreign ones into directories
 	"filestore/row.go",          // seals roots into the metastore
+	"internal/command/cap.go",   // the commands that exist to print them
 }
 
 // keyUsers are the packages that may take a key's bytes, by Raw: where they

@@ -64,13 +64,7 @@ func Load(src Sources) (c Config, warnings []string, err error) {
 	return c, warnings, nil
 }
 
-// wrong is an error of kind Invalid whose text is only that of its cause.
-type wrong struct{ cause error }
-
-func (e wrong) Error() string   { return e.cause.Error() }
-func (e wrong) Unwrap() []error { return []error{kind.Invalid, e.cause} }
-
-func invalid(err error) error { return wrong{err} }
+func invalid(err error) error { return kind.Errorf(kind.Invalid, "%w", err) }
 
 func apply(table []Option, s setting) error {
 	for _, o := range table {

@@ -65,7 +65,7 @@ func (c *Client) do(r Request, s Streams) (Outcome, error) {
 		case frameExit:
 			return parseOutcome(body)
 		default:
-			err = fmt.Errorf("control: a frame of type %q: %w", t, kind.Invalid)
+			err = kind.Errorf(kind.Invalid, "control: a frame of type %q", t)
 		}
 		if err != nil {
 			return Outcome{}, err
@@ -76,7 +76,7 @@ func (c *Client) do(r Request, s Streams) (Outcome, error) {
 func parseOutcome(body []byte) (Outcome, error) {
 	var out Outcome
 	if err := json.Unmarshal(body, &out); err != nil {
-		return Outcome{}, fmt.Errorf("control: the outcome is no JSON: %w", kind.Invalid)
+		return Outcome{}, kind.Errorf(kind.Invalid, "control: the outcome is no JSON")
 	}
 	return out, nil
 }

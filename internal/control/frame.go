@@ -2,7 +2,6 @@ package control
 
 import (
 	"encoding/binary"
-	"fmt"
 	"io"
 
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -32,7 +31,7 @@ const (
 // writeFrame sends one frame by one Write.
 func writeFrame(w io.Writer, t frameType, body []byte) error {
 	if len(body) > maxBody {
-		return fmt.Errorf("control: a frame of %d bytes: %w", len(body), kind.TooLarge)
+		return kind.Errorf(kind.TooLarge, "control: a frame of %d bytes", len(body))
 	}
 	b := make([]byte, frameHead+len(body))
 	b[0] = byte(t)
@@ -50,7 +49,7 @@ func readFrame(r io.Reader) (frameType, []byte, error) {
 	}
 	n := binary.BigEndian.Uint32(head[1:])
 	if n > maxBody {
-		return 0, nil, fmt.Errorf("control: a frame of %d bytes: %w", n, kind.Invalid)
+		return 0, nil, kind.Errorf(kind.Invalid, "control: a frame of %d bytes", n)
 	}
 	body := make([]byte, n)
 	if _, err := io.ReadFull(r, body); err != nil {

@@ -54,7 +54,8 @@ func Serve(ctx context.Context, l net.Listener, h Handler, log *slog.Logger) err
 		}
 		running.Go(func() {
 			defer func() { <-slots }()
-			if err := serveConn(ctx, u, h, log); err != nil {
+			// io.EOF: somebody asked whether a node runs here, and nothing else.
+			if err := serveConn(ctx, u, h, log); err != nil && !errors.Is(err, io.EOF) {
 				log.Warn("control connection ended", "error", err)
 			}
 		})
@@ -69,7 +70,7 @@ func serveConn(ctx context.Context, conn *net.UnixConn, h Handler, log *slog.Log
 		return err
 	}
 	if uid != 0 && uid != os.Geteuid() {
-		return fmt.Errorf("control: user %d: %w", uid, kind.Denied)
+		return kind.Errorf(kind.Denied, "control: user %d", uid)
 	}
 	r, out, err := readHello(conn)
 	if err != nil {
@@ -104,6 +105,9 @@ func readHello(conn *net.UnixConn) (Request, *Outcome, error) {
 		return Request{}, nil, err
 	}
 	t, body, err := readFrame(conn)
+	if errors.Is(err, io.EOF) {
+		return Request{}, nil, err
+	}
 	if err != nil {
 		return Request{}, nil, fmt.Errorf("control: read the request: %w", err)
 	}
@@ -116,7 +120,7 @@ func readHello(conn *net.UnixConn) (Request, *Outcome, error) {
 func parseHello(t frameType, body []byte) (Request, *Outcome, error) {
 	var h hello
 	if t != frameHello || json.Unmarshal(body, &h) != nil || h.Op == "" {
-		return Request{}, nil, fmt.Errorf("control: the connection begins with no request: %w", kind.Invalid)
+		return Request{}, nil, kind.Errorf(kind.Invalid, "control: the connection begins with no request")
 	}
 	if h.Version != Version {
 		return Request{}, &Outcome{Status: 1, Message: fmt.Sprintf(
@@ -195,7 +199,7 @@ func (s *session) ask() {
 			s.rest = in.body
 		}
 	case <-s.gone:
-		s.end = fmt.Errorf("control: the command went away: %w", kind.Canceled)
+		s.end = kind.Errorf(kind.Canceled, "control: the command went away")
 	}
 }
 

@@ -69,7 +69,7 @@ func (l *listener) Close() error {
 func dial(ctx context.Context, path string) (*net.UnixConn, error) {
 	short, closeDir, err := shortPath(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("control: %w", kind.NotExist)
+		return nil, kind.Errorf(kind.NotExist, "control: no node listens on %s", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("control: %w", err)
@@ -78,7 +78,7 @@ func dial(ctx context.Context, path string) (*net.UnixConn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", short)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ECONNREFUSED) {
-		return nil, fmt.Errorf("control: no node listens on %s: %w", path, kind.NotExist)
+		return nil, kind.Errorf(kind.NotExist, "control: no node listens on %s", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("control: %s: %w", path, err)
@@ -86,7 +86,7 @@ func dial(ctx context.Context, path string) (*net.UnixConn, error) {
 	u := conn.(*net.UnixConn)
 	uid, err := peer(u)
 	if err == nil && os.Geteuid() != 0 && uid != 0 && uid != os.Geteuid() {
-		err = fmt.Errorf("the node at %s belongs to user %d: %w", path, uid, kind.Denied)
+		err = kind.Errorf(kind.Denied, "the node at %s belongs to user %d", path, uid)
 	}
 	if err != nil {
 		u.Close()

@@ -102,7 +102,7 @@ func (l Layout) loadHostKeys(c config.SFTPD) ([]ssh.Signer, error) {
 	for _, path := range paths {
 		s, err := loadHostKey(path)
 		if own && errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("host key %s is missing: restore it, or have `truckee init` make a new one, which clients will warn about: %w", path, kind.NotExist)
+			return nil, kind.Errorf(kind.NotExist, "host key %s is missing: restore it, or have `truckee init` make a new one, which clients will warn about", path)
 		}
 		if err != nil {
 			return nil, err
@@ -127,14 +127,14 @@ func loadHostKey(path string) (ssh.Signer, error) {
 	}
 	s, err := ssh.ParsePrivateKey(b)
 	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
-		return nil, fmt.Errorf("host key %s has a passphrase, and nobody is there to type it: remove it with ssh-keygen -p -f %s: %w", path, path, kind.Unsupported)
+		return nil, kind.Errorf(kind.Unsupported, "host key %s has a passphrase, and nobody is there to type it: remove it with ssh-keygen -p -f %s", path, path)
 	}
 	if err != nil {
 		// The library's text is left out: it may quote what it read.
-		return nil, fmt.Errorf("host key %s is no OpenSSH or PEM private key, or is damaged: %w", path, kind.Invalid)
+		return nil, kind.Errorf(kind.Invalid, "host key %s is no OpenSSH or PEM private key, or is damaged", path)
 	}
 	if s.PublicKey().Type() == "ssh-dss" {
-		return nil, fmt.Errorf("host key %s is a DSA key, which is broken and not accepted: %w", path, kind.Invalid)
+		return nil, kind.Errorf(kind.Invalid, "host key %s is a DSA key, which is broken and not accepted", path)
 	}
 	return s, nil
 }
@@ -147,10 +147,10 @@ func checkPublic(path string, signer ssh.Signer) error {
 	}
 	pub, _, _, _, err := ssh.ParseAuthorizedKey(b)
 	if err != nil {
-		return fmt.Errorf("host_pubkey_file %s is no public key: %w", path, kind.Invalid)
+		return kind.Errorf(kind.Invalid, "host_pubkey_file %s is no public key", path)
 	}
 	if !bytes.Equal(pub.Marshal(), signer.PublicKey().Marshal()) {
-		return fmt.Errorf("host_pubkey_file %s does not belong to host_privkey_file: %w", path, kind.Invalid)
+		return kind.Errorf(kind.Invalid, "host_pubkey_file %s does not belong to host_privkey_file", path)
 	}
 	return nil
 }

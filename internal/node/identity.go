@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -29,11 +28,11 @@ func (l Layout) readGateway() (metastore.GatewayID, error) {
 	}
 	version, rest, _ := strings.Cut(string(b), "\n")
 	if version != layoutLine {
-		return metastore.GatewayID{}, fmt.Errorf("%s: made by another version of truckee (%.40q): %w", l.nodeFile(), version, kind.Unsupported)
+		return metastore.GatewayID{}, kind.Errorf(kind.Unsupported, "%s: made by another version of truckee (%.40q)", l.nodeFile(), version)
 	}
 	id, err := hex.DecodeString(strings.TrimSpace(strings.TrimPrefix(rest, "gateway ")))
 	if err != nil || len(id) != len(metastore.GatewayID{}) {
-		return metastore.GatewayID{}, fmt.Errorf("%s: the gateway id is damaged: %w", l.nodeFile(), kind.Corrupt)
+		return metastore.GatewayID{}, kind.Errorf(kind.Corrupt, "%s: the gateway id is damaged", l.nodeFile())
 	}
 	return metastore.GatewayID(id), nil
 }

@@ -2,7 +2,6 @@ package node
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -60,7 +59,7 @@ func (l Layout) makeBase() error {
 		}
 	}
 	if len(entries) > 0 {
-		return fmt.Errorf("%s is not empty and holds no node; choose another folder: %w", l.BaseDir, kind.Exist)
+		return kind.Errorf(kind.Exist, "%s is not empty and holds no node; choose another folder", l.BaseDir)
 	}
 	return nil
 }
@@ -98,7 +97,7 @@ func checkSecret(path string) error {
 		return err
 	}
 	if st.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("%s can be read or changed by others (mode %04o): run chmod 600 on it: %w", path, st.Mode().Perm(), kind.Denied)
+		return kind.Errorf(kind.Denied, "%s can be read or changed by others (mode %04o): run chmod 600 on it", path, st.Mode().Perm())
 	}
 	return nil
 }

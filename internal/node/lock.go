@@ -30,7 +30,7 @@ func (l Layout) Lock(ctx context.Context, command string) (*Lock, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%s is in use by %s: %w", l.BaseDir, l.holder(), kind.Unavailable)
+			return nil, kind.Errorf(kind.Unavailable, "%s is in use by %s", l.BaseDir, l.holder())
 		case <-time.After(lockPoll):
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/subtle"
 	"encoding/base32"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -49,7 +48,7 @@ func (l Layout) newMasterKey() error {
 func (l Layout) readMasterKey() (caps.Key, error) {
 	path := l.masterKey()
 	if err := checkSecret(path); errors.Is(err, fs.ErrNotExist) {
-		return caps.Key{}, fmt.Errorf("%s is missing: restore it from the backup: %w", path, kind.NotExist)
+		return caps.Key{}, kind.Errorf(kind.NotExist, "%s is missing: restore it from the backup", path)
 	} else if err != nil {
 		return caps.Key{}, err
 	}
@@ -59,7 +58,7 @@ func (l Layout) readMasterKey() (caps.Key, error) {
 	}
 	key, err := parseMaster(string(b))
 	if err != nil {
-		return caps.Key{}, fmt.Errorf("%s: %w: %w", path, kind.Corrupt, err)
+		return caps.Key{}, kind.Errorf(kind.Corrupt, "%s: %w", path, err)
 	}
 	return key, nil
 }

@@ -60,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	n := newNode(o)
 	complete, err := n.Complete()
 	if err == nil && !complete {
-		err = fmt.Errorf("%s holds no node; `truckee init` or `truckee serve` makes one: %w", o.BaseDir, kind.NotExist)
+		err = kind.Errorf(kind.NotExist, "%s holds no node; `truckee init` or `truckee serve` makes one", o.BaseDir)
 	}
 	if err == nil {
 		err = n.checkWhole()
@@ -114,7 +114,7 @@ func (n *Node) checkWhole() error {
 			return err
 		}
 		if !ok {
-			return fmt.Errorf("%s is missing: restore it from the backup, or correct tahoe.cfg if it lies elsewhere: %w", path, kind.NotExist)
+			return kind.Errorf(kind.NotExist, "%s is missing: restore it from the backup, or correct tahoe.cfg if it lies elsewhere", path)
 		}
 	}
 	return nil

@@ -1,0 +1,190 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/internal/control"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/node"
+)
+
+// Put makes or replaces a file by what standard input holds: wholly, when all
+// of it is durable, or not at all.
+type Put struct {
+	Target
+	Into  string    // if the target is a directory: the name below it
+	Mode  uint32    // of a new file
+	Mtime time.Time // zero: now
+}
+
+func (*Put) name() string { return "fs.put" }
+
+func (o *Put) run(ctx context.Context, n *node.Node, s control.Streams) error {
+	tree, err := o.mount(ctx, n)
+	if err != nil {
+		return err
+	}
+	if info, err := tree.Stat(ctx, o.Path); err == nil && info.Kind == filestore.KindDir && o.Into != "" {
+		o.Target = o.Join(o.Into)
+	}
+	attr := filestore.Attr{Set: filestore.AttrMode, Mode: o.Mode}
+	f, err := tree.Open(ctx, o.Path, filestore.OpenOptions{Write: true, Create: true, Truncate: true, Attr: attr})
+	if err != nil {
+		return o.fault(err)
+	}
+	if err := fill(ctx, f, s.In); err != nil {
+		f.Discard()
+		return o.fault(err)
+	}
+	if !o.Mtime.IsZero() {
+		if err := f.SetAttr(ctx, filestore.Attr{Set: filestore.AttrMtime, Mtime: o.Mtime}); err != nil {
+			f.Discard()
+			return o.fault(err)
+		}
+	}
+	if err := f.Close(ctx); err != nil {
+		return o.fault(err)
+	}
+	return nil
+}
+
+func fill(ctx context.Context, f *filestore.File, in io.Reader) error {
+	buf := make([]byte, copySize)
+	for off := int64(0); ; {
+		n, err := in.Read(buf)
+		if n > 0 {
+			if _, err := f.WriteAt(ctx, buf[:n], off); err != nil {
+				return err
+			}
+			off += int64(n)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// Remove removes a file, or with Recursive a directory and all that is in it.
+type Remove struct {
+	Target
+	Recursive bool
+}
+
+func (*Remove) name() string { return "fs.rm" }
+
+func (o *Remove) run(ctx context.Context, n *node.Node, _ control.Streams) error {
+	tree, err := o.mount(ctx, n)
+	if err != nil {
+		return err
+	}
+	if len(o.Path) == 0 {
+		return o.fault(kind.Errorf(kind.Invalid, "the root can't be removed"))
+	}
+	info, err := tree.Lstat(ctx, o.Path)
+	if err != nil {
+		return o.fault(err)
+	}
+	if info.Kind != filestore.KindDir {
+		err = tree.Remove(ctx, o.Path)
+	} else if o.Recursive {
+		err = removeAll(ctx, tree, o.Path)
+	} else {
+		err = fmt.Errorf("%w; -r removes it and what is in it", kind.IsDir)
+	}
+	if err != nil {
+		return o.fault(err)
+	}
+	return nil
+}
+
+func removeAll(ctx context.Context, tree *filestore.Tree, p filestore.Path) error {
+	var dirs []filestore.Path
+	err := walk(ctx, tree, p, func(at filestore.Path, i filestore.Info) error {
+		if i.Kind == filestore.KindDir {
+			dirs = append(dirs, at)
+			return nil
+		}
+		if err := tree.Remove(ctx, at); err != nil && kind.Of(err) != kind.NotExist {
+			return fmt.Errorf("%s: %w", at, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i := len(dirs) - 1; i >= 0; i-- {
+		if err := tree.Rmdir(ctx, dirs[i]); err != nil && kind.Of(err) != kind.NotExist {
+			return fmt.Errorf("%s: %w", dirs[i], err)
+		}
+	}
+	return nil
+}
+
+// Mkdir makes a directory, with Parents also those above it that are missing.
+type Mkdir struct {
+	Target
+	Parents bool // and a directory that is there already is fine
+}
+
+func (*Mkdir) name() string { return "fs.mkdir" }
+
+func (o *Mkdir) run(ctx context.Context, n *node.Node, _ control.Streams) error {
+	tree, err := o.mount(ctx, n)
+	if err != nil {
+		return err
+	}
+	attr := filestore.Attr{Set: filestore.AttrMode, Mode: 0o755}
+	if !o.Parents {
+		if err := tree.Mkdir(ctx, o.Path, attr); err != nil {
+			return o.fault(err)
+		}
+		return nil
+	}
+	for i := range o.Path {
+		at := filestore.Path(o.Path[:i+1])
+		err := tree.Mkdir(ctx, at, attr)
+		if err == nil {
+			continue
+		}
+		// What is there must be a directory, or a link to one.
+		if info, statErr := tree.Stat(ctx, at); kind.Of(err) != kind.Exist || statErr != nil || info.Kind != filestore.KindDir {
+			return o.fault(err)
+		}
+	}
+	return nil
+}
+
+// Link makes a symbolic link, replacing one that is there.
+type Link struct {
+	Target
+	To string
+}
+
+func (*Link) name() string { return "fs.ln" }
+
+func (o *Link) run(ctx context.Context, n *node.Node, _ control.Streams) error {
+	tree, err := o.mount(ctx, n)
+	if err != nil {
+		return err
+	}
+	if info, err := tree.Lstat(ctx, o.Path); err == nil && info.Kind == filestore.KindSymlink {
+		if err := tree.Remove(ctx, o.Path); err != nil {
+			return o.fault(err)
+		}
+	}
+	if err := tree.Symlink(ctx, o.Path, o.To, filestore.Attr{}); err != nil {
+		return o.fault(err)
+	}
+	return nil
+}
