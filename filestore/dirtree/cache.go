@@ -140,7 +140,11 @@ func (n *node) memory() int64 {
 		perNode  = 512 // the node, and its place in the cache
 		perEntry = 768 // the entry, its keys and slot
 		perKid   = 80
+		perAttr  = 32
 	)
-	size := int64(perNode + n.size())
-	return size + int64(len(n.entries))*perEntry + int64(len(n.kids))*perKid
+	size := int64(perNode+n.size()) + int64(len(n.kids))*perKid
+	for _, it := range n.entries { // names are whole here, and short attributes longer
+		size += int64(perEntry + len(it.key) + perAttr*len(it.e.Attrs))
+	}
+	return size
 }

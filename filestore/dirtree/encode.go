@@ -95,14 +95,20 @@ func (e *Entry) refValid() bool {
 	case TreeFile:
 		return usable(e.File, false)
 	case Directory:
-		return e.Dir.Type() == caps.SlotDirectory
+		return slotUsable(e.Dir, caps.SlotDirectory)
 	case MutableFile:
-		return e.Dir.Type() == caps.SlotFile
+		return slotUsable(e.Dir, caps.SlotFile)
 	case FrozenDir:
 		f := e.Frozen
 		return !f.Key.IsZero() && f.Level <= maxFrozenLevel && (f.Root != caps.RootID{} || f.Level == 0)
 	}
 	return true
+}
+
+// slotUsable reports whether r names a slot of type t. A leaf with the zero id
+// in it would not be read again.
+func slotUsable(r caps.SlotRead, t caps.SlotType) bool {
+	return r.Type() == t && r.ID() != caps.SlotID{} && !r.ReadKey().IsZero()
 }
 
 // sizeValid reports whether all copies of a size agree.

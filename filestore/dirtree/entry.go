@@ -48,7 +48,8 @@ type Entry struct {
 
 // ForeignCaps are the capabilities of an entry of kind Foreign. Read is a
 // caps.Read, or a caps.Unknown marked read-only; Verify and Write may be nil.
-// Verify is only looked at if it doesn't follow from Read.
+// Verify is only looked at if it doesn't follow from Read: a caps.Verify, or a
+// caps.Unknown, of another family than ours.
 type ForeignCaps struct{ Verify, Read, Write caps.Cap }
 
 // SortKey is what the entries of a directory are sorted by: the name, with
@@ -90,9 +91,16 @@ func (f ForeignCaps) consistent() error {
 	if err := foreignRead(f.Read); err != nil {
 		return err
 	}
+	if !f.verifyOK() {
+		return fmt.Errorf("dirtree: a foreign entry shows more than a verify capability: %w", kind.Invalid)
+	}
 	switch w := f.Write.(type) {
-	case nil, caps.Unknown:
+	case nil:
 		return nil
+	case caps.Unknown:
+		if stillUnknown(w) {
+			return nil
+		}
 	case caps.Write:
 		if caps.Equal(w.Read(), f.Read) {
 			return nil
@@ -107,7 +115,7 @@ func (f ForeignCaps) consistent() error {
 func foreignRead(c caps.Cap) error {
 	switch c := c.(type) {
 	case caps.Unknown:
-		if c.ReadOnly() {
+		if c.ReadOnly() && stillUnknown(c) {
 			return nil
 		}
 	case caps.Read:
@@ -118,6 +126,24 @@ func foreignRead(c caps.Cap) error {
 		return nil
 	}
 	return fmt.Errorf("dirtree: a foreign entry needs a read capability: %w", kind.Invalid)
+}
+
+// verifyOK checks that what stands in V, where everybody with a verify key sees
+// it, verifies at most, and is not one of our own, which keep nothing alive there.
+func (f ForeignCaps) verifyOK() bool {
+	switch v := f.verify().(type) {
+	case nil:
+		return true
+	case caps.Unknown:
+		return stillUnknown(v) && !(f.Read != nil && caps.Equal(v, f.Read)) && !(f.Write != nil && caps.Equal(v, f.Write))
+	case caps.Verify:
+		switch v.Form() {
+		case caps.FormSlot, caps.FormFile, caps.FormFrozen, caps.FormUnknown:
+			return false
+		}
+		return true
+	}
+	return false
 }
 
 // verify is the capability that stands in V: the one that follows from the

@@ -125,10 +125,10 @@ func TestPutRefusesWhatNoReaderWouldTake(t *testing.T) {
 func TestCacheCountsWhatNodesTakeInMemory(t *testing.T) {
 	m, w := newMemory(), testSlot(1)
 	d := Open(writeKeys(w), Root{}, m, nil)
-	prefix := string(make([]byte, 0)) + stringOf('n', 1000)
+	prefix := stringOf('n', 1000)
 	names, attrs := &node{}, &node{}
 	for i := range 1500 {
-		it, err := formDirectory.admit(&Entry{Name: prefix + string(rune('a'+i/900)) + pad(i), Kind: EmptyFile})
+		it, err := formDirectory.admit(&Entry{Name: prefix + pad(i), Kind: EmptyFile})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,4 +177,6 @@ func stringOf(b byte, n int) string {
 	return string(s)
 }
 
-func pad(i int) string { return string([]byte{'0' + byte(i/1000), '0' + byte(i/100%10), '0' + byte(i/10%10), '0' + byte(i%10)}) }
+func pad(i int) string {
+	return string([]byte{'0' + byte(i/1000), '0' + byte(i/100%10), '0' + byte(i/10%10), '0' + byte(i%10)})
+}

@@ -42,7 +42,9 @@ type Child struct {
 
 // WalkVerify walks the tree of a slot, or its history tree, with no other key
 // than vk. It yields ids and verify keys, never a name, a size or data. It does
-// not go into what the entries lead to.
+// not go into what the entries lead to. Two places of one tree never hold the same
+// node, so a node that was met before is Malformed where it is met again: nodes that
+// refer to one below many times cost no more than what is stored.
 //
 // Errors of the source (Unavailable, Canceled) end the walk.
 func WalkVerify(ctx context.Context, v caps.SlotVerify, root Root, src NodeSource, vis Visitor) error {
@@ -50,13 +52,13 @@ func WalkVerify(ctx context.Context, v caps.SlotVerify, root Root, src NodeSourc
 	if v.Type() == caps.SlotFile {
 		f = formFile
 	}
-	w := walk{keys: keyring{form: f, vk: v.VerifyKey()}, src: src, vis: vis}
+	w := walk{keys: keyring{form: f, vk: v.VerifyKey()}, src: src, vis: vis, inner: make(ids)}
 	return w.all(ctx, root)
 }
 
 // WalkFrozen does the same with a frozen directory.
 func WalkFrozen(ctx context.Context, v caps.FrozenVerify, src NodeSource, vis Visitor) error {
-	w := walk{keys: keyring{form: formFrozen, vk: v.Key}, src: src, vis: vis}
+	w := walk{keys: keyring{form: formFrozen, vk: v.Key}, src: src, vis: vis, inner: make(ids)}
 	return w.all(ctx, Root{ID: v.Root, Level: v.Level})
 }
 
@@ -64,6 +66,25 @@ type walk struct {
 	keys keyring
 	src  NodeSource
 	vis  Visitor
+
+	inner ids // inner nodes that were met; leaves are compared with their siblings only
+}
+
+type ids map[[32]byte]struct{}
+
+// again adds id and reports whether it was there.
+func (s ids) again(id [32]byte) bool {
+	_, again := s[id]
+	s[id] = struct{}{}
+	return again
+}
+
+// fault reports a node that can't be used; nil: go on without it.
+func (w *walk) fault(err *NodeError) error {
+	if w.vis.Fault == nil {
+		return err
+	}
+	return w.vis.Fault(err)
 }
 
 func (w *walk) all(ctx context.Context, root Root) error {
@@ -83,8 +104,8 @@ func (w *walk) below(ctx context.Context, id [32]byte, level uint8) error {
 		}
 	}
 	children, kids, size, err := w.open(ctx, id, level)
-	if fault := new(NodeError); errors.As(err, &fault) && w.vis.Fault != nil {
-		return w.vis.Fault(fault)
+	if fault := new(NodeError); errors.As(err, &fault) {
+		return w.fault(fault)
 	}
 	if err != nil {
 		return err
@@ -94,16 +115,31 @@ func (w *walk) below(ctx context.Context, id [32]byte, level uint8) error {
 			return err
 		}
 	}
-	for _, k := range kids {
-		if err := w.below(ctx, k.id, level-1); err != nil {
-			return err
-		}
-	}
 	for _, c := range children {
 		if w.vis.Child == nil {
 			break
 		}
 		if err := w.vis.Child(c); err != nil {
+			return err
+		}
+	}
+	return w.kids(ctx, kids, level)
+}
+
+// kids walks the children of an inner node of that level.
+func (w *walk) kids(ctx context.Context, kids []kid, level uint8) error {
+	met := w.inner
+	if level == 1 {
+		met = make(ids, len(kids))
+	}
+	for _, k := range kids {
+		var err error
+		if met.again(k.id) {
+			err = w.fault(&NodeError{ID: k.id, Level: level - 1, Fault: Malformed})
+		} else {
+			err = w.below(ctx, k.id, level-1)
+		}
+		if err != nil {
 			return err
 		}
 	}
