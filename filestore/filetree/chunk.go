@@ -25,8 +25,8 @@ type chunk struct {
 	have   atomic.Uint64 // bit i: frames[i] is set, and won't change
 }
 
-// chunkCost is what a chunk without frames takes in the cache, in bytes.
-const chunkCost = 2048
+// cost is what a chunk without plaintexts takes in memory, in bytes, roughly.
+func (c *chunk) cost() int64 { return 1024 + 64*int64(len(c.frames)) }
 
 func newChunk(ref Ref, limit int64) *chunk {
 	return &chunk{ref: ref, limit: limit, lock: make(chan struct{}, 1), frames: make([][]byte, frameCount(int64(ref.Size)))}
@@ -52,7 +52,8 @@ func (c *chunk) copyTo(p []byte, off int64) {
 }
 
 // load makes frames first to last available, and with ahead all that follow as
-// far as they are sound, in one request. It returns how many bytes that added.
+// far as they are sound, in one request. It returns how many bytes of memory
+// that took for good.
 func (c *chunk) load(ctx context.Context, src Source, first, last int, ahead bool) (int64, error) {
 	select {
 	case c.lock <- struct{}{}:
@@ -145,7 +146,8 @@ func (c *chunk) setHead(ctx context.Context, src Source, block []byte) error {
 }
 
 // open checks and decrypts frames first to last out of sealed, of which those
-// up to need must be sound; one that isn't is an error when it is needed.
+// up to need must be sound; one that isn't is an error when it is needed. Their
+// plaintexts share one buffer, which counts as a whole if any is kept.
 func (c *chunk) open(sealed []byte, from int64, first, last, need int) (added int64, err error) {
 	h := c.opener.h
 	begin := int64(first) * blockstore.FrameSize
@@ -164,7 +166,7 @@ func (c *chunk) open(sealed []byte, from int64, first, last, need int) (added in
 		if err == nil {
 			c.frames[i] = plain[lo:min(hi, int64(c.ref.Size)-begin)]
 			c.have.Store(c.have.Load() | 1<<uint(i))
-			added += hi - lo
+			added = int64(len(plain))
 		}
 	}
 	return added, nil

@@ -12,6 +12,7 @@ import (
 // reference as dead where any other failure is damage.
 type WrongKeyError struct{ ID blockstore.ID }
 
+// Error names the block, which is public.
 func (e *WrongKeyError) Error() string {
 	return fmt.Sprintf("filetree: block %v doesn't open with the key of its reference: %v", e.ID, kind.Corrupt)
 }

@@ -245,3 +245,32 @@ func TestUnitAt(t *testing.T) {
 		}
 	}
 }
+
+// TestAHoleOverMuchReadsLittle: what a hole covers is dropped unread, however
+// large it is, or says it is.
+func TestAHoleOverMuchReadsLittle(t *testing.T) {
+	t.Parallel()
+	s := newStore()
+	ref := s.seal(t, filetree.Sealer{}, 0, []byte("xyz")).Ref
+	for range 6 { // 3 * 100^6 bytes of one chunk and six nodes
+		next, blocks, err := filetree.Join(slices.Repeat([]filetree.Ref{ref}, 100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.put(blocks...)
+		ref = next
+	}
+	size := int64(ref.Size)
+	s.resetCounts()
+	punched, blocks := s.edit(t, ref, small, size, holeLeaf(3, size-6))
+	if s.nodes > 12 || len(blocks) > 12 {
+		t.Errorf("read %d nodes and made %d", s.nodes, len(blocks))
+	}
+	r := filetree.NewReader(s, punched, nil)
+	for off, want := range map[int64]string{0: "xyz\x00\x00", size / 2: "\x00\x00\x00\x00\x00", size - 5: "\x00\x00xyz"} {
+		p := make([]byte, 5)
+		if _, err := r.ReadAt(t.Context(), p, off); err != nil || string(p) != want {
+			t.Errorf("at %d: %q, %v", off, p, err)
+		}
+	}
+}

@@ -67,6 +67,7 @@ func (e *editor) raggedKids(ctx context.Context, c *child, off int64, last bool)
 		begin, end := n.span(i)
 		kid, kidLast := n.child(i), last && i == n.n-1
 		switch {
+		case !kidLast && e.buried(off+begin, off+end):
 		case !e.touched(off+begin, off+end, kidLast):
 			if err := flush(false); err != nil {
 				return nil, err
@@ -103,6 +104,12 @@ func (e *editor) raise(row []child, level int) ([]child, error) {
 // touched reports whether the edit changes what base has from off to end.
 func (e *editor) touched(off, end int64, last bool) bool {
 	return end > e.size || last && end < e.size || len(overlapping(e.leaves, off, end)) > 0
+}
+
+// buried reports whether a leaf that begins before off hides all of base to end.
+func (e *editor) buried(off, end int64) bool {
+	leaves := overlapping(e.leaves, off, end)
+	return len(leaves) == 1 && leaves[0].Off < off && end <= leaves[0].End()
 }
 
 // endOf is where the part of base that ends there ends in the new file.

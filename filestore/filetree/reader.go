@@ -216,7 +216,10 @@ func (pl *place) binds(c *chunk) bool { return c.limit == pl.limit && c.ref.Key.
 // chunkAt is the cached chunk of a leaf, empty if it is new.
 func (r *Reader) chunkAt(pl *place) *chunk {
 	return r.cache.chunks.getOr(keyOf(&pl.Ref), pl.binds,
-		func() (*chunk, int64) { return newChunk(pl.Ref, pl.limit), chunkCost })
+		func() (*chunk, int64) {
+			c := newChunk(pl.Ref, pl.limit)
+			return c, c.cost()
+		})
 }
 
 // loadChunk adds frames to c. What it holds stays sound whatever fails here, so

@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
-	"slices"
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/caps"
@@ -60,9 +59,9 @@ func (s Sealer) Seal(dst, plain []byte) (Block, caps.Key, error) {
 	}
 	var frames [maxFrames][]byte
 	n := 0
-	for part := range slices.Chunk(plain, blockstore.FrameSize) {
-		frames[n] = part
-		n++
+	for rest := plain; len(rest) > 0; n++ {
+		cut := min(len(rest), blockstore.FrameSize)
+		frames[n], rest = rest[:cut], rest[cut:]
 	}
 	return s.seal(dst, frames[:n], len(plain))
 }

@@ -100,19 +100,21 @@ func sameLeaves(a, b []filetree.Leaf) bool {
 // grid and off it, and compares the leaves.
 func TestEditOfLargeTrees(t *testing.T) {
 	t.Parallel()
-	for _, aligned := range []bool{true, false} {
+	// All edits on the grid, none, or those after the first ten not.
+	for _, onGrid := range []int{25, 0, 10} {
 		for range 3 {
 			seed := rand.Uint64()
 			t.Run("", func(t *testing.T) {
 				defer func() {
 					if t.Failed() {
-						t.Logf("seed %#x aligned %v", seed, aligned)
+						t.Logf("seed %#x, %d edits on the grid", seed, onGrid)
 					}
 				}()
 				rng := rand.New(rand.NewPCG(seed, 0))
 				s, want, ref := newStore(), &shape{}, filetree.Ref{}
 				cache := filetree.NewCache(64 << 20)
-				for range 25 {
+				for i := range 25 {
+					aligned := i < onGrid
 					size, edits := randomEdit(rng, want, aligned)
 					before := want.size
 					want.apply(size, edits)

@@ -64,13 +64,15 @@ type walk struct {
 	seen    map[walked]struct{}
 }
 
-// walked names a subtree as far as a verify key tells it apart. The grid is
-// what its parent demands of it.
+// walked is all that a reference says of a subtree, as far as a verify key tells.
+// Were anything left out, a lie about a node in one place would hide the node
+// that is rightly referred to in another.
 type walked struct {
-	id   blockstore.ID
-	kv   [32]byte
-	size uint64
-	grid uint8
+	id    blockstore.ID
+	kv    [32]byte
+	size  uint64
+	level uint8
+	grid  uint8 // what the parent demands
 }
 
 func (w *walk) child(ctx context.Context, c *child) error {
@@ -82,7 +84,7 @@ func (w *walk) child(ctx context.Context, c *child) error {
 		return err
 	}
 	if raw := c.kv.Raw(); c.Level > 0 && raw != nil {
-		k := walked{c.ID, *raw, c.Size, c.grid}
+		k := walked{c.ID, *raw, c.Size, c.Level, c.grid}
 		if _, again := w.seen[k]; again {
 			return nil
 		}
