@@ -1,0 +1,57 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+const (
+	indexDir      = "index"
+	checkpointExt = ".idx"
+)
+
+func checkpointName(num uint32) string { return fmt.Sprintf("%016x%s", num, checkpointExt) }
+
+// checkpoint writes down the records of an unsealed segment.
+func (s *Store) checkpoint(seg *segment) error {
+	seg.mu.Lock()
+	b := s.sums.encodeFooter(footer{seg: seg.num, end: seg.end, entries: seg.entries})
+	seg.mu.Unlock()
+	return writeFile(filepath.Join(s.dir, indexDir), checkpointName(seg.num), b)
+}
+
+// readCheckpoint reads the checkpoint of a segment of size bytes. One that is
+// absent or doesn't hold is none.
+func (s *Store) readCheckpoint(num uint32, size int64) (footer, bool) {
+	b, err := os.ReadFile(filepath.Join(s.dir, indexDir, checkpointName(num)))
+	if err != nil {
+		return footer{}, false
+	}
+	foot, ok := s.sums.parseFooter(b)
+	return foot, ok && foot.seg == num && foot.end <= size
+}
+
+// dropCheckpoints removes what lies in the index directory and is not the
+// checkpoint of an unsealed segment.
+func (s *Store) dropCheckpoints() {
+	dir := filepath.Join(s.dir, indexDir)
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		err = errors.Join(os.MkdirAll(dir, 0o700), syncDir(s.dir))
+	}
+	for _, name := range names {
+		digits, ok := strings.CutSuffix(name.Name(), checkpointExt)
+		num, nerr := strconv.ParseUint(digits, 16, 32)
+		if seg := s.segs[uint32(num)]; ok && nerr == nil && seg != nil && !seg.sealed.Load() {
+			continue
+		}
+		err = errors.Join(err, os.Remove(filepath.Join(dir, name.Name())))
+	}
+	if err != nil {
+		s.log.Warn("blocks: the directory of checkpoints", "error", err)
+	}
+}

@@ -1,0 +1,110 @@
+package local
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// disk is what the store asks of the operating system when it writes segments;
+// tests put failures here.
+type disk struct {
+	write    func(f *os.File, b []byte, off int64) error
+	sync     func(f *os.File) error
+	allocate func(f *os.File, size int64) error
+	punch    func(f *os.File, off, n int64) error
+}
+
+func realDisk() disk {
+	return disk{
+		write: func(f *os.File, b []byte, off int64) error {
+			_, err := f.WriteAt(b, off)
+			return err
+		},
+		sync: func(f *os.File) error { return uninterrupted(func() error { return unix.Fdatasync(int(f.Fd())) }) },
+		allocate: func(f *os.File, size int64) error {
+			return uninterrupted(func() error { return unix.Fallocate(int(f.Fd()), 0, 0, size) })
+		},
+		punch: func(f *os.File, off, n int64) error {
+			return uninterrupted(func() error {
+				return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+			})
+		},
+	}
+}
+
+func uninterrupted(f func() error) error {
+	for {
+		if err := f(); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// openForWriting opens a segment, past the page cache if the file system can:
+// copying into it costs more than the disk does.
+func (s *Store) openForWriting(path string, flags int) (*os.File, error) {
+	if s.direct {
+		flags |= unix.O_DIRECT
+	}
+	return os.OpenFile(path, os.O_RDWR|flags, 0o600)
+}
+
+// canDirect tries whether files in dir can be written past the page cache, in
+// whole pages.
+func canDirect(dir string) bool {
+	path := filepath.Join(dir, "direct.tmp")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC|unix.O_DIRECT, 0o600)
+	if err != nil {
+		_ = os.Remove(path)
+		return false
+	}
+	defer os.Remove(path)
+	defer f.Close()
+	b := alignedBuffer(page)
+	if _, err := f.WriteAt(b, 0); err != nil {
+		return false
+	}
+	_, err = f.ReadAt(b, 0)
+	return err == nil
+}
+
+// alignedBuffer makes n bytes that begin on a page.
+func alignedBuffer(n int64) []byte {
+	b := make([]byte, n+page)
+	skip := page - int64(uintptr(unsafe.Pointer(&b[0]))%page)
+	return b[skip : skip+n : skip+n]
+}
+
+// syncDir makes the entries of a directory durable.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// writeFile puts a file in place whole and durably, or not at all.
+func writeFile(dir, name string, data []byte) error {
+	tmp := filepath.Join(dir, name+".tmp")
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(tmp, filepath.Join(dir, name))
+	}
+	if err != nil {
+		_ = os.Remove(tmp)
+		return err
+	}
+	return syncDir(dir)
+}

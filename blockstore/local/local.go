@@ -1,0 +1,297 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// Options of Open; the zero value is right for a node.
+type Options struct {
+	// Log hears what needs an operator: damage, space that can't be given back.
+	// nil: slog.Default.
+	Log *slog.Logger
+	// SegmentSize in bytes, 256 MiB if zero; smaller where the disk is.
+	SegmentSize int64
+}
+
+const (
+	segmentSize = 256 << 20
+	laneCount   = 2
+)
+
+// Store is a blockstore.Store in a directory.
+type Store struct {
+	dir         string
+	log         *slog.Logger
+	segmentSize int64
+	direct      bool // segments are written, and large blocks read, past the page cache
+	disk        disk
+	sums        sums
+	lock        *os.File
+
+	index  *index
+	files  *files
+	lanes  []*lane
+	keeper *keeper
+	full   atomic.Bool // no room for another segment was found when last sought
+
+	segMu   sync.RWMutex // guards the fields below
+	segs    map[uint32]*segment
+	lastNum uint32
+
+	life   sync.RWMutex // held for reading by every call
+	closed bool         // guarded by life
+}
+
+var (
+	_ blockstore.Store       = (*Store)(nil)
+	_ blockstore.RangeGetter = (*Store)(nil)
+)
+
+// Open opens the store in dir, or makes one there. It is Unavailable while
+// another process has it, Unsupported if another version of this program
+// made it, Corrupt if it is none or is another's.
+func Open(dir string, o Options) (*Store, error) { return open(dir, o, realDisk()) }
+
+func open(dir string, o Options, d disk) (_ *Store, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("local: %w: %w", kindOfWrite(err), err)
+	}
+	s := &Store{
+		dir: dir, disk: d, log: cmp.Or(o.Log, slog.Default()),
+		segmentSize: max(cmp.Or(o.SegmentSize, segmentSize), minSegment),
+		segs:        map[uint32]*segment{},
+	}
+	if s.lock, err = lock(dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.release()
+		}
+	}()
+	uuid, err := identity(dir)
+	if err != nil {
+		return nil, err
+	}
+	s.sums = newSums(uuid)
+	s.direct = canDirect(filepath.Join(dir, segmentDir))
+	s.index = newIndex(s.account)
+	if s.files, err = newFiles(dir); err != nil {
+		return nil, err
+	}
+	s.keeper = newKeeper(s)
+	if err := s.load(); err != nil {
+		return nil, err
+	}
+	s.keeper.start()
+	return s, nil
+}
+
+// release gives back what open took.
+func (s *Store) release() {
+	if s.keeper != nil {
+		s.keeper.stop()
+	}
+	for _, l := range s.lanes {
+		l.close()
+	}
+	if s.files != nil {
+		s.files.close()
+	}
+	for _, seg := range s.segs {
+		if seg.f != nil {
+			seg.f.Close()
+		}
+	}
+	s.lock.Close()
+}
+
+// enter begins a call, which leave ends.
+func (s *Store) enter(ctx context.Context, op string) error {
+	s.life.RLock()
+	err := ctx.Err()
+	if s.closed {
+		err = kind.Closed
+	}
+	if err != nil {
+		s.life.RUnlock()
+		return fmt.Errorf("local: %s: %w", op, err)
+	}
+	return nil
+}
+
+func (s *Store) leave() { s.life.RUnlock() }
+
+// Put implements blockstore.Store. Putting a block again doesn't look whether
+// the copy on disk is intact: to replace a damaged one, delete it first.
+func (s *Store) Put(ctx context.Context, id blockstore.ID, data []byte) error {
+	switch {
+	case id.IsZero():
+		return fmt.Errorf("local: put under the zero id: %w", kind.Invalid)
+	case len(data) > blockstore.MaxBlock:
+		return fmt.Errorf("local: put %v of %d bytes: %w", id, len(data), kind.TooLarge)
+	}
+	if err := s.enter(ctx, "put"); err != nil {
+		return err
+	}
+	defer s.leave()
+	seq, needed := s.index.beginPut(id)
+	if !needed {
+		return nil
+	}
+	if _, err := s.append(ctx, entry{id: id, seq: seq, n: uint32(len(data))}, data); err != nil {
+		return fmt.Errorf("local: put %v: %w", id, err)
+	}
+	return nil
+}
+
+// append adds a record to the lane that has least to do, or where that has no
+// space to another.
+func (s *Store) append(ctx context.Context, e entry, body []byte) (dead place, err error) {
+	first := 0
+	for i, l := range s.lanes {
+		if l.pending.Load() < s.lanes[first].pending.Load() {
+			first = i
+		}
+	}
+	for i := range s.lanes {
+		dead, err = s.lanes[(first+i)%len(s.lanes)].append(ctx, e, body)
+		if !errors.Is(err, kind.NoSpace) {
+			break
+		}
+	}
+	return dead, err
+}
+
+// Delete implements blockstore.Store. It gives the pages of a large block back
+// to the file system before it returns.
+func (s *Store) Delete(ctx context.Context, id blockstore.ID) error {
+	if err := s.enter(ctx, "delete"); err != nil {
+		return err
+	}
+	defer s.leave()
+	seq, needed := s.index.beginDelete(id)
+	if !needed {
+		return nil
+	}
+	dead, err := s.append(ctx, entry{id: id, seq: seq, n: tombstone}, nil)
+	if err != nil {
+		return fmt.Errorf("local: delete %v: %w", id, err)
+	}
+	s.punch(dead)
+	return nil
+}
+
+// Stat implements blockstore.Store.
+func (s *Store) Stat(ctx context.Context, id blockstore.ID) (blockstore.Info, error) {
+	if err := s.enter(ctx, "stat"); err != nil {
+		return blockstore.Info{}, err
+	}
+	defer s.leave()
+	p, ok := s.index.get(id)
+	if !ok {
+		return blockstore.Info{}, fmt.Errorf("local: stat %v: %w", id, kind.NotExist)
+	}
+	return blockstore.Info{ID: id, Size: int64(p.n)}, nil
+}
+
+// List implements blockstore.Store.
+func (s *Store) List(ctx context.Context, after blockstore.ID) iter.Seq2[blockstore.Info, error] {
+	return func(yield func(blockstore.Info, error) bool) {
+		for b := int(after[0])<<8 | int(after[1]); b < 1<<16; b++ {
+			if err := s.enter(ctx, "list"); err != nil {
+				yield(blockstore.Info{}, err)
+				return
+			}
+			infos := s.index.bucket(byte(b>>8), byte(b), after)
+			s.leave()
+			for _, info := range infos {
+				if !yield(info, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Close implements blockstore.Store. It leaves checkpoints, so that the next
+// Open reads no segment.
+func (s *Store) Close() error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.keeper.stop()
+	for _, l := range s.lanes {
+		seg := l.close()
+		if err := s.checkpoint(seg); err != nil {
+			s.log.Warn("blocks: no checkpoint, the next start will scan", "segment", seg.num, "error", err)
+		}
+	}
+	s.lanes = nil
+	s.release()
+	return nil
+}
+
+// account notes bytes that became live in a segment, or dead.
+func (s *Store) account(num uint32, bytes int64) {
+	seg := s.segment(num)
+	if seg == nil {
+		return // a tombstone that went with its segment
+	}
+	seg.live.Add(bytes)
+	if bytes < 0 && seg.sealed.Load() && seg.wasteful() {
+		s.keeper.wake()
+	}
+}
+
+func (s *Store) segment(num uint32) *segment {
+	s.segMu.RLock()
+	defer s.segMu.RUnlock()
+	return s.segs[num]
+}
+
+// segments gives all segments, the oldest first.
+func (s *Store) segments() []*segment {
+	s.segMu.RLock()
+	defer s.segMu.RUnlock()
+	var all []*segment
+	for _, seg := range s.segs {
+		all = append(all, seg)
+	}
+	slices.SortFunc(all, func(a, b *segment) int { return cmp.Compare(a.num, b.num) })
+	return all
+}
+
+// newSegment makes the next segment.
+func (s *Store) newSegment() (*segment, error) {
+	s.segMu.Lock()
+	s.lastNum++
+	num := s.lastNum
+	s.segMu.Unlock()
+	seg, err := s.createSegment(num)
+	if err != nil {
+		s.full.Store(kindOfWrite(err) == kind.NoSpace)
+		return nil, err
+	}
+	s.full.Store(false)
+	s.segMu.Lock()
+	defer s.segMu.Unlock()
+	s.segs[num] = seg
+	return seg, nil
+}

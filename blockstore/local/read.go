@@ -1,0 +1,88 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// directRead is the size from which a whole block is read past the page cache:
+// into memory of the caller's own it takes a third of the processor time.
+const directRead = 256 << 10
+
+// Get implements blockstore.Store. A record whose CRC doesn't hold is Corrupt.
+func (s *Store) Get(ctx context.Context, id blockstore.ID) ([]byte, error) {
+	return s.read(ctx, id, func(p place) ([]byte, error) { return s.readRecord(id, p) })
+}
+
+// GetRange implements blockstore.RangeGetter. It reads what is asked for, and
+// checks nothing: the frames of a block have hashes of their own.
+func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
+	if off < 0 || n < 0 {
+		return nil, fmt.Errorf("local: range of %d bytes at %d: %w", n, off, kind.Invalid)
+	}
+	return s.read(ctx, id, func(p place) ([]byte, error) {
+		off := min(off, int64(p.n))
+		b := make([]byte, min(n, int64(p.n)-off))
+		return b, s.files.readAt(handle{seg: p.seg}, b, p.entry(id).offset()+recordHeader+off)
+	})
+}
+
+// read runs f on the place of id, until the place that it read is the one where
+// the block still is: meanwhile it may have been deleted, or copied on.
+func (s *Store) read(ctx context.Context, id blockstore.ID, f func(place) ([]byte, error)) ([]byte, error) {
+	if err := s.enter(ctx, "get"); err != nil {
+		return nil, err
+	}
+	defer s.leave()
+	for {
+		p, ok := s.index.get(id)
+		if !ok {
+			return nil, fmt.Errorf("local: get %v: %w", id, kind.NotExist)
+		}
+		b, err := f(p)
+		if now, _ := s.index.get(id); now != p {
+			if err := ctx.Err(); err != nil {
+				return nil, fmt.Errorf("local: get %v: %w", id, err)
+			}
+			continue
+		}
+		switch {
+		case err == nil:
+			return b, nil
+		case errors.Is(err, kind.Corrupt), errors.Is(err, io.ErrUnexpectedEOF), gone(err):
+			return nil, fmt.Errorf("local: get %v: segment %d: %w: %w", id, p.seg, kind.Corrupt, err)
+		default:
+			return nil, fmt.Errorf("local: get %v: %w: %w", id, kindOfRead(err), err)
+		}
+	}
+}
+
+// readRecord reads and checks the whole record at p, and gives its body.
+func (s *Store) readRecord(id blockstore.ID, p place) ([]byte, error) {
+	e := p.entry(id)
+	off, size := e.offset(), recordHeader+int64(p.n)
+	var rec []byte
+	if s.direct && size >= directRead {
+		from := off &^ (page - 1)
+		b := alignedBuffer(roundUp(off+size, page) - from)
+		if err := s.files.readAt(handle{p.seg, true}, b, from); err != nil {
+			return nil, err
+		}
+		rec = b[off-from : off-from+size : off-from+size]
+	} else {
+		rec = make([]byte, size)
+		if err := s.files.readAt(handle{seg: p.seg}, rec, off); err != nil {
+			return nil, err
+		}
+	}
+	got, ok := parseHeader(rec, off)
+	if !ok || got.id != id || got.n != p.n || !s.sums.check(p.seg, got, rec) {
+		return nil, fmt.Errorf("record at %d is damaged: %w", off, kind.Corrupt)
+	}
+	return rec[recordHeader:], nil
+}
