@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"strings"
+
+	"github.com/truckee-fs/truckee/internal/config"
+	"github.com/truckee-fs/truckee/internal/nearest"
+)
+
+// subcommand is one command of truckee.
+type subcommand struct {
+	name        string // "account add"
+	args        string // for the usage line
+	short       string // one line
+	long        string // the rest of its help
+	least, most int    // words beside flags
+	opensNode   bool   // takes --basedir and the flags of the configuration
+	run         func(context.Context, *invocation) error
+	setFlags    func(*flag.FlagSet, *invocation)
+}
+
+// commands lists every subcommand, in the order of the help.
+func commands() []*subcommand {
+	return []*subcommand{
+		serveCommand(), initCommand(),
+		accountAdd(), accountList(), accountRemove(), accountPasswd(),
+		capShow(), capReadonly(), capVerify(), capNew(), capOf(),
+		fsLs(), fsCat(), fsGet(), fsPut(), fsRm(), fsMkdir(), fsDu(),
+		checkCommand(), gcCommand(),
+		versionCommand(), helpCommand(),
+	}
+}
+
+// find splits a command line into its subcommand and the rest.
+func find(args []string) (*subcommand, []string, error) {
+	if len(args) == 0 {
+		return nil, nil, usagef("which command? `truckee help` lists them")
+	}
+	if args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
+		return helpCommand(), args[1:], nil
+	}
+	var names []string
+	group := false
+	for _, c := range commands() {
+		first, second, two := strings.Cut(c.name, " ")
+		switch {
+		case !two && args[0] == first:
+			return c, args[1:], nil
+		case two && args[0] == first && len(args) > 1 && args[1] == second:
+			return c, args[2:], nil
+		case two && args[0] == first:
+			group = true
+		}
+		names = append(names, c.name)
+	}
+	asked := args[0]
+	if group {
+		if len(args) < 2 || strings.HasPrefix(args[1], "-") {
+			return nil, nil, usagef("which %s command? `truckee help` lists them", args[0])
+		}
+		asked += " " + args[1]
+	} else {
+		for _, n := range names {
+			first, _, _ := strings.Cut(n, " ")
+			names = append(names, first)
+		}
+	}
+	if near, ok := nearest.Word(asked, names); ok {
+		return nil, nil, usagef("unknown command %.60q; did you mean %s?", asked, near)
+	}
+	return nil, nil, usagef("unknown command %.60q; `truckee help` lists them", asked)
+}
+
+// usage is the help of one command.
+func (c *subcommand) usage() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "usage: truckee %s\n\n%s\n", strings.TrimSpace(c.name+" "+c.args), c.short)
+	if c.long != "" {
+		fmt.Fprintf(&b, "\n%s\n", strings.TrimSpace(c.long))
+	}
+	inv := newInvocation(c, env{})
+	options := map[string]bool{}
+	for _, o := range config.Options() {
+		options[o.Flag] = true
+	}
+	var own strings.Builder
+	inv.flags.VisitAll(func(f *flag.Flag) {
+		if options[f.Name] && !c.shows(f.Name) {
+			return
+		}
+		dashes := "--"
+		if len(f.Name) == 1 {
+			dashes = "-"
+		}
+		arg, text := flag.UnquoteUsage(f)
+		fmt.Fprintf(&own, "  %-24s %s\n", dashes+strings.TrimSpace(f.Name+" "+arg), text)
+	})
+	if own.Len() > 0 {
+		fmt.Fprintf(&b, "\nFlags:\n%s", own.String())
+	}
+	if c.opensNode {
+		b.WriteString("\nEvery key of tahoe.cfg is a flag, too: docs/configuration.md has the table.\n")
+	}
+	return b.String()
+}
+
+// shows tells which of the configuration's flags stand in a command's help.
+func (c *subcommand) shows(name string) bool {
+	return c.name == "serve" && (name == "sftp" || name == "log-level" || name == "log-format") || name == "allow-soft-aes" && c.name == "serve"
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/truckee-fs/truckee/internal/command"
+)
+
+func checkCommand() *subcommand {
+	op := &command.Check{}
+	return &subcommand{
+		name: "check", args: "[--deep]", opensNode: true,
+		short: "Verify everything that the accounts lead to.",
+		long:  "Signatures, directories, file trees and the presence of every block; exit status 3 if\nsomething is damaged or missing.",
+		setFlags: func(fs *flag.FlagSet, _ *invocation) {
+			fs.BoolVar(&op.Deep, "deep", false, "read every block")
+		},
+		run: func(ctx context.Context, inv *invocation) error { return inv.do(ctx, op) },
+	}
+}
+
+func gcCommand() *subcommand {
+	op := &command.Collect{}
+	return &subcommand{
+		name: "gc", args: "[--dry-run] [--yes]", opensNode: true,
+		short: "Give back the space of what nothing leads to any more.",
+		long:  "A block is deleted by the second run that doesn't reach it, a grace time after the\nfirst. Damage under a root keeps what belongs to it.",
+		setFlags: func(fs *flag.FlagSet, _ *invocation) {
+			fs.BoolVar(&op.DryRun, "dry-run", false, "only say what would be done")
+			fs.BoolVar(&op.Yes, "yes", false, "delete even if it is more than a tenth of all")
+			fs.DurationVar(&op.Grace, "grace", 0, "the grace time, for instance 24h; 7 days if not given (`TIME`)")
+		},
+		run: func(ctx context.Context, inv *invocation) error {
+			if op.Grace < 0 {
+				return usagef("--grace is a time above 0")
+			}
+			return inv.do(ctx, op)
+		},
+	}
+}
+
+func versionCommand() *subcommand {
+	return &subcommand{
+		name: "version", short: "Print the version.",
+		run: func(_ context.Context, inv *invocation) error {
+			_, err := fmt.Fprintf(inv.stdout, "truckee %s, %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}
+
+// version is the module's version, or the commit that it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:min(12, len(s.Value))]) {
+			v += " " + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return v
+}
+
+func helpCommand() *subcommand {
+	return &subcommand{
+		name: "help", args: "[COMMAND]", most: 2, short: "Say how a command is used.",
+		run: func(_ context.Context, inv *invocation) error {
+			if len(inv.words) == 0 {
+				_, err := io.WriteString(inv.stdout, overview())
+				return err
+			}
+			name := strings.Join(inv.words, " ")
+			found := false
+			for _, c := range commands() {
+				if c.name == name || strings.HasPrefix(c.name, name+" ") {
+					if found {
+						fmt.Fprintln(inv.stdout)
+					}
+					fmt.Fprint(inv.stdout, c.usage())
+					found = true
+				}
+			}
+			if !found {
+				_, _, err := find(inv.words)
+				return err
+			}
+			return nil
+		},
+	}
+}
+
+// overview lists the commands.
+func overview() string {
+	var b strings.Builder
+	b.WriteString("Truckee is a storage gateway: SFTP in front, encrypted blocks that only a capability\nopens behind.\n\n  truckee serve     is all that it takes to begin\n\nCommands:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  %-16s %s\n", c.name, c.short)
+	}
+	b.WriteString(`
+All of them work beside a running node. Capabilities and passwords are read from
+files, standard input or the terminal, never from the command line.
+
+Exit status: 0 done; 1 failed, and standard error says why; 2 the command line or
+the configuration makes no sense; 3 something stored is damaged or missing;
+130 interrupted. "truckee help COMMAND" tells more.
+`)
+	return b.String()
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	blocklocal "github.com/truckee-fs/truckee/blockstore/local"
+	"github.com/truckee-fs/truckee/internal/command"
+	"github.com/truckee-fs/truckee/internal/config"
+	"github.com/truckee-fs/truckee/internal/control"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/node"
+	"github.com/truckee-fs/truckee/metastore"
+	metasqlite "github.com/truckee-fs/truckee/metastore/sqlite"
+)
+
+// drivers open the stores by the names that the configuration allows.
+func drivers() node.Drivers {
+	return node.Drivers{
+		Blocks: func(_ context.Context, c config.Blockstore, log *slog.Logger) (blockstore.Store, error) {
+			switch c.Driver {
+			case "local":
+				return blocklocal.Open(string(c.Dir), blocklocal.Options{Log: log})
+			}
+			return nil, fmt.Errorf("blockstore driver %q: %w", c.Driver, kind.Unsupported)
+		},
+		Meta: func(_ context.Context, c config.Metastore, log *slog.Logger) (metastore.Store, error) {
+			switch c.Driver {
+			case "sqlite":
+				return metasqlite.Open(string(c.File), metasqlite.Log(log))
+			}
+			return nil, fmt.Errorf("metastore driver %q: %w", c.Driver, kind.Unsupported)
+		},
+	}
+}
+
+// setting is where a node is and what it is told.
+type setting struct {
+	layout  node.Layout
+	options node.Options
+}
+
+// setting reads the configuration.
+func (inv *invocation) setting() (setting, error) {
+	dir, err := inv.baseDir()
+	if err != nil {
+		return setting{}, err
+	}
+	c, warnings, err := config.Load(config.Sources{BaseDir: dir, Environ: os.Environ(), Flags: inv.config})
+	if err != nil {
+		return setting{}, usageError{err}
+	}
+	log := logger(c.Node, inv.stderr)
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	return setting{node.Layout{BaseDir: dir}, node.Options{
+		BaseDir: dir, Config: c, Drivers: drivers(), Log: log, User: node.UserName(),
+	}}, nil
+}
+
+// logger writes records to stderr as configured.
+func logger(c config.Node, stderr io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: c.LogLevel}
+	var h slog.Handler = slog.NewTextHandler(stderr, opts)
+	if c.LogFormat == "json" {
+		h = slog.NewJSONHandler(stderr, opts)
+	}
+	log := slog.New(h)
+	if c.Nickname != "" {
+		log = log.With("node", c.Nickname)
+	}
+	return log
+}
+
+// session connects to the node, by its control socket or by opening it. A
+// command that opens it says only what is wrong.
+func (inv *invocation) session(ctx context.Context) (*command.Session, error) {
+	set, err := inv.setting()
+	if err != nil {
+		return nil, err
+	}
+	if _, given := inv.config["log-level"]; !given {
+		quiet := set.options.Config.Node
+		quiet.LogLevel = max(quiet.LogLevel, slog.LevelWarn)
+		set.options.Log = logger(quiet, inv.stderr)
+	}
+	return command.Connect(ctx, set.layout, inv.command.name, func(ctx context.Context) (*node.Node, error) {
+		return node.Open(ctx, set.options)
+	})
+}
+
+// do carries out one operation on the node.
+func (inv *invocation) do(ctx context.Context, o command.Operation) error {
+	s, err := inv.session(ctx)
+	if err != nil {
+		return err
+	}
+	out := s.Do(ctx, o, control.Streams{In: inv.stdin, Out: inv.stdout, Err: inv.stderr})
+	return finish(s, out)
+}
+
+// finish closes a session and makes an error of its outcome.
+func finish(s *command.Session, out control.Outcome) error {
+	err := s.Close()
+	if out.Status != command.StatusOK {
+		return statusError{out.Status, strings.TrimSpace(out.Message)}
+	}
+	return err
+}

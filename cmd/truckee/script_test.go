@@ -1,0 +1,212 @@
+package main
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"database/sql"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/crypto/ssh"
+	_ "modernc.org/sqlite"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"truckee": main})
+}
+
+// Each script is a promise that a command makes to its user. Beside testscript's
+// own commands they use those below. The node's folder is $NODE, and its host key
+// is made beforehand, since RSA keys take a second.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "mode": mode, "hostkey": hostkey, "userkey": userkey,
+			"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep,
+		},
+	})
+}
+
+func setup(e *testscript.Env) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	home, node := filepath.Join(e.WorkDir, "home"), filepath.Join(e.WorkDir, "node")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return err
+	}
+	key := filepath.Join(e.WorkDir, "hostkey")
+	if err := writeKey(key, "", elliptic.P256()); err != nil {
+		return err
+	}
+	e.Setenv("HOME", home)
+	e.Setenv("USER", "tester")
+	e.Setenv("NODE", node)
+	e.Setenv("ADDR", l.Addr().String())
+	e.Setenv("TRUCKEE_BASEDIR", node)
+	e.Setenv("TRUCKEE_SFTPD_PORT", l.Addr().String())
+	e.Setenv("TRUCKEE_SFTPD_HOST_KEYS", key)
+	return nil
+}
+
+// exits STATUS PROGRAM ARGS...: the program ends with that status.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS PROGRAM ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	if e := (*exec.ExitError)(nil); errors.As(err, &e) {
+		got = e.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("status %d, want %d", got, want)
+	}
+}
+
+// mode OCTAL FILE...: the files have that mode.
+func mode(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.ParseUint(args[0], 8, 32)
+	ts.Check(err)
+	for _, name := range args[1:] {
+		st, err := os.Stat(ts.MkAbs(name))
+		ts.Check(err)
+		if uint64(st.Mode().Perm()) != want {
+			ts.Fatalf("%s has mode %04o, want %04o", name, st.Mode().Perm(), want)
+		}
+	}
+}
+
+// hostkey FILE [PASSPHRASE]: make a host key.
+func hostkey(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(writeKey(ts.MkAbs(args[0]), strings.Join(args[1:], " "), elliptic.P256()))
+}
+
+func writeKey(path, passphrase string, curve elliptic.Curve) error {
+	key, err := ecdsa.GenerateKey(curve, rand.Reader)
+	if err != nil {
+		return err
+	}
+	return writePEM(path, passphrase, key)
+}
+
+func writePEM(path, passphrase string, key crypto.Signer) error {
+	block, err := ssh.MarshalPrivateKey(key, "")
+	if passphrase != "" {
+		block, err = ssh.MarshalPrivateKeyWithPassphrase(key, "", []byte(passphrase))
+	}
+	if err != nil {
+		return err
+	}
+	pub, err := ssh.NewPublicKey(key.Public())
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".pub", ssh.MarshalAuthorizedKey(pub), 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(path, pem.EncodeToMemory(block), 0o600)
+}
+
+// userkey FILE: make a user's key, FILE and FILE.pub.
+func userkey(ts *testscript.TestScript, neg bool, args []string) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	ts.Check(err)
+	ts.Check(writePEM(ts.MkAbs(args[0]), "", key))
+}
+
+// sql FILE STATEMENT: change a database behind the node's back.
+func runSQL(ts *testscript.TestScript, neg bool, args []string) {
+	db, err := sql.Open("sqlite", ts.MkAbs(args[0]))
+	ts.Check(err)
+	_, err = db.Exec(args[1])
+	ts.Check(err)
+	ts.Check(db.Close())
+}
+
+// await: wait until the node serves.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(60 * time.Second)
+	for {
+		conn, err := net.Dial("tcp", ts.Getenv("ADDR"))
+		if err == nil {
+			_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+			n, _ := conn.Read(make([]byte, 4))
+			conn.Close()
+			if n == 4 { // SSH-
+				return
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-end:
+			ts.Fatalf("the node doesn't serve")
+		}
+	}
+}
+
+// login NAME (password FILE | key FILE): log in by SSH; ! for a refusal.
+func login(ts *testscript.TestScript, neg bool, args []string) {
+	b, err := os.ReadFile(ts.MkAbs(args[2]))
+	ts.Check(err)
+	auth := ssh.Password(strings.TrimSpace(string(b)))
+	if args[1] == "key" {
+		signer, err := ssh.ParsePrivateKey(b)
+		ts.Check(err)
+		auth = ssh.PublicKeys(signer)
+	}
+	client, err := ssh.Dial("tcp", ts.Getenv("ADDR"), &ssh.ClientConfig{
+		User: args[0], Auth: []ssh.AuthMethod{auth}, HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 30 * time.Second,
+	})
+	if err == nil {
+		client.Close()
+	}
+	if (err != nil) != neg {
+		ts.Fatalf("login of %s: %v", args[0], err)
+	}
+}
+
+// leaks FILE TEXTFILE: FILE holds a word of TEXTFILE that is longer than 12 bytes.
+func leaks(ts *testscript.TestScript, neg bool, args []string) {
+	in, found := ts.ReadFile(args[0]), ""
+	for _, word := range strings.Fields(ts.ReadFile(args[1])) {
+		if len(word) > 12 && strings.Contains(in, word) {
+			found = word
+		}
+	}
+	if (found == "") != neg {
+		ts.Fatalf("%s of %s in %s", fmt.Sprintf("%q", found), args[1], args[0])
+	}
+}
+
+// deep VARIABLE: set it to a folder whose path is longer than a socket's may be.
+func deep(ts *testscript.TestScript, neg bool, args []string) {
+	dir := ts.MkAbs(strings.Repeat("deep/", 10) + strings.Repeat("x", 200))
+	ts.Check(os.MkdirAll(dir, 0o700))
+	ts.Setenv(args[0], filepath.Join(dir, "node"))
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/term"
+
+	"github.com/truckee-fs/truckee/internal/command"
+	"github.com/truckee-fs/truckee/internal/config"
+	"github.com/truckee-fs/truckee/internal/control"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/node"
+	"github.com/truckee-fs/truckee/sftpd"
+)
+
+func serveCommand() *subcommand {
+	return &subcommand{
+		name: "serve", args: "[--basedir DIR] [--sftp HOST:PORT]", opensNode: true, run: serve,
+		short: "Serve SFTP. The first start creates the node.",
+		long: `
+The first start makes BASEDIR with its keys, and an account named after you, and
+prints how to log in, what to back up, and the account's password (once, on a
+terminal; else it is in BASEDIR/private/first-password). Later starts find it again.
+SIGTERM and SIGINT end it: open sessions finish their requests first.`,
+	}
+}
+
+func initCommand() *subcommand {
+	return &subcommand{
+		name: "init", args: "[--basedir DIR]", opensNode: true, run: initialise,
+		short: "Create the node as serve does, without serving.",
+		long:  "On a node that is there already it makes those of its own host keys that are missing.",
+	}
+}
+
+// openForServing makes or opens the node. The caller releases the lock after
+// closing it.
+func openForServing(ctx context.Context, set setting, purpose string) (*node.Node, *node.Lock, error) {
+	if err := node.Prepare(set.layout); err != nil {
+		return nil, nil, err
+	}
+	wait := command.Patience
+	if c, err := control.Dial(ctx, set.layout.Socket()); err == nil {
+		c.Close()
+		wait = 0 // a running node doesn't go away
+	}
+	lockCtx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	lock, err := set.layout.Lock(lockCtx, purpose)
+	if err != nil {
+		return nil, nil, err
+	}
+	n, err := node.Create(ctx, set.options)
+	if err != nil {
+		lock.Release()
+		return nil, nil, err
+	}
+	return n, lock, nil
+}
+
+func initialise(ctx context.Context, inv *invocation) error {
+	set, err := inv.setting()
+	if err != nil {
+		return err
+	}
+	n, lock, err := openForServing(ctx, set, "init")
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	if n.First != nil {
+		err = welcome(inv.env, n, set.options.Config.SFTPD.Port.String())
+	} else if err = n.MakeHostKeys(); err == nil {
+		fmt.Fprintf(inv.stdout, "the node in %s is there already\n", n.BaseDir)
+	}
+	return errors.Join(err, n.Close())
+}
+
+// welcome tells what was made. The password is shown on a terminal only.
+func welcome(e env, n *node.Node, addr string) error {
+	out, shown := e.stdout, term.IsTerminal(int(e.stdout.Fd()))
+	if !shown && term.IsTerminal(int(e.stderr.Fd())) {
+		out, shown = e.stderr, true
+	}
+	if err := (node.Welcome{Node: n, Addr: addr, ShowPassword: shown}).Write(out); err != nil {
+		return err
+	}
+	if !shown {
+		return nil
+	}
+	return n.ForgetFirstPassword()
+}
+
+func serve(ctx context.Context, inv *invocation) error {
+	set, err := inv.setting()
+	if err != nil {
+		return err
+	}
+	c := set.options.Config.SFTPD
+	if !c.Enabled {
+		return usagef("there is nothing to serve: sftpd.enabled is false")
+	}
+	// First, so that a start which can't serve makes no node.
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Port.String())
+	if err != nil {
+		return fmt.Errorf("can't listen on %s: %w; choose another address by --sftp HOST:PORT", c.Port, err)
+	}
+	defer l.Close()
+	n, lock, err := openForServing(ctx, set, "serve")
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	return errors.Join(serveNode(ctx, inv.env, n, set.options, l), n.Close())
+}
+
+// serveNode serves an open node until ctx ends, then drains.
+func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, l net.Listener) error {
+	server, err := newServer(n, o)
+	if err != nil {
+		return err
+	}
+	commands, err := control.Listen(n.Socket())
+	if err != nil {
+		return err
+	}
+	if n.First != nil {
+		if err := welcome(e, n, l.Addr().String()); err != nil {
+			return errors.Join(err, commands.Close())
+		}
+	}
+	o.Log.Info("serving sftp", "address", l.Addr().String(), "basedir", n.BaseDir)
+	// What ends together: the group's context ends with ctx or the first error.
+	group, ctx := errgroup.WithContext(ctx)
+	background := context.WithoutCancel(ctx)
+	group.Go(func() error { return control.Serve(ctx, commands, command.Handler(n), o.Log) })
+	group.Go(func() error { n.WatchAccounts(ctx); return nil })
+	group.Go(func() error { return server.Serve(background, l) })
+	group.Go(func() error {
+		<-ctx.Done()
+		return drain(background, server, o)
+	})
+	err = group.Wait()
+	o.Log.Info("stopped")
+	return err
+}
+
+// drain lets open sessions finish, within the configured time, or until a
+// second signal.
+func drain(ctx context.Context, server *sftpd.Server, o node.Options) error {
+	o.Log.Info("stopping", "sessions have", o.Config.Node.ShutdownTimeout)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, o.Config.Node.ShutdownTimeout)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if kind.Of(err) == kind.Canceled {
+		o.Log.Warn("sessions were cut off; what they had not committed is dropped")
+		return nil
+	}
+	return err
+}
+
+// newServer is the SFTP frontend of a node.
+func newServer(n *node.Node, o node.Options) (*sftpd.Server, error) {
+	keys, err := n.HostKeys()
+	if err != nil {
+		return nil, err
+	}
+	c := o.Config.SFTPD
+	return &sftpd.Server{
+		Accounts: n.Accounts, Mount: n.Mount, HostKeys: keys, Log: o.Log,
+		Umask: uint32(c.Umask), NoUmask: c.Umask == 0,
+		MaxConns: c.MaxConns, MaxHandshakes: c.MaxHandshakes, MaxSessions: c.MaxSessions,
+		MaxChannels: c.MaxChannels, MaxHandles: c.MaxHandles,
+		LoginAttempts: c.LoginAttempts, KeyQueries: c.KeyQueries,
+		HandshakeTimeout: c.HandshakeTimeout, KeepAlive: keepAlive(c), IdleTimeout: c.IdleTimeout,
+	}, nil
+}
+
+// keepAlive translates 0, which says never in tahoe.cfg.
+func keepAlive(c config.SFTPD) time.Duration {
+	if c.KeepAlive == 0 {
+		return -1
+	}
+	return c.KeepAlive
+}
