@@ -100,9 +100,9 @@ func sameLeaves(a, b []filetree.Leaf) bool {
 // grid and off it, and compares the leaves.
 func TestEditOfLargeTrees(t *testing.T) {
 	t.Parallel()
-	// All edits on the grid, none, or those after the first ten not.
-	for _, onGrid := range []int{25, 0, 10} {
-		for range 3 {
+	// All edits on the grid, none, or those after the first six not.
+	for _, onGrid := range []int{15, 0, 6} {
+		for range 2 {
 			seed := rand.Uint64()
 			t.Run("", func(t *testing.T) {
 				defer func() {
@@ -113,7 +113,7 @@ func TestEditOfLargeTrees(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 0))
 				s, want, ref := newStore(), &shape{}, filetree.Ref{}
 				cache := filetree.NewCache(64 << 20)
-				for i := range 25 {
+				for i := range 15 {
 					aligned := i < onGrid
 					size, edits := randomEdit(rng, want, aligned)
 					before := want.size
