@@ -216,11 +216,11 @@ func (d *draft) hold(fr *frame, n int) error {
 	if fr.buf != nil && len(fr.buf) >= n {
 		return nil
 	}
-	buf := frameBuffer(n)
+	buf := d.fs.buffers.frame(n)
 	switch {
 	case fr.spilled:
 		if _, err := d.fs.spool.read(buf, fr.at); err != nil {
-			freeFrame(buf)
+			d.fs.buffers.freeFrame(buf)
 			return err
 		}
 		d.fs.spool.release(fr.at)
@@ -239,7 +239,7 @@ func (d *draft) hold(fr *frame, n int) error {
 
 func (d *draft) account(n int) {
 	d.mem += int64(n)
-	d.fs.dirty.used.Add(int64(n))
+	d.fs.dirty.Add(int64(n))
 }
 
 // free gives the room of a frame back.
@@ -249,7 +249,7 @@ func (d *draft) free(fr *frame) {
 	}
 	if fr.buf != nil {
 		d.account(-len(fr.buf))
-		freeFrame(fr.buf)
+		d.fs.buffers.freeFrame(fr.buf)
 		fr.buf = nil
 	}
 	if fr.spilled {
@@ -262,7 +262,7 @@ func (d *draft) free(fr *frame) {
 // shrink spills frames, the oldest first, while the draft or all drafts
 // together hold too many bytes.
 func (d *draft) shrink(ctx context.Context, last *cell) error {
-	for d.mem > d.fs.o.DraftBytes || d.mem > 0 && d.fs.dirty.spent() {
+	for d.mem > d.fs.o.DraftBytes || d.mem > 0 && d.fs.dirty.Load() > d.fs.o.DirtyBytes {
 		var fr *frame
 		for fr == nil || fr.buf == nil {
 			if len(d.frames) == 0 {
@@ -280,7 +280,7 @@ func (d *draft) shrink(ctx context.Context, last *cell) error {
 			return err
 		}
 		d.account(-len(fr.buf))
-		freeFrame(fr.buf)
+		d.fs.buffers.freeFrame(fr.buf)
 		fr.buf, fr.at, fr.spilled = nil, at, true
 	}
 	return nil

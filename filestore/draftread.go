@@ -59,9 +59,9 @@ func (d *draft) readCell(ctx context.Context, c *cell, p []byte, at int64) error
 		}
 		buf := fr.buf
 		if fr.spilled {
-			buf = frameBuffer(fr.at.n)
+			buf = d.fs.buffers.frame(fr.at.n)
 			if _, err := d.fs.spool.read(buf, fr.at); err != nil {
-				freeFrame(buf)
+				d.fs.buffers.freeFrame(buf)
 				return err
 			}
 		}
@@ -73,7 +73,7 @@ func (d *draft) readCell(ctx context.Context, c *cell, p []byte, at int64) error
 			}
 		}
 		if fr.spilled {
-			freeFrame(buf)
+			d.fs.buffers.freeFrame(buf)
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package filestore
 
 import (
 	"slices"
-	"sync"
 
 	"github.com/truckee-fs/truckee/blockstore"
 )
@@ -68,24 +67,4 @@ type frame struct {
 	spilled bool
 	at      extent // in the spool
 	spans   spans
-}
-
-// framePool keeps whole frames' buffers.
-var framePool = sync.Pool{New: func() any { return new([frameSize]byte) }}
-
-// frameBuffer returns room for n bytes: from the pool if it is large, else just
-// as much as a small file needs.
-func frameBuffer(n int) []byte {
-	for _, small := range [...]int{4 << 10, 16 << 10} {
-		if n <= small {
-			return make([]byte, small)
-		}
-	}
-	return framePool.Get().(*[frameSize]byte)[:]
-}
-
-func freeFrame(buf []byte) {
-	if len(buf) == frameSize {
-		framePool.Put((*[frameSize]byte)(buf))
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
@@ -31,8 +32,9 @@ type FS struct {
 	open       *registry
 	writer     *writer
 	spool      *spool
-	collecting sync.Mutex // held by the one collection that runs
-	dirty      budget
+	collecting sync.Mutex   // held by the one collection that runs
+	dirty      atomic.Int64 // bytes that drafts hold in memory
+	buffers    buffers
 	usage      usageCache
 
 	ctx     context.Context // ends with Close
@@ -57,7 +59,6 @@ func New(ctx context.Context, o Options) (*FS, error) {
 	fs.commit = newCommitter(fs)
 	fs.open = newRegistry()
 	fs.writer = newWriter(fs)
-	fs.dirty.limit = o.DirtyBytes
 	fs.spool = newSpool(o.SpoolDir, o.SpoolBytes)
 	if err := fs.beginHeartbeat(ctx); err != nil {
 		fs.cancel()

@@ -12,6 +12,7 @@ import (
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/retry"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -42,7 +43,6 @@ type slotCache struct {
 
 	mu       sync.Mutex // guards the fields below
 	versions *simplelru.LRU[[32]byte, *version]
-	newest   uint64 // the highest commit seq seen in a record
 }
 
 // cachedSlots bounds the slot cache; a version takes about 1.5 KB.
@@ -106,7 +106,7 @@ func (c *slotCache) loadAll(ctx context.Context, reads []caps.SlotRead) ([]loade
 		// must not make its answer look like a rollback.
 		marks[i], seen[i] = c.fs.water.Mark(ids[i])
 	}
-	recs, err := c.fs.o.Meta.Slots(ctx, ids)
+	recs, err := retry.Value(ctx, func() ([]metastore.Record, error) { return c.fs.o.Meta.Slots(ctx, ids) })
 	if err != nil {
 		return nil, fmt.Errorf("read slots: %w", err)
 	}
@@ -154,7 +154,6 @@ func (c *slotCache) accept(ctx context.Context, r caps.SlotRead, rec metastore.R
 func (c *slotCache) keep(v *version) *version {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.newest = max(c.newest, v.rec.Seq)
 	if old, ok := c.versions.Peek(v.rec.ID); ok && v.mark().Before(old.mark()) && old.read.ReadKey().Equal(v.read.ReadKey()) {
 		return old
 	}
@@ -172,12 +171,6 @@ func (c *slotCache) forget(id metastore.SlotID) {
 	c.mu.Lock()
 	c.versions.Remove(id)
 	c.mu.Unlock()
-}
-
-func (c *slotCache) newestSeq() uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.newest
 }
 
 // fresh holds v against the mark: older than it, or another record of the same

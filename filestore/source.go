@@ -7,6 +7,7 @@ import (
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/retry"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -33,7 +34,7 @@ func (s source) Nodes(ctx context.Context, ids [][32]byte) ([][]byte, error) {
 	for i, id := range ids {
 		mids[i] = id
 	}
-	data, err := s.fs.o.Meta.Nodes(ctx, mids)
+	data, err := retry.Value(ctx, func() ([][]byte, error) { return s.fs.o.Meta.Nodes(ctx, mids) })
 	if err != nil {
 		return nil, fmt.Errorf("read nodes: %w", err)
 	}
@@ -60,7 +61,7 @@ func (s blocks) ChunkRange(ctx context.Context, id blockstore.ID, total, off, n 
 			return data, err
 		}
 	}
-	data, err := blockstore.GetRange(ctx, s.fs.o.Blocks, id, off, n)
+	data, err := retry.Value(ctx, func() ([]byte, error) { return blockstore.GetRange(ctx, s.fs.o.Blocks, id, off, n) })
 	if err != nil && !inline && kind.Of(err) == kind.NotExist && total <= maxInline {
 		if data, ierr := s.inline(ctx, id, off, n); ierr == nil {
 			return data, nil

@@ -83,7 +83,7 @@ func (d *draft) send(ctx context.Context, n int64, fill func(plain []byte) error
 		w.flight.Release(all)
 		d.flight.Release(mine)
 	}
-	st := &stored{done: make(chan struct{}), plain: chunkBuffer(n)}
+	st := &stored{done: make(chan struct{}), plain: d.fs.buffers.chunk(n)}
 	if err := fill(st.plain); err != nil {
 		free()
 		return nil, err
@@ -105,14 +105,14 @@ func (d *draft) send(ctx context.Context, n int64, fill func(plain []byte) error
 		plain := st.plain
 		st.plain = nil
 		st.mu.Unlock()
-		freeChunk(plain)
+		d.fs.buffers.freeChunk(plain)
 	}()
 	return st, nil
 }
 
 func (st *stored) store(ctx context.Context, w *writer, l *lease, owner slotID) error {
-	buf := chunkBuffer(filetree.SealedLen(int64(len(st.plain))))
-	defer freeChunk(buf)
+	buf := w.fs.buffers.chunk(filetree.SealedLen(int64(len(st.plain))))
+	defer w.fs.buffers.freeChunk(buf)
 	b, key, err := filetree.SealChunk(buf, st.plain)
 	if err != nil {
 		return err
@@ -146,26 +146,4 @@ func (d *draft) gather(c *cell, plain []byte) error {
 		copy(part, fr.buf)
 	}
 	return nil
-}
-
-// chunkPool keeps the buffers of plain and sealed chunks of the default size.
-var chunkPool = sync.Pool{New: func() any {
-	b := make([]byte, pooledChunk)
-	return &b
-}}
-
-const pooledChunk = filetree.DefaultChunkSize + 8<<10
-
-func chunkBuffer(n int64) []byte {
-	if n > pooledChunk || n < pooledChunk/4 {
-		return make([]byte, n)
-	}
-	return (*chunkPool.Get().(*[]byte))[:n]
-}
-
-func freeChunk(b []byte) {
-	if cap(b) == pooledChunk {
-		b = b[:pooledChunk]
-		chunkPool.Put(&b)
-	}
 }

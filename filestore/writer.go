@@ -12,6 +12,7 @@ import (
 
 	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/retry"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -125,7 +126,8 @@ func (w *writer) put(ctx context.Context, l *lease, owner slotID, b filetree.Blo
 	if err := w.enter(ctx, l, rows); err != nil {
 		return err
 	}
-	if err := w.fs.o.Blocks.Put(ctx, b.ID, b.Data); err != nil {
+	err := retry.Do(ctx, func() error { return w.fs.o.Blocks.Put(ctx, b.ID, b.Data) })
+	if err != nil {
 		return fmt.Errorf("store a block: %w", err)
 	}
 	return nil
@@ -196,15 +198,7 @@ func (w *writer) enterBatch(waiting []*row) {
 				others = append(others, r)
 			}
 		}
-		err := w.fs.o.Meta.Register(ctx, w.fs.o.Gateway, l.id, rows)
-		if err != nil {
-			err = fmt.Errorf("register blocks: %w", err)
-			if errors.Is(err, kind.Conflict) {
-				// Ids are hashes over random keys: only a lease that is not ours
-				// any more explains it.
-				err = fmt.Errorf("%w: %w", kind.Unavailable, err)
-			}
-		}
+		err := w.registerRows(ctx, l, rows)
 		w.mu.Lock()
 		l.registered = true
 		w.mu.Unlock()
@@ -214,4 +208,23 @@ func (w *writer) enterBatch(waiting []*row) {
 		}
 		waiting = others
 	}
+}
+
+// registerRows writes rows, trying again where the outcome is unknown.
+func (w *writer) registerRows(ctx context.Context, l *lease, rows []metastore.BlockRow) error {
+	unknown := false
+	err := retry.Do(ctx, func() error {
+		err := w.fs.o.Meta.Register(ctx, w.fs.o.Gateway, l.id, rows)
+		if unknown && errors.Is(err, kind.Conflict) {
+			// The ids are hashes of blocks under random keys, nobody else has
+			// them: the attempt before has written them.
+			return nil
+		}
+		unknown = unknown || errors.Is(err, kind.Unavailable)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("register blocks: %w", err)
+	}
+	return nil
 }
