@@ -93,7 +93,7 @@ func (c *checker) run(ctx context.Context) error {
 		}
 		id := slotID(slot.ID())
 		c.names[id] = t.Name
-		if err := c.r.from(ctx, visit{slot.Verify(), &slot, site{root: id}}); err != nil {
+		if err := c.r.from(ctx, visit{verify: slot.Verify(), read: &slot, at: site{root: id}}); err != nil {
 			return err
 		}
 	}
@@ -117,7 +117,7 @@ func (c *checker) rest(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := c.r.from(ctx, visit{verify, nil, site{root: root.ID}}); err != nil {
+		if err := c.r.from(ctx, visit{verify: verify, at: site{root: root.ID}}); err != nil {
 			return err
 		}
 	}

@@ -192,7 +192,7 @@ func (c *collection) markRootsIn(ctx context.Context, wanted func(slotID) bool) 
 			}
 			continue
 		}
-		if err := c.reach.from(ctx, visit{verify, nil, site{root: root.ID}}); err != nil {
+		if err := c.reach.from(ctx, visit{verify: verify, at: site{root: root.ID}}); err != nil {
 			return err
 		}
 	}

@@ -55,11 +55,13 @@ type site struct {
 	path string // if the walk can read names
 }
 
-// visit is a slot that is still to be walked.
+// visit is a slot or a frozen directory that is still to be walked. Directories
+// in one another wait in a list, not on the stack, which their depth would exhaust.
 type visit struct {
 	verify caps.SlotVerify
 	read   *caps.SlotRead // set: names can be read
 	at     site
+	frozen *caps.FrozenVerify // set: it is this, and no slot
 }
 
 func newReach(fs *FS, view metastore.View) *reach {
@@ -113,7 +115,13 @@ func (r *reach) from(ctx context.Context, v visit) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("walk: %w", err)
 		}
-		if err := r.slot(ctx, v); err != nil {
+		var err error
+		if v.frozen != nil {
+			err = r.frozen(ctx, v.at, *v.frozen)
+		} else {
+			err = r.slot(ctx, v)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -137,6 +145,9 @@ func (r *reach) slot(ctx context.Context, v visit) error {
 	p, err := dirtree.VerifySlot(id, rec.Bytes)
 	if err != nil {
 		return r.damaged(v.at, "the slot's record is damaged or forged")
+	}
+	if p.Type != v.verify.Type() {
+		return r.damaged(v.at, "a link says that the slot is of another type than it is")
 	}
 	if m, seen := r.fs.water.Mark(id); seen && !r.past && (Mark{Epoch: p.Epoch, Version: p.Version}).Before(m) {
 		return r.damaged(v.at, "the slot's record is older than one seen before")
@@ -189,11 +200,10 @@ func (r *reach) entry(ctx context.Context, at site, e *dirtree.Entry) error {
 	switch e.Kind {
 	case dirtree.Directory, dirtree.MutableFile:
 		read := e.Dir
-		r.todo = append(r.todo, visit{read.Verify(), &read, at})
+		r.todo = append(r.todo, visit{verify: read.Verify(), read: &read, at: at})
 	case dirtree.FrozenDir:
-		if err := r.frozen(ctx, at, e.Frozen.Verify()); err != nil {
-			return err
-		}
+		frozen := e.Frozen.Verify()
+		r.todo = append(r.todo, visit{frozen: &frozen, at: at})
 	default:
 		r.files++
 	}
@@ -220,11 +230,9 @@ func (r *reach) visitor(ctx context.Context, at site, frozen bool) dirtree.Visit
 		Child: func(c dirtree.Child) error {
 			switch c.Kind {
 			case dirtree.Directory, dirtree.MutableFile:
-				r.todo = append(r.todo, visit{c.Slot, nil, site{root: at.root}})
+				r.todo = append(r.todo, visit{verify: c.Slot, at: site{root: at.root}})
 			case dirtree.FrozenDir:
-				if err := r.frozen(ctx, at, c.Frozen); err != nil {
-					return err
-				}
+				r.todo = append(r.todo, visit{frozen: &c.Frozen, at: at})
 			default:
 				r.files++
 			}
@@ -239,12 +247,20 @@ func (r *reach) visitor(ctx context.Context, at site, frozen bool) dirtree.Visit
 	}
 }
 
-// frozen walks a frozen directory once.
+// frozen walks a frozen directory once: it is visited when its root has opened.
 func (r *reach) frozen(ctx context.Context, at site, v caps.FrozenVerify) error {
-	if !r.enter(v.Root, v.Key) {
+	if _, again := r.visited[r.key(v.Root, v.Key)]; again {
 		return nil
 	}
-	return dirtree.WalkFrozen(ctx, v, viewNodes{r.view}, r.visitor(ctx, at, true))
+	vis := r.visitor(ctx, at, true)
+	opened := vis.Node
+	vis.Node = func(id [32]byte, level uint8, size int) error {
+		if id == v.Root {
+			r.enter(v.Root, v.Key)
+		}
+		return opened(id, level, size)
+	}
+	return dirtree.WalkFrozen(ctx, v, viewNodes{r.view}, vis)
 }
 
 // refs walks file trees.
