@@ -25,8 +25,18 @@ func TestJoinGivesThePartsInOrder(t *testing.T) {
 	parts["deep"] = sparse
 	data["deep"] = append(append(make([]byte, 130*small), data["chunk"]...), make([]byte, 69*small)...)
 	tests := [][]string{
-		{}, {"empty"}, {"byte"}, {"tree"}, {"empty", "tree", "empty"}, {"byte", "byte"}, {"chunk", "chunk", "short"},
-		{"tree", "tree"}, {"tree", "byte"}, {"byte", "tree"}, {"short", "deep", "tree"}, {"deep", "byte", "short", "tree", "deep"},
+		{},
+		{"empty"},
+		{"byte"},
+		{"tree"},
+		{"empty", "tree", "empty"},
+		{"byte", "byte"},
+		{"chunk", "chunk", "short"},
+		{"tree", "tree"},
+		{"tree", "byte"},
+		{"byte", "tree"},
+		{"short", "deep", "tree"},
+		{"deep", "byte", "short", "tree", "deep"},
 		slices.Repeat([]string{"byte"}, 129), slices.Repeat([]string{"byte", "tree"}, 70),
 	}
 	for _, names := range tests {

@@ -87,8 +87,13 @@ func TestReadAtGivesEOFAsAReaderAt(t *testing.T) {
 		want  int
 		isEOF bool
 	}{
-		{0, 0, 0, false}, {0, 10, 10, false}, {300*kib - 10, 10, 10, false}, {300*kib - 10, 11, 10, true},
-		{300 * kib, 1, 0, true}, {1 << 60, 1, 0, true}, {small - 1, 2, 2, false},
+		{0, 0, 0, false},
+		{0, 10, 10, false},
+		{300*kib - 10, 10, 10, false},
+		{300*kib - 10, 11, 10, true},
+		{300 * kib, 1, 0, true},
+		{1 << 60, 1, 0, true},
+		{small - 1, 2, 2, false},
 	}
 	for _, tt := range tests {
 		p := make([]byte, tt.n)
@@ -114,10 +119,16 @@ func TestPaddedChunks(t *testing.T) {
 		wantPlain int64 // inside the block
 	}{
 		{filetree.PadNone, 5000, 5000},
-		{filetree.Pad4096, 1, 4096}, {filetree.Pad4096, 4096, 4096}, {filetree.Pad4096, 4097, 8192},
-		{filetree.Pad4096, small - 1, small}, {filetree.Pad4096, small, small},
-		{filetree.PadPowerOfTwo, 1, 1}, {filetree.PadPowerOfTwo, 3, 4}, {filetree.PadPowerOfTwo, 65537, 131072},
-		{filetree.PadPowerOfTwo, 130 * kib, 256 * kib}, {filetree.PadPowerOfTwo, small, small},
+		{filetree.Pad4096, 1, 4096},
+		{filetree.Pad4096, 4096, 4096},
+		{filetree.Pad4096, 4097, 8192},
+		{filetree.Pad4096, small - 1, small},
+		{filetree.Pad4096, small, small},
+		{filetree.PadPowerOfTwo, 1, 1},
+		{filetree.PadPowerOfTwo, 3, 4},
+		{filetree.PadPowerOfTwo, 65537, 131072},
+		{filetree.PadPowerOfTwo, 130 * kib, 256 * kib},
+		{filetree.PadPowerOfTwo, small, small},
 		{filetree.PadPowerOfTwo, 64*kib - 5, 64 * kib},
 	}
 	for _, tt := range tests {
