@@ -109,7 +109,7 @@ func parseFileVerify(text string) (Cap, error) {
 }
 
 func parseFileFields(text string) (FileRead, error) {
-	f := strings.Split(text, ":")
+	f := strings.SplitN(text, ":", 5)
 	if len(f) != 4 {
 		return FileRead{}, errFields
 	}

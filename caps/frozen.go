@@ -83,7 +83,7 @@ func parseFrozenVerify(text string) (Cap, error) {
 }
 
 func parseFrozenFields(text string) (FrozenRead, error) {
-	f := strings.Split(text, ":")
+	f := strings.SplitN(text, ":", 4)
 	if len(f) != 3 {
 		return FrozenRead{}, errFields
 	}

@@ -63,7 +63,7 @@ func slotText(t SlotType, suffix string, k Key, id SlotID) string {
 }
 
 func parseSlotFields(text string) (k Key, id SlotID, err error) {
-	f := strings.Split(text, ":")
+	f := strings.SplitN(text, ":", 3)
 	switch {
 	case len(f) != 2:
 		err = errFields

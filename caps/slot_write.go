@@ -136,7 +136,7 @@ const checkSize = 5
 
 func parseSlotWrite(t SlotType) parser {
 	return func(text string) (Cap, error) {
-		f := strings.Split(text, ":")
+		f := strings.SplitN(text, ":", 3)
 		var seed Key
 		var check [checkSize]byte
 		if len(f) != 2 {
