@@ -47,6 +47,8 @@ func SealChunk(dst, plain []byte) (Block, caps.Key, error) { return Sealer{}.Sea
 
 // SealChunkConvergent is SealChunk with the key HMAC-SHA256(secret,
 // "truckee/1/conv" + 0x00 + header + plaintext) (formats.md 2).
+// Nobody may change plain during the call: what is encrypted would not be what
+// the key was derived from, so that the key would encrypt two messages.
 func SealChunkConvergent(secret caps.Key, dst, plain []byte) (Block, caps.Key, error) {
 	return Sealer{Secret: secret}.Seal(dst, plain)
 }
