@@ -73,11 +73,11 @@ func (d *leafDecoder) item() *item {
 	name := d.nextName(l.kind.IsDir())
 	r := d.r.b
 	d.meta(e)
-	d.keys(it, &l)
+	d.keys(e, &l)
 	it.r = r[:len(r)-len(d.r.b)]
 	if d.withW {
 		w := d.w.b
-		d.writes(it)
+		d.writes(e)
 		it.w = w[:len(w)-len(d.w.b)]
 	}
 	if d.v.bad || d.r.bad || d.w.bad || !d.form.admits(e.Kind) || !e.sizeValid() ||
@@ -133,8 +133,8 @@ func (d *leafDecoder) meta(e *Entry) {
 
 // keys reads what the kind has in R, and joins it with l to the entry's
 // references.
-func (d *leafDecoder) keys(it *item, l *link) {
-	r, e := &d.r, &it.e
+func (d *leafDecoder) keys(e *Entry, l *link) {
+	r := &d.r
 	switch e.Kind {
 	case OneChunk, TreeFile:
 		e.File = filetree.Ref{ID: l.id, Key: r.key(), Level: l.level, Size: e.Size}
@@ -145,7 +145,7 @@ func (d *leafDecoder) keys(it *item, l *link) {
 	case Symlink, Inline:
 		e.Data = r.bytes16()
 	case Foreign:
-		it.foreign(l.text, r.bytes16())
+		e.Foreign.parse(l.text, r.bytes16())
 	case FrozenDir:
 		e.Frozen = caps.FrozenRead{Key: r.key(), Root: l.id, Level: l.level}
 	}
@@ -158,21 +158,19 @@ func (d *leafDecoder) keys(it *item, l *link) {
 	}
 }
 
-// foreign parses the capabilities of a foreign entry. One that doesn't parse is
-// no damage to the leaf: the entry can be listed and removed, not used.
-func (it *item) foreign(verify, read []byte) {
-	var errV, errR error
-	f := &it.e.Foreign
+// parse reads the capabilities of a foreign entry. One that doesn't parse is
+// no damage to the leaf: it becomes a caps.Unknown that Check refuses, so the
+// entry can be listed and removed, not used.
+func (f *ForeignCaps) parse(verify, read []byte) {
 	if len(verify) > 0 {
-		f.Verify, errV = caps.ParseChild(string(verify), false)
+		f.Verify, _ = caps.ParseChild(string(verify), false)
 	}
-	f.Read, errR = caps.ParseChild(string(read), false)
-	it.broken = errV != nil || errR != nil
+	f.Read, _ = caps.ParseChild(string(read), false)
 }
 
 // writes reads what the kind has in W.
-func (d *leafDecoder) writes(it *item) {
-	w, e := &d.w, &it.e
+func (d *leafDecoder) writes(e *Entry) {
+	w := &d.w
 	if !e.Kind.hasSlot() && e.Kind != Foreign {
 		return
 	}
@@ -184,8 +182,7 @@ func (d *leafDecoder) writes(it *item) {
 		return
 	}
 	if e.Kind == Foreign {
-		c, err := caps.ParseChild(string(w.bytes16()), false)
-		e.Foreign.Write, it.broken = c, it.broken || err != nil
+		e.Foreign.Write, _ = caps.ParseChild(string(w.bytes16()), false)
 		return
 	}
 	write := caps.NewSlotWrite(e.Dir.Type(), w.key())

@@ -93,6 +93,12 @@ func sameCap(a, b caps.Cap) bool {
 
 // An entry whose capability no longer parses: it can be listed and removed.
 func TestForeignCapThatDoesNotParse(t *testing.T) {
+	for _, text := range []string{"URI:CHK:!", "ro.URI:CHK:!"} {
+		testMalformedForeign(t, text)
+	}
+}
+
+func testMalformedForeign(t *testing.T, text string) {
 	m, w := newMemory(), testSlot(1)
 	k := Open(writeKeys(w), Root{}, nil, nil).keys
 	it, err := formDirectory.admit(sampleEntries(t)[6])
@@ -100,7 +106,7 @@ func TestForeignCapThatDoesNotParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := len(it.e.Foreign.Read.Reveal())
-	it.r = append(it.r[:len(it.r)-old-2], "\x00\x09URI:CHK:!"...)
+	it.r = append(append(it.r[:len(it.r)-old-2], 0, byte(len(text))), text...)
 	sealed := k.seal(&node{entries: []*item{it}})
 	m.nodes[sealed.ID] = sealed.Data
 	d := Open(writeKeys(w), Root{ID: sealed.ID}, m, nil)
@@ -116,6 +122,45 @@ func TestForeignCapThatDoesNotParse(t *testing.T) {
 	}
 	if err := e.Delete(t.Context(), "foreign"); err != nil {
 		t.Errorf("delete: %v", err)
+	}
+}
+
+// A write capability that doesn't parse is the writers' trouble only.
+func TestForeignWriteCapThatDoesNotParse(t *testing.T) {
+	m, w := newMemory(), testSlot(1)
+	k := Open(writeKeys(w), Root{}, nil, nil).keys
+	it, err := formDirectory.admit(sampleEntries(t)[7])
+	if err != nil {
+		t.Fatal(err)
+	}
+	it.w = []byte("\x01\x00\x0aURI:DIR2:!")
+	sealed := k.seal(&node{entries: []*item{it}})
+	m.nodes[sealed.ID] = sealed.Data
+	root := Root{ID: sealed.ID}
+	cache := NewNodeCache(1 << 20)
+	if _, err := Open(writeKeys(w), root, m, cache).Get(t.Context(), "foreign2"); kind.Of(err) != kind.Corrupt {
+		t.Errorf("get by a writer: %v, want Corrupt", err)
+	}
+	for _, c := range []*NodeCache{nil, cache} {
+		if _, err := Open(Keys{Read: w.Read()}, root, m, c).Get(t.Context(), "foreign2"); err != nil {
+			t.Errorf("get by a reader: %v", err)
+		}
+	}
+}
+
+// An entry over the limit is refused by readers too.
+func TestEntryLimitWhenReading(t *testing.T) {
+	for size, want := range map[int]bool{MaxEntry: true, MaxEntry + 1: false} {
+		it, err := formDirectory.admit(&Entry{Name: "n", Attrs: []Attr{{Type: 1}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := size - it.size()
+		it.r = append(it.r[:len(it.r)-2], byte(n>>8), byte(n))
+		it.r = append(it.r, make([]byte, n)...)
+		if _, ok := decodeLeaf(formDirectory, (&node{entries: []*item{it}}).encode(nil, nil, nil), true); ok != want {
+			t.Errorf("entry of %d bytes accepted: %v", size, ok)
+		}
 	}
 }
 

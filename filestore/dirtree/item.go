@@ -16,7 +16,6 @@ type item struct {
 	e       Entry
 	key     string // sort key
 	v, r, w []byte // the entry's bytes in each section; r without the name
-	broken  bool   // a capability in it can't be used
 	checked atomic.Bool
 }
 
@@ -38,7 +37,7 @@ func (it *item) check() error {
 	if it.checked.Load() {
 		return nil
 	}
-	if it.broken || it.e.consistent() != nil || subtle.ConstantTimeCompare(appendV(nil, &it.e), it.v) != 1 {
+	if it.e.consistent() != nil || subtle.ConstantTimeCompare(appendV(nil, &it.e), it.v) != 1 {
 		return fmt.Errorf("dirtree: entry of kind %v contradicts itself: %w", it.e.Kind, kind.Corrupt)
 	}
 	it.checked.Store(true)
@@ -51,7 +50,7 @@ func (it *item) withoutWrite() *item {
 	if len(it.w) == 0 {
 		return it
 	}
-	c := &item{e: it.e, key: it.key, v: it.v, r: it.r, broken: it.broken}
+	c := &item{e: it.e, key: it.key, v: it.v, r: it.r}
 	c.e.DirWrite, c.e.Foreign.Write, c.e.check = nil, nil, c.check
 	return c
 }

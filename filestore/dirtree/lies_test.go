@@ -152,6 +152,7 @@ func TestNodesInTheWrongPlace(t *testing.T) {
 		{"a separator too low", with(func(n *node) { n.kids[1].sep = "a" }), "0", Malformed},
 		{"separators out of order", with(func(n *node) { n.kids[1].sep = "z" }), "f000", Malformed},
 		{"a subtree twice", store(&node{level: 2, kids: []kid{{id: d.root.ID}, {sep: "a", id: d.root.ID}}}), "0", Malformed},
+		{"separators below the node's own", store(&node{level: 2, kids: []kid{{id: d.root.ID}, {sep: "f100", id: d.root.ID}}}), "f150", Malformed},
 		{"a leaf at level 2", store(&node{level: 2, kids: []kid{{id: root.kids[0].id}}}), "f000", Malformed},
 		{"a level too high", Root{ID: d.root.ID, Level: 2}, "f000", Malformed},
 		{"a level too low", Root{ID: d.root.ID, Level: 0}, "f000", Malformed},
@@ -172,6 +173,27 @@ func TestNodesInTheWrongPlace(t *testing.T) {
 			}
 			wantFault(t, tt.name, readAll(t, got, tt.key), tt.want)
 		}
+	}
+}
+
+// The header's own level counts, and W of an inner node is empty, which an
+// opener without its key sees too.
+func TestHeaderAndSectionLengthsAreChecked(t *testing.T) {
+	w := testSlot(1)
+	k := Open(writeKeys(w), Root{}, nil, nil).keys
+	inner := &node{level: 1, kids: []kid{{id: testID(1)}}}
+	sealed := k.seal(inner)
+	if _, err := k.open(sealed.ID, 2, sealed.Data); kind.Of(err) != kind.Corrupt {
+		t.Errorf("level 1 opened as level 2: %v", err)
+	}
+	noisy := append(slices.Clone(sealed.Data), "a byte more of W"...)
+	ro := Open(Keys{Read: w.Read()}, Root{}, nil, nil).keys
+	if _, err := ro.open(sha256.Sum256(noisy), 1, noisy); kind.Of(err) != kind.Corrupt {
+		t.Errorf("an inner node with a W: %v", err)
+	}
+	frozen := append(slices.Clone(sealed.Data[:len(sealed.Data)-tagSize]), "short"...)
+	if _, err := ro.open(sha256.Sum256(frozen), 1, frozen); kind.Of(err) != kind.Corrupt {
+		t.Errorf("a W shorter than its tag: %v", err)
 	}
 }
 
