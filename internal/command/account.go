@@ -47,7 +47,7 @@ func (o *AccountAdd) run(ctx context.Context, n *node.Node, s control.Streams) e
 			return err
 		}
 	}
-	root, fresh, err := o.root(ctx, n)
+	root, fresh, err := o.root(ctx, n, s)
 	if err != nil {
 		return err
 	}
@@ -100,17 +100,10 @@ func (o *AccountAdd) parseKeys() ([]accounts.Key, error) {
 }
 
 // root finds the account's root; fresh says that it was made now.
-func (o *AccountAdd) root(ctx context.Context, n *node.Node) (root caps.Cap, fresh bool, err error) {
+func (o *AccountAdd) root(ctx context.Context, n *node.Node, s control.Streams) (root caps.Cap, fresh bool, err error) {
 	switch {
 	case o.RootCap != "":
-		c, err := parseCap(o.RootCap)
-		if err == nil {
-			err = accounts.CheckRoot(c)
-		}
-		if err == nil {
-			// Opens it, so that a mistake shows now and not at the first login.
-			_, err = n.Mount(ctx, accounts.Account{Name: o.Name, Root: c})
-		}
+		c, err := o.givenRoot(ctx, n, s)
 		return c, false, err
 	case o.ReadOnlyOf != "":
 		a, err := n.Accounts.Lookup(o.ReadOnlyOf)
@@ -128,6 +121,24 @@ func (o *AccountAdd) root(ctx context.Context, n *node.Node) (root caps.Cap, fre
 	}
 	c, err := n.FS.CreateRoot(ctx, "account")
 	return c, true, err
+}
+
+// givenRoot is the root of which the capability is given. It is opened, so that
+// a mistake shows now and not at the first login.
+func (o *AccountAdd) givenRoot(ctx context.Context, n *node.Node, s control.Streams) (caps.Cap, error) {
+	c, err := parseCap(o.RootCap)
+	if err != nil {
+		return nil, err
+	}
+	if err := accounts.CheckRoot(c); err != nil {
+		return nil, kind.Errorf(kind.Invalid, "%w", err)
+	}
+	if !n.CanOpen(c) {
+		_, err := fmt.Fprintln(s.Err, "this version can't open a root of this form yet: logins will be refused")
+		return c, err
+	}
+	_, err = n.Mount(ctx, accounts.Account{Name: o.Name, Root: c})
+	return c, err
 }
 
 // AccountList prints the accounts, without secrets.

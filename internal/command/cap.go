@@ -94,7 +94,7 @@ func (o *CapOf) run(ctx context.Context, n *node.Node, s control.Streams) error 
 	if err != nil {
 		return err
 	}
-	c, err := tree.CapOf(ctx, o.Path, o.Authority)
+	c, err := tree.CapOf(ctx, o.path(), o.Authority)
 	if err != nil {
 		return o.fault(err)
 	}

@@ -17,7 +17,7 @@ import (
 // of it is durable, or not at all.
 type Put struct {
 	Target
-	Into  string    // if the target is a directory: the name below it
+	Into  Bytes     // if the target is a directory: the name below it
 	Mode  uint32    // of a new file
 	Mtime time.Time // zero: now
 }
@@ -29,11 +29,11 @@ func (o *Put) run(ctx context.Context, n *node.Node, s control.Streams) error {
 	if err != nil {
 		return err
 	}
-	if info, err := tree.Stat(ctx, o.Path); err == nil && info.Kind == filestore.KindDir && o.Into != "" {
-		o.Target = o.Join(o.Into)
+	if info, err := tree.Stat(ctx, o.path()); err == nil && info.Kind == filestore.KindDir && o.Into != "" {
+		o.Target = o.Join(string(o.Into))
 	}
 	attr := filestore.Attr{Set: filestore.AttrMode, Mode: o.Mode}
-	f, err := tree.Open(ctx, o.Path, filestore.OpenOptions{Write: true, Create: true, Truncate: true, Attr: attr})
+	f, err := tree.Open(ctx, o.path(), filestore.OpenOptions{Write: true, Create: true, Truncate: true, Attr: attr})
 	if err != nil {
 		return o.fault(err)
 	}
@@ -91,14 +91,14 @@ func (o *Remove) run(ctx context.Context, n *node.Node, _ control.Streams) error
 	if len(o.Path) == 0 {
 		return o.fault(kind.Errorf(kind.Invalid, "the root can't be removed"))
 	}
-	info, err := tree.Lstat(ctx, o.Path)
+	info, err := tree.Lstat(ctx, o.path())
 	if err != nil {
 		return o.fault(err)
 	}
 	if info.Kind != filestore.KindDir {
-		err = tree.Remove(ctx, o.Path)
+		err = tree.Remove(ctx, o.path())
 	} else if o.Recursive {
-		err = removeAll(ctx, tree, o.Path)
+		err = removeAll(ctx, tree, o.path())
 	} else {
 		err = fmt.Errorf("%w; -r removes it and what is in it", kind.IsDir)
 	}
@@ -146,13 +146,13 @@ func (o *Mkdir) run(ctx context.Context, n *node.Node, _ control.Streams) error 
 	}
 	attr := filestore.Attr{Set: filestore.AttrMode, Mode: 0o755}
 	if !o.Parents {
-		if err := tree.Mkdir(ctx, o.Path, attr); err != nil {
+		if err := tree.Mkdir(ctx, o.path(), attr); err != nil {
 			return o.fault(err)
 		}
 		return nil
 	}
 	for i := range o.Path {
-		at := filestore.Path(o.Path[:i+1])
+		at := o.path()[:i+1]
 		err := tree.Mkdir(ctx, at, attr)
 		if err == nil {
 			continue
@@ -168,7 +168,7 @@ func (o *Mkdir) run(ctx context.Context, n *node.Node, _ control.Streams) error 
 // Link makes a symbolic link, replacing one that is there.
 type Link struct {
 	Target
-	To string
+	To Bytes
 }
 
 func (*Link) name() string { return "fs.ln" }
@@ -178,12 +178,12 @@ func (o *Link) run(ctx context.Context, n *node.Node, _ control.Streams) error {
 	if err != nil {
 		return err
 	}
-	if info, err := tree.Lstat(ctx, o.Path); err == nil && info.Kind == filestore.KindSymlink {
-		if err := tree.Remove(ctx, o.Path); err != nil {
+	if info, err := tree.Lstat(ctx, o.path()); err == nil && info.Kind == filestore.KindSymlink {
+		if err := tree.Remove(ctx, o.path()); err != nil {
 			return o.fault(err)
 		}
 	}
-	if err := tree.Symlink(ctx, o.Path, o.To, filestore.Attr{}); err != nil {
+	if err := tree.Symlink(ctx, o.path(), string(o.To), filestore.Attr{}); err != nil {
 		return o.fault(err)
 	}
 	return nil

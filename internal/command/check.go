@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/control"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -57,6 +58,20 @@ func printDamage(out io.Writer, damage []filestore.Damage, more int) {
 	fmt.Fprintf(out, "%d damaged or missing\n", len(damage)+more)
 }
 
+// enterRoots sees that the root of every account is in the root table, from which
+// collection marks: an account that was added by hand may never have logged in.
+func enterRoots(ctx context.Context, n *node.Node) error {
+	for _, a := range n.Accounts.Accounts() {
+		if !n.CanOpen(a.Root) {
+			continue
+		}
+		if _, err := n.Mount(ctx, accounts.Account{Name: a.Name, Root: a.Root}); err != nil {
+			return fmt.Errorf("nothing was collected, because a root can't be opened: %w", err)
+		}
+	}
+	return nil
+}
+
 // Collect gives back the space of what nothing leads to any more.
 type Collect struct {
 	DryRun bool
@@ -70,6 +85,9 @@ func (o *Collect) run(ctx context.Context, n *node.Node, s control.Streams) erro
 	grace := o.Grace
 	if grace == 0 {
 		grace = filestore.DefaultGrace
+	}
+	if err := enterRoots(ctx, n); err != nil {
+		return err
 	}
 	r, err := n.FS.Collect(ctx, filestore.CollectOptions{DryRun: o.DryRun, Yes: o.Yes, Grace: grace})
 	if err != nil {

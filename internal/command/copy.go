@@ -72,7 +72,7 @@ func (c copier) putFile(local string, st fs.FileInfo, to Target, into string) er
 		return err
 	}
 	defer f.Close()
-	return c.do(&Put{Target: to, Into: into, Mode: uint32(st.Mode().Perm()), Mtime: st.ModTime()}, f, io.Discard)
+	return c.do(&Put{Target: to, Into: Bytes(into), Mode: uint32(st.Mode().Perm()), Mtime: st.ModTime()}, f, io.Discard)
 }
 
 // putTree copies what is below local to below to, which is made if it is missing.
@@ -110,7 +110,7 @@ func (c copier) putTree(local string, to Target) error {
 			if err != nil {
 				return err
 			}
-			return c.do(&Link{Target: at, To: target}, nil, io.Discard)
+			return c.do(&Link{Target: at, To: Bytes(target)}, nil, io.Discard)
 		}
 		fmt.Fprintf(c.stderr, "%s: neither file, directory nor symbolic link; left out\n", p)
 		return nil
@@ -173,7 +173,7 @@ func (c copier) getTree(from Target, root *os.Root, at string) error {
 		if err := d.Decode(&info); err != nil {
 			return from.fault(err)
 		}
-		if err := c.getEntry(from.Join(info.Name), info, root, path.Join(at, info.Name)); err != nil {
+		if err := c.getEntry(from.Join(string(info.Name)), info, root, path.Join(at, string(info.Name))); err != nil {
 			return err
 		}
 	}
@@ -181,7 +181,7 @@ func (c copier) getTree(from Target, root *os.Root, at string) error {
 }
 
 func (c copier) getEntry(from Target, info ListEntry, root *os.Root, at string) error {
-	if !localName(info.Name) {
+	if !localName(string(info.Name)) {
 		fmt.Fprintf(c.stderr, "%s: no local file can have this name; left out\n", Printable(from.String()))
 		return nil
 	}
@@ -197,7 +197,7 @@ func (c copier) getEntry(from Target, info ListEntry, root *os.Root, at string) 
 		if err := root.Remove(at); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return root.Symlink(info.Target, at)
+		return root.Symlink(string(info.Target), at)
 	}
 	fmt.Fprintf(c.stderr, "%s: of a kind that this version can't open; left out\n", Printable(from.String()))
 	return nil

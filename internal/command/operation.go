@@ -44,7 +44,7 @@ const (
 var ErrDamage = fmt.Errorf("damage was found: %w", kind.Corrupt)
 
 // Secret is an argument that must not be shown: a password or capability. It
-// prints as "secret(…)"; JSON has its text, since it travels to the node.
+// prints as "secret(…)"; JSON has it, since it travels to the node.
 type Secret string
 
 // Format prints every verb without the text.

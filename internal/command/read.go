@@ -29,12 +29,12 @@ type List struct {
 
 // ListEntry is what List prints as JSON.
 type ListEntry struct {
-	Name   string
+	Name   Bytes
 	Kind   filestore.Kind
 	Size   int64
 	Mode   uint32
 	Mtime  time.Time
-	Target string // of a symbolic link
+	Target Bytes // of a symbolic link
 }
 
 func (*List) name() string { return "fs.ls" }
@@ -48,7 +48,7 @@ func (o *List) run(ctx context.Context, n *node.Node, s control.Streams) error {
 	if o.Self {
 		stat = tree.Lstat
 	}
-	info, err := stat(ctx, o.Path)
+	info, err := stat(ctx, o.path())
 	if err != nil {
 		return o.fault(err)
 	}
@@ -59,7 +59,7 @@ func (o *List) run(ctx context.Context, n *node.Node, s control.Streams) error {
 		}
 		return p.flush()
 	}
-	for info, err := range tree.List(ctx, o.Path) {
+	for info, err := range tree.List(ctx, o.path()) {
 		if err != nil {
 			return o.fault(err)
 		}
@@ -90,7 +90,7 @@ func newPrinter(out io.Writer, long, asJSON bool) *printer {
 
 func (p *printer) print(i filestore.Info) error {
 	if p.json != nil {
-		return p.json.Encode(ListEntry{i.Name, i.Kind, i.Size, i.Mode, i.Mtime, i.Target})
+		return p.json.Encode(ListEntry{Bytes(i.Name), i.Kind, i.Size, i.Mode, i.Mtime, Bytes(i.Target)})
 	}
 	name := Printable(i.Name)
 	if i.Kind == filestore.KindDir {
@@ -147,7 +147,7 @@ func (o *Cat) run(ctx context.Context, n *node.Node, s control.Streams) (err err
 	if err != nil {
 		return err
 	}
-	f, err := tree.Open(ctx, o.Path, filestore.OpenOptions{Read: true})
+	f, err := tree.Open(ctx, o.path(), filestore.OpenOptions{Read: true})
 	if err != nil {
 		return o.fault(err)
 	}
@@ -187,7 +187,7 @@ func (o *Usage) run(ctx context.Context, n *node.Node, s control.Streams) error 
 		return err
 	}
 	var files, dirs, bytes int64
-	err = walk(ctx, tree, o.Path, func(_ filestore.Path, i filestore.Info) error {
+	err = walk(ctx, tree, o.path(), func(_ filestore.Path, i filestore.Info) error {
 		if i.Kind == filestore.KindDir {
 			dirs++
 		} else {

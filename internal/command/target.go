@@ -16,7 +16,7 @@ import (
 type Target struct {
 	Account string
 	Cap     Secret // if Account is empty
-	Path    []string
+	Path    Names
 }
 
 // ParseTarget reads NAME:/PATH, or with a capability given just /PATH.
@@ -45,14 +45,16 @@ func SplitPath(text string) []string {
 
 // Join is the target of a name below t.
 func (t Target) Join(names ...string) Target {
-	t.Path = append(append([]string(nil), t.Path...), names...)
+	t.Path = append(append(Names(nil), t.Path...), names...)
 	return t
 }
 
 // String gives NAME:/PATH, without the capability.
 func (t Target) String() string {
-	return t.Account + ":" + filestore.Path(t.Path).String()
+	return t.Account + ":" + t.path().String()
 }
+
+func (t Target) path() filestore.Path { return filestore.Path(t.Path) }
 
 func (t Target) mount(ctx context.Context, n *node.Node) (*filestore.Tree, error) {
 	if t.Account != "" {

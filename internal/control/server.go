@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -38,8 +39,14 @@ func Serve(ctx context.Context, l net.Listener, h Handler, log *slog.Logger) err
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("control: accept: %w", err)
+		}
+		if err != nil {
+			// Most likely no descriptor is free. Commands wait; the node goes on.
+			log.Warn("control accept", "error", err)
+			pause(ctx)
+			continue
 		}
 		u, ok := conn.(*net.UnixConn)
 		select {
@@ -59,6 +66,14 @@ func Serve(ctx context.Context, l net.Listener, h Handler, log *slog.Logger) err
 				log.Warn("control connection ended", "error", err)
 			}
 		})
+	}
+}
+
+// pause rests after an accept that failed.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(100 * time.Millisecond):
 	}
 }
 
@@ -92,11 +107,22 @@ func serveConn(ctx context.Context, conn *net.UnixConn, h Handler, log *slog.Log
 	reading := make(chan struct{})
 	go func() { defer close(reading); defer cancel(); s.readInput(ctx) }()
 	log.Debug("control request", "op", r.Op)
-	outcome := h(ctx, r, Streams{In: s, Out: stream{s, frameOut}, Err: stream{s, frameErr}})
+	outcome := carryOut(ctx, h, r, Streams{In: s, Out: stream{s, frameOut}, Err: stream{s, frameErr}}, log)
 	err = s.exit(outcome)
 	cancel()
 	<-reading
 	return err
+}
+
+// carryOut calls h. A bug in it must not end the node's other work.
+func carryOut(ctx context.Context, h Handler, r Request, s Streams, log *slog.Logger) (out Outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			log.Error("control request panicked", "op", r.Op, "panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			out = Outcome{Status: 1, Message: "internal error; the node's log has the details"}
+		}
+	}()
+	return h(ctx, r, s)
 }
 
 // readHello reads the request, or gives the outcome that refuses it.
