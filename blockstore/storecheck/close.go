@@ -17,6 +17,7 @@ func calls(ctx context.Context, s blockstore.Store) map[string]error {
 	_, errs["range"] = blockstore.GetRange(ctx, s, id, 0, 1)
 	_, errs["stat"] = s.Stat(ctx, id)
 	errs["delete"] = s.Delete(ctx, id)
+	errs["list"] = nil
 	for _, err := range s.List(ctx, blockstore.ID{}) {
 		if errs["list"] = err; err != nil {
 			break
@@ -92,12 +93,17 @@ func useAfterClose(ctx context.Context, s blockstore.Store) error {
 
 // closeWaits: a call beside Close succeeds as if before it, or is Closed.
 func closeWaits(ctx context.Context, s blockstore.Store) error {
-	started := make(chan struct{}, workers)
+	started, closed := make(chan struct{}, workers), make(chan struct{})
 	done := make(chan error, 1)
 	go func() {
 		done <- each(func(int) error {
 			started <- struct{}{}
 			for {
+				select {
+				case <-closed:
+					return nil
+				default:
+				}
 				id, block := Chunk(50_000)
 				if err := s.Put(ctx, id, block); err != nil {
 					return expectKind("put beside close", err, kind.Closed)
@@ -114,5 +120,6 @@ func closeWaits(ctx context.Context, s blockstore.Store) error {
 		<-started
 	}
 	err := s.Close()
+	close(closed)
 	return errors.Join(err, <-done)
 }

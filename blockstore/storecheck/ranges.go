@@ -50,17 +50,26 @@ func rangesOf(ctx context.Context, s blockstore.Store, id blockstore.ID, block [
 	return nil
 }
 
-// forwardsOptional: what the wrapped store can do, its wrapper can do.
-func forwardsOptional(ctx context.Context, s blockstore.Store) error {
+// forwardsOptional: who finds an optional interface behind a wrapper must find
+// there what was put through the wrapper, as it was put.
+func forwardsOptional(ctx context.Context, s blockstore.Store) (err error) {
 	w, ok := s.(blockstore.Wrapper)
 	if !ok {
 		return nil
 	}
-	if _, inner := blockstore.As[blockstore.RangeGetter](w.Unwrap()); !inner {
-		return nil
+	blocks, clean := put(ctx, s, &err, 5000)
+	defer clean()
+	if err != nil {
+		return err
 	}
-	if _, outer := blockstore.As[blockstore.RangeGetter](s); !outer {
-		return fmt.Errorf("%T hides the ranged reads of the store that it wraps", s)
+	for id, block := range blocks {
+		part, err := blockstore.GetRange(ctx, w.Unwrap(), id, 100, 200)
+		if err != nil {
+			return fmt.Errorf("range from the store that %T wraps: %w", s, err)
+		}
+		if !bytes.Equal(part, block[100:300]) {
+			return fmt.Errorf("%T changes blocks, and yet has the ranges of the store that it wraps", s)
+		}
 	}
 	return nil
 }
