@@ -179,6 +179,7 @@ func (t *Tree) rmdir(ctx context.Context, p Path) error {
 	if err := pl.dir.mayChange(); err != nil {
 		return err
 	}
+	t.renewChild(ctx, pl.entry)
 	o := &op{}
 	o.apply = func(ctx context.Context, b *batch) error {
 		w, err := b.dir(ctx, *pl.dir.write)
@@ -203,6 +204,15 @@ func (t *Tree) rmdir(ctx context.Context, p Path) error {
 		return w.delete(ctx, e)
 	}
 	return t.fs.commit.do(ctx, o)
+}
+
+// renewChild brings the cache up to date about a directory that is to be
+// removed or replaced: the path's own revalidation doesn't reach it, and one
+// that another gateway has emptied must not be refused. Errors surface later.
+func (t *Tree) renewChild(ctx context.Context, e *dirtree.Entry) {
+	if e != nil && e.Kind == dirtree.Directory && !t.fs.slots.authoritative {
+		_, _ = t.fs.slots.load(ctx, e.Dir)
+	}
 }
 
 // bury demands that the directory that e, an entry of parent, links is empty,

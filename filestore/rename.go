@@ -57,6 +57,7 @@ func (t *Tree) rename(ctx context.Context, from, to Path, m RenameMode) error {
 			return err
 		}
 	}
+	t.renewChild(ctx, dst.entry)
 	r := &renaming{t: t, src: src, dst: dst, mode: m}
 	return t.fs.commit.do(ctx, &op{apply: r.apply, won: r.won})
 }
