@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -74,7 +75,7 @@ func ours(tb testing.TB, t tree) peer {
 	}
 	_, hk, _ := ed25519.GenerateKey(rand.Reader)
 	signer, _ := ssh.NewSignerFromSigner(hk)
-	s := &Server{Accounts: anyKey{pub}, HostKeys: []ssh.Signer{signer}}
+	s := &Server{Accounts: anyKey{pub}, HostKeys: []ssh.Signer{signer}, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))}
 	s.mount = func(context.Context, accounts.Account) (tree, error) { return t, nil }
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(context.Background(), l) }()
@@ -144,18 +145,18 @@ func BenchmarkClient(b *testing.B) {
 	if err := writeRandom(src, mib); err != nil {
 		b.Fatal(err)
 	}
-	only := os.Getenv("PEER")
-	for _, kind := range []string{"ours", "openssh"} {
-		if only != "" && only != kind {
-			continue
-		}
-		b.Run(kind, func(b *testing.B) {
-			p := peer{}
-			if kind == "ours" {
-				p = ours(b, newFakeTree())
-			} else {
-				p = openssh(b)
-			}
+	peers := []struct {
+		name string
+		peer func(*testing.B) peer
+	}{
+		{"plain", func(b *testing.B) peer { return ours(b, newFakeTree()) }},
+		{"memory", func(b *testing.B) peer { return ours(b, newTree(b, newStore(b))) }},
+		{"local", func(b *testing.B) peer { return ours(b, newTree(b, newLocalStore(b))) }},
+		{"openssh", func(b *testing.B) peer { return openssh(b) }},
+	}
+	for _, peer := range peers {
+		b.Run(peer.name, func(b *testing.B) {
+			p := peer.peer(b)
 			if os.Getenv("ONLYGET") != "" {
 				p.sftp(b, "put "+src+" "+p.dir+"/f\n")
 			}

@@ -63,9 +63,15 @@ func (s *session) open(ctx context.Context, id uint32, d *wire.Decoder) ([]byte,
 		Attr:      s.createAttr(&attrs, defaultFileMode),
 	}
 	o.Read = flags&wire.FlagRead != 0 || !o.Write
+	o.Append = o.Append && o.Write
 	f, err := s.openFile(ctx, p, o)
 	if err != nil {
 		return raw, err
+	}
+	if o.Append {
+		f = newAppending(f, func(ctx context.Context) (file, error) {
+			return s.tree.Open(ctx, p, filestore.OpenOptions{Write: true})
+		})
 	}
 	h := &handle{path: slices.Clone(raw), file: f}
 	if err := s.handles.add(h); err != nil {

@@ -286,16 +286,17 @@ func (l *listing) entry() (filestore.Info, error) {
 	if !more {
 		l.done, err = true, io.EOF
 	}
+	info.Name = alias(info.Name)
 	return info, err
 }
 
 // appendEntry appends one entry of a NAME reply.
 func (s *session) appendEntry(i *filestore.Info, now time.Time) {
-	a := wireAttrs(i)
-	s.out = wire.AppendString(s.out, i.Name)
+	a, name := wireAttrs(i), i.Name
+	s.out = wire.AppendString(s.out, name)
 	at := len(s.out)
 	s.out = append(s.out, 0, 0, 0, 0)
-	s.out = appendLongname(s.out, &a, i.Name, now)
+	s.out = appendLongname(s.out, &a, name, now)
 	binary.BigEndian.PutUint32(s.out[at:], uint32(len(s.out)-at-4))
 	s.out = wire.AppendAttrs(s.out, &a)
 }

@@ -1,6 +1,7 @@
 package sftpd
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -47,16 +48,21 @@ func parsePath(raw []byte) (filestore.Path, error) {
 	return p, nil
 }
 
-// path reads a path of a request. Names are kept as given; a component that
-// does not exist as given and is not in NFC is looked up in NFC too, because
-// clients on macOS decompose what others composed. Paths in NFC, nearly all,
-// cost no look-up here.
+// path reads a path of a request. Names are kept as given, with two
+// exceptions: the alias of an entry that exists means that entry, and a
+// component that does not exist as given and is not in NFC is looked up in NFC
+// too, because clients on macOS decompose what others composed. Other paths,
+// nearly all, cost no look-up here.
 func (s *session) path(ctx context.Context, raw []byte) (filestore.Path, error) {
 	p, err := parsePath(raw)
-	if err != nil || norm.NFC.IsNormal(raw) {
+	if err != nil || norm.NFC.IsNormal(raw) && bytes.IndexByte(raw, '%') < 0 {
 		return p, err
 	}
 	for i, c := range p {
+		if name, ok := s.aliased(ctx, p[:i+1]); ok {
+			p[i] = name
+			continue
+		}
 		composed := norm.NFC.String(c)
 		if composed == c {
 			continue

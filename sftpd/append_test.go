@@ -1,0 +1,86 @@
+package sftpd
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/truckee-fs/truckee/sftpd/wire"
+)
+
+const appendFlags = wire.FlagWrite | wire.FlagRead | wire.FlagAppend | wire.FlagCreate
+
+// Appending handles, whatever a client takes offsets to mean.
+func TestAppend(t *testing.T) {
+	t.Parallel()
+	type w struct {
+		off  int
+		data string
+	}
+	for name, tt := range map[string]struct {
+		before string
+		writes []w
+		want   string
+	}{
+		"absolute offsets":       {"0123", []w{{4, "45"}, {6, "67"}}, "01234567"},
+		"offsets from zero":      {"0123", []w{{0, "45"}, {2, "67"}, {4, "8"}}, "012345678"},
+		"always zero":            {"0123", []w{{0, "45"}, {0, "67"}}, "01234567"},
+		"new file":               {"", []w{{0, "01"}, {2, "23"}}, "0123"},
+		"out of order":           {"0123", []w{{6, "67"}, {4, "45"}, {8, "8"}}, "012345678"},
+		"gaps filled in pieces":  {"", []w{{8, "8"}, {4, "4"}, {0, "01"}, {2, "23"}, {6, "67"}, {5, "5"}}, "012345678"},
+		"zero, then disordered":  {"0123", []w{{0, "4"}, {3, "7"}, {1, "56"}}, "01234567"},
+		"inside of what was":     {"0123", []w{{1, "45"}, {3, "67"}}, "01234567"},
+		"overlapping what it is": {"0123", []w{{3, "45"}}, "012345"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := converse(t, newTree(t, newStore(t)))
+			h := slices.Clone(c.create("f"))
+			c.ask(wire.Write, h, 0, tt.before).status(wire.OK)
+			c.ask(wire.Close, h).status(wire.OK)
+			h = slices.Clone(c.ask(wire.Open, "f", appendFlags, uint32(0)).handle())
+			for _, w := range tt.writes {
+				c.ask(wire.Write, h, w.off, w.data).status(wire.OK)
+			}
+			if got := string(c.ask(wire.Read, h, 0, uint32(99)).data()); got != tt.want {
+				t.Errorf("while open: %q, want %q", got, tt.want)
+			}
+			c.ask(wire.Close, h).status(wire.OK)
+			h = c.ask(wire.Open, "f", wire.FlagRead, uint32(0)).handle()
+			if got := string(c.ask(wire.Read, h, 0, uint32(99)).data()); got != tt.want {
+				t.Errorf("committed: %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// Two clients append to one log and neither overwrites the other.
+func TestTwoAppendersLoseNothing(t *testing.T) {
+	t.Parallel()
+	tr := newTree(t, newStore(t))
+	a, b := converse(t, tr), converse(t, tr)
+	ha := slices.Clone(a.ask(wire.Open, "log", appendFlags, uint32(0)).handle())
+	hb := slices.Clone(b.ask(wire.Open, "log", appendFlags, uint32(0)).handle())
+	a.ask(wire.Write, ha, 0, "a0").status(wire.OK)
+	b.ask(wire.Write, hb, 0, "b0").status(wire.OK) // saw an empty file
+	a.ask(wire.Write, ha, 2, "a1").status(wire.OK) // and this one two bytes
+	b.ask(wire.Write, hb, 2, "b1").status(wire.OK)
+	a.ask(wire.Write, ha, 4, "a2").status(wire.OK)
+	if got := string(b.ask(wire.Read, hb, 0, uint32(99)).data()); got != "a0b0a1b1a2" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// The file that is appended to keeps its handle when it is renamed.
+func TestAppendFollowsTheFile(t *testing.T) {
+	t.Parallel()
+	c := converse(t, newTree(t, newStore(t)))
+	h := slices.Clone(c.ask(wire.Open, "f", appendFlags, uint32(0)).handle())
+	c.ask(wire.Write, h, 0, "01").status(wire.OK)
+	c.ask(wire.Rename, "f", "g").status(wire.OK)
+	c.ask(wire.Close, c.create("f")).status(wire.OK)
+	c.ask(wire.Write, h, 4, "23").status(wire.OK) // out of order, and the name is another's
+	c.ask(wire.Close, h).status(wire.OK)
+	h = c.ask(wire.Open, "g", wire.FlagRead, uint32(0)).handle()
+	if got := string(c.ask(wire.Read, h, 0, uint32(99)).data()); got != "0123" {
+		t.Errorf("got %q", got)
+	}
+}
