@@ -58,6 +58,8 @@ func setup(e *testscript.Env) error {
 	if err := writeKey(key, "", elliptic.P256()); err != nil {
 		return err
 	}
+	// A program under the race detector else rests a second before it ends.
+	e.Setenv("GORACE", "atexit_sleep_ms=0")
 	e.Setenv("HOME", home)
 	e.Setenv("USER", "tester")
 	e.Setenv("NODE", node)
