@@ -3,6 +3,8 @@ package e2e
 import (
 	"bytes"
 	"encoding/base32"
+	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -76,8 +78,8 @@ func TestFullDisk(t *testing.T) {
 	})
 }
 
-// TestDamagedBlocks flips a byte in every large block file: reads fail with an
-// error and never give wrong bytes; check names the damage and exits with 3.
+// TestDamagedBlocks flips bytes all over the segments: reads fail with an error
+// and never give wrong bytes; check names the damage and exits with 3.
 func TestDamagedBlocks(t *testing.T) {
 	dir := t.TempDir()
 	n := newNode(t, dir)
@@ -94,29 +96,15 @@ func TestDamagedBlocks(t *testing.T) {
 	}
 	damaged := 0
 	err := filepath.WalkDir(filepath.Join(n.BaseDir, "blocks"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
+		if err != nil || !d.Type().IsRegular() || filepath.Ext(path) != ".seg" {
 			return err
 		}
-		info, err := d.Info()
-		if err != nil || info.Size() < 100_000 {
-			return err
-		}
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		b := []byte{0}
-		if _, err := f.ReadAt(b, info.Size()/2); err != nil {
-			return err
-		}
-		b[0] ^= 1
-		_, err = f.WriteAt(b, info.Size()/2)
-		damaged++
+		k, err := flipBytes(path)
+		damaged += k
 		return err
 	})
 	if err != nil || damaged == 0 {
-		t.Fatalf("damaged %d files: %v", damaged, err)
+		t.Fatalf("flipped %d bytes: %v", damaged, err)
 	}
 	start(t, n)
 	c = dial(t, n.Endpoint)
@@ -152,5 +140,31 @@ func TestDamagedBlocks(t *testing.T) {
 	}
 	if !strings.Contains(string(out), "file") {
 		t.Errorf("check --deep does not name the damaged file:\n%s", out)
+	}
+}
+
+// flipBytes flips a bit about every 100 KB of what was written to a file, beyond
+// its first page, and returns how many.
+func flipBytes(path string) (n int, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	b := []byte{0}
+	for off := int64(50_000); ; off += 100_003 {
+		if _, err := f.ReadAt(b, off); errors.Is(err, io.EOF) {
+			return n, nil
+		} else if err != nil {
+			return n, err
+		}
+		if b[0] == 0 {
+			continue // most likely space that was only preallocated
+		}
+		b[0] ^= 1
+		if _, err := f.WriteAt(b, off); err != nil {
+			return n, err
+		}
+		n++
 	}
 }

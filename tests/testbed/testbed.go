@@ -90,17 +90,23 @@ func (e Endpoint) SSHFS(ctx context.Context, dir string, options ...string) (*Mo
 	return &Mount{Dir: dir}, nil
 }
 
-// Unmount unmounts; when the mount is busy or its server is gone it detaches it
-// all the same, and says so.
+// Unmount unmounts; when the mount is busy it detaches it all the same, and says
+// so. One that has ended by itself, since its server is gone, is no error.
 func (m *Mount) Unmount() error {
 	out, err := exec.Command("fusermount3", "-u", m.Dir).CombinedOutput()
-	if err == nil {
+	if err == nil || !m.mounted() {
 		return nil
 	}
 	if lazy := exec.Command("fusermount3", "-u", "-z", m.Dir).Run(); lazy != nil {
 		return fmt.Errorf("unmount: %w: %s", err, bytes.TrimSpace(out))
 	}
 	return fmt.Errorf("unmount: was busy, detached: %s", bytes.TrimSpace(out))
+}
+
+// mounted tells whether the kernel still knows the mount.
+func (m *Mount) mounted() bool {
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	return err != nil || strings.Contains(string(table), " "+m.Dir+" ")
 }
 
 // NewKey makes an ed25519 key pair without a passphrase and returns the private
