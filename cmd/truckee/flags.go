@@ -27,7 +27,7 @@ func newInvocation(c *subcommand, e env) *invocation {
 	inv.flags = flag.NewFlagSet(c.name, flag.ContinueOnError)
 	inv.flags.SetOutput(io.Discard)
 	if c.opensNode {
-		inv.flags.StringVar(&inv.basedir, "basedir", "", "the node's folder; else $"+config.BaseDirEnv+", else ~/.truckee (`DIR`)")
+		inv.flags.StringVar(&inv.basedir, "basedir", "", "the node's folder `DIR`; else $"+config.BaseDirEnv+", else ~/.truckee")
 		config.RegisterFlags(inv.flags, inv.config)
 	}
 	if c.setFlags != nil {

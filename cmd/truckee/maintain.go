@@ -34,7 +34,7 @@ func gcCommand() *subcommand {
 		setFlags: func(fs *flag.FlagSet, _ *invocation) {
 			fs.BoolVar(&op.DryRun, "dry-run", false, "only say what would be done")
 			fs.BoolVar(&op.Yes, "yes", false, "delete even if it is more than a tenth of all")
-			fs.DurationVar(&op.Grace, "grace", 0, "the grace time, for instance 24h; 7 days if not given (`TIME`)")
+			fs.DurationVar(&op.Grace, "grace", 0, "the grace `TIME`, for instance 24h; 7 days if not given")
 		},
 		run: func(ctx context.Context, inv *invocation) error {
 			if op.Grace < 0 {

@@ -84,6 +84,11 @@ func (c copier) putTree(local string, to Target) error {
 		}
 		to = to.Join(filepath.Base(abs))
 	}
+	// WalkDir doesn't follow a link, not even the one that was asked for.
+	local, err := filepath.EvalSymlinks(local)
+	if err != nil {
+		return err
+	}
 	return filepath.WalkDir(local, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,7 +62,7 @@ func (o *List) run(ctx context.Context, n *node.Node, s control.Streams) error {
 	}
 	for info, err := range tree.List(ctx, o.path()) {
 		if err != nil {
-			return o.fault(err)
+			return errors.Join(p.flush(), o.fault(err))
 		}
 		if err := p.print(info); err != nil {
 			return err
@@ -70,25 +71,36 @@ func (o *List) run(ctx context.Context, n *node.Node, s control.Streams) error {
 	return p.flush()
 }
 
-// printer prints entries.
+// printer prints entries, many at a time, since each write may be a message to
+// another process.
 type printer struct {
-	out  io.Writer
+	out  *bufio.Writer
 	tab  *tabwriter.Writer
 	json *json.Encoder
+	rows int
 }
 
+// tabRows is how many entries are set in columns together: all of a large
+// directory would have to be held in memory.
+const tabRows = 1000
+
 func newPrinter(out io.Writer, long, asJSON bool) *printer {
-	p := &printer{out: out}
+	p := &printer{out: bufio.NewWriterSize(out, 64<<10)}
 	switch {
 	case asJSON:
-		p.json = json.NewEncoder(out)
+		p.json = json.NewEncoder(p.out)
 	case long:
-		p.tab = tabwriter.NewWriter(out, 0, 0, 1, ' ', tabwriter.AlignRight)
+		p.tab = tabwriter.NewWriter(p.out, 0, 0, 1, ' ', tabwriter.AlignRight)
 	}
 	return p
 }
 
 func (p *printer) print(i filestore.Info) error {
+	if p.rows++; p.tab != nil && p.rows%tabRows == 0 {
+		if err := p.tab.Flush(); err != nil {
+			return err
+		}
+	}
 	if p.json != nil {
 		return p.json.Encode(ListEntry{Bytes(i.Name), i.Kind, i.Size, i.Mode, i.Mtime, Bytes(i.Target)})
 	}
@@ -108,10 +120,12 @@ func (p *printer) print(i filestore.Info) error {
 }
 
 func (p *printer) flush() error {
-	if p.tab == nil {
-		return nil
+	if p.tab != nil {
+		if err := p.tab.Flush(); err != nil {
+			return err
+		}
 	}
-	return p.tab.Flush()
+	return p.out.Flush()
 }
 
 // Printable shows a name so that it can't act on the terminal.
