@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
@@ -24,6 +25,7 @@ type File struct {
 	append bool
 	closed atomic.Bool
 	dirty  atomic.Bool // something was written or set through this handle
+	ahead  readAhead
 }
 
 func (f *File) use() error {
@@ -45,41 +47,45 @@ func (f *File) ReadAt(ctx context.Context, b []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, wrap("read", fmt.Errorf("at %d: %w", off, kind.Invalid))
 	}
-	n, err := f.of.readAt(ctx, b, off)
+	n, r, err := f.of.readAt(ctx, b, off)
+	if r != nil && n > 0 {
+		f.ahead.after(f.of.fs, r, off, n)
+	}
 	if err != nil && err != io.EOF {
 		err = wrap("read", err)
 	}
 	return n, err
 }
 
-func (f *openFile) readAt(ctx context.Context, b []byte, off int64) (int, error) {
+// readAt reads what the handles of the file see. The reader that it returns is
+// of the base, if that was all that had to be asked.
+func (f *openFile) readAt(ctx context.Context, b []byte, off int64) (int, *filetree.Reader, error) {
 	f.mu.RLock()
-	if f.draft == nil {
-		if f.newer.Load() != nil {
-			f.mu.RUnlock()
-			f.mu.Lock()
-			f.refresh()
-			f.mu.Unlock()
-			return f.readAt(ctx, b, off)
-		}
-		base := f.base
-		f.mu.RUnlock()
-		n := int(min(int64(len(b)), max(0, base.size-off)))
+	if f.draft != nil {
+		defer f.mu.RUnlock()
+		n := int(min(int64(len(b)), max(0, f.draft.size-off)))
 		if n > 0 {
-			if err := base.readAt(ctx, b[:n], off); err != nil {
-				return 0, err
+			if err := f.draft.read(ctx, b[:n], off); err != nil {
+				return 0, nil, err
 			}
 		}
-		return n, eofIf(n < len(b))
+		return n, nil, eofIf(n < len(b))
 	}
-	defer f.mu.RUnlock()
-	n := int(min(int64(len(b)), max(0, f.draft.size-off)))
+	stale, base := f.newer.Load() != nil, f.base
+	f.mu.RUnlock()
+	if stale {
+		f.mu.Lock()
+		f.refresh()
+		f.mu.Unlock()
+		return f.readAt(ctx, b, off)
+	}
+	n := int(min(int64(len(b)), max(0, base.size-off)))
 	if n > 0 {
-		if err := f.draft.read(ctx, b[:n], off); err != nil {
-			return 0, err
+		if err := base.readAt(ctx, b[:n], off); err != nil {
+			return 0, nil, err
 		}
 	}
-	return n, eofIf(n < len(b))
+	return n, base.reader, eofIf(n < len(b))
 }
 
 func eofIf(end bool) error {

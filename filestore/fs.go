@@ -36,6 +36,7 @@ type FS struct {
 	dirty      atomic.Int64 // bytes that drafts hold in memory
 	buffers    buffers
 	usage      usageCache
+	ahead      chan struct{} // a token for each chunk that is being read ahead
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -59,6 +60,7 @@ func New(ctx context.Context, o Options) (*FS, error) {
 	fs.commit = newCommitter(fs)
 	fs.open = newRegistry()
 	fs.writer = newWriter(fs)
+	fs.ahead = make(chan struct{}, aheadAll)
 	fs.spool = newSpool(o.SpoolDir, o.SpoolBytes)
 	if err := fs.beginHeartbeat(ctx); err != nil {
 		fs.cancel()
@@ -76,6 +78,9 @@ func (fs *FS) Close() error {
 		fs.writer.close()
 		fs.cancel()
 		fs.beats.Wait()
+		for range aheadAll {
+			fs.ahead <- struct{}{} // waits for the reads under way
+		}
 		fs.spool.close()
 		close(fs.closed)
 	})

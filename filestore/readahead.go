@@ -1,0 +1,56 @@
+package filestore
+
+import (
+	"sync"
+
+	"github.com/truckee-fs/truckee/filestore/filetree"
+)
+
+// readAhead watches the reads of one handle, and brings the chunks that a
+// stream will want next into the cache meanwhile.
+type readAhead struct {
+	mu    sync.Mutex // guards the fields below
+	next  int64      // where a sequential read would begin
+	run   int64      // bytes read in sequence so far
+	until int64      // what lies before it is asked for already
+}
+
+const (
+	// aheadAfter is how many bytes a handle reads in sequence before anything is
+	// read ahead for it.
+	aheadAfter = 256 << 10
+	// aheadDepth is how many chunks are asked for ahead of a stream.
+	aheadDepth = 4
+	// aheadAll is how many chunks are on their way ahead of all streams.
+	aheadAll = 16
+)
+
+// after notes a read of n bytes at off, and starts reading ahead if it goes on
+// from the one before.
+func (a *readAhead) after(fs *FS, r *filetree.Reader, off int64, n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if off != a.next {
+		a.run, a.until = 0, 0
+	}
+	a.next = off + int64(n)
+	a.run += int64(n)
+	if a.run < aheadAfter {
+		return
+	}
+	chunk := int64(fs.o.ChunkSize)
+	end := min(a.next-a.next%chunk+(aheadDepth+1)*chunk, r.Size())
+	for at := max(a.until, a.next-a.next%chunk+chunk); at < end; at += chunk {
+		select {
+		case fs.ahead <- struct{}{}:
+		default:
+			return // enough is on its way
+		}
+		a.until = at + chunk
+		go func() {
+			defer func() { <-fs.ahead }()
+			// What fails is met again, and told, by the read that wants it.
+			_ = r.Prefetch(fs.ctx, at)
+		}()
+	}
+}
