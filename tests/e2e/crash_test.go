@@ -69,12 +69,15 @@ func TestCrashInTheMiddleOfClients(t *testing.T) {
 	run(t, origin, "git", "commit", "-q", "-m", "import")
 
 	t.Run("sftp put -r", func(t *testing.T) {
-		crashDuring(t, n.Kill, n.SFTPCommand(t.Context(), fmt.Sprintf("put -r %s tree\n", src)).Run)
+		// The target is the tree's own name: put -r goes into a directory that is
+		// there already only if it is called otherwise.
+		put := fmt.Sprintf("put -r %s\n", src)
+		crashDuring(t, n.Kill, n.SFTPCommand(t.Context(), put).Run)
 		start(t, n)
 		checkDeep(t, n)
-		sftp(t, n.Endpoint, fmt.Sprintf("put -r %s tree\n", src))
+		sftp(t, n.Endpoint, put)
 		back := filepath.Join(t.TempDir(), "back")
-		sftp(t, n.Endpoint, fmt.Sprintf("get -r tree %s\n", back))
+		sftp(t, n.Endpoint, fmt.Sprintf("get -r %s %s\n", filepath.Base(src), back))
 		sameTree(t, fingerprint(t, back), fingerprint(t, src))
 	})
 	t.Run("sftp put of a large file", func(t *testing.T) {
