@@ -24,7 +24,8 @@ func (b *buffers) frame(n int) []byte {
 }
 
 func (b *buffers) freeFrame(buf []byte) {
-	if len(buf) == frameSize {
+	if cap(buf) == frameSize {
+		buf = buf[:frameSize]
 		b.frames.Put((*[frameSize]byte)(buf))
 	}
 }

@@ -57,6 +57,7 @@ func (d *draft) contents(ctx context.Context) (*contents, error) {
 	if err := d.settle(ctx); err != nil {
 		return nil, err
 	}
+	c.links = append(c.links, d.links...)
 	leaves, parts, err := d.leaves(ctx)
 	if err != nil {
 		return nil, err
@@ -212,7 +213,15 @@ func (d *draft) sealCell(ctx context.Context, c *cell, at, n int64) (*stored, er
 	if hole, err := d.isHole(ctx, c, at, n); err != nil || hole {
 		return nil, err
 	}
-	return d.send(ctx, n, func(plain []byte) error { return d.readCell(ctx, c, plain, at) })
+	plain := make([][]byte, 0, (n+frameSize-1)/frameSize)
+	for end := at + n; at < end; at += frameSize {
+		fr := d.fs.buffers.frame(int(min(frameSize, end-at)))[:min(frameSize, end-at)]
+		if err := d.readCell(ctx, c, fr, at); err != nil {
+			return nil, err
+		}
+		plain = append(plain, fr)
+	}
+	return d.send(ctx, n, plain)
 }
 
 // isHole reports whether a cell that nobody wrote to shows nothing but a hole,
@@ -238,10 +247,10 @@ func (d *draft) isHole(ctx context.Context, c *cell, at, n int64) (bool, error) 
 func (st *stored) size() int64 {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
-	if st.plain != nil {
-		return int64(len(st.plain))
+	if st.plain == nil {
+		return int64(st.ref.Size)
 	}
-	return int64(st.ref.Size)
+	return int64(len(st.plain)-1)*frameSize + int64(len(st.plain[len(st.plain)-1]))
 }
 
 func isZero(p []byte) bool {

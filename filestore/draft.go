@@ -11,7 +11,9 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
 )
 
 // draft is what has been written to an open file since its last commit. It is
@@ -28,11 +30,15 @@ type draft struct {
 
 	size    int64
 	cut     int64 // bytes of the base from here on are gone
+	least   int64 // the smallest size that was set
 	sized   bool  // a size was set: a commit gives this one, whatever the base's has become
 	grid    int64 // size of a cell
 	aligned bool  // cells lie at multiples of grid; else where the base's leaves are
 	cells   []*cell
 	appends spans // what was written at the then end, wherever that was
+
+	folded spans          // what was written and is a part of the base now, see fold
+	links  []metastore.ID // the blocks that those are, and the nodes above them
 
 	frames []*frame // in memory, the oldest first; some may have been freed
 	mem    int64    // bytes of those
@@ -55,12 +61,15 @@ type cell struct {
 	filled    int64 // bytes in the frames' spans
 }
 
+// noCut is the cut of a draft whose size was never set.
+const noCut = math.MaxInt64
+
 // maxSize is the largest file, in bytes.
 const maxSize = math.MaxInt64 / 2
 
 // newDraft begins a draft over the file's base.
 func (f *openFile) newDraft(ctx context.Context) (*draft, error) {
-	d := &draft{f: f, fs: f.fs, base: f.base, size: f.base.size, cut: math.MaxInt64}
+	d := &draft{f: f, fs: f.fs, base: f.base, size: f.base.size, cut: noCut, least: noCut}
 	d.grid, d.aligned = int64(f.fs.o.ChunkSize), true
 	if f.base.reader != nil {
 		var err error
@@ -109,24 +118,19 @@ func (d *draft) unit(ctx context.Context, off int64) (begin, n int64, err error)
 	if d.aligned {
 		return off - off%d.grid, d.grid, nil
 	}
-	end := d.base.size
-	leaf, err := d.base.reader.LeafAt(ctx, min(off, end-1))
+	unit, err := d.base.reader.UnitAt(ctx, d.fs.o.ChunkSize, off)
+	if err == nil && off < d.base.size && unit.End() == d.base.size {
+		// The last chunk may grow to a whole cell.
+		var grown filetree.Leaf
+		grown, err = d.base.reader.UnitAt(ctx, d.fs.o.ChunkSize, d.base.size)
+		if grown.Off <= off {
+			unit = grown
+		}
+	}
 	if err != nil {
 		return 0, 0, fmt.Errorf("read a file: %w", err)
 	}
-	begin, n = leaf.Off, leaf.Len
-	if leaf.Ref.IsHole() {
-		begin += (min(off, end-1) - leaf.Off) / d.grid * d.grid
-		n = min(d.grid, leaf.End()-begin)
-	}
-	if begin+n == end { // the last one may grow
-		n = max(n, d.grid)
-	}
-	if past := off - (begin + n); past >= 0 {
-		begin += n + past/d.grid*d.grid
-		n = d.grid
-	}
-	return begin, n, nil
+	return unit.Off, unit.Len, nil
 }
 
 // write copies p to off.
@@ -314,7 +318,8 @@ func (d *draft) setSize(ctx context.Context, n int64) error {
 	clear(d.cells[len(keep):])
 	d.cells = keep
 	d.appends, _ = d.appends.cut(n)
-	d.size, d.sized, d.cut = n, true, min(d.cut, n)
+	d.folded, _ = d.folded.cut(n)
+	d.size, d.sized, d.cut, d.least = n, true, min(d.cut, n), min(d.least, n)
 	if n == 0 {
 		d.grid, d.aligned = int64(d.fs.o.ChunkSize), true
 		d.f.replaces = true

@@ -63,6 +63,9 @@ func newDraftModel(t *testing.T, sd uint64) *draftModel {
 			o.DirtyBytes, o.FlightBytes = 300<<10, 256<<10
 		}
 	})
+	if rng.IntN(2) == 0 {
+		fs.FoldAfter(2)
+	}
 	tr, _ := newTree(t, fs)
 	m := &draftModel{t: t, rng: rng, fs: fs, tree: tr}
 	m.f = tr.open("f", toCreate)

@@ -38,6 +38,8 @@ type FS struct {
 	usage      usageCache
 	ahead      chan struct{} // a token for each chunk that is being read ahead
 
+	foldAfter int // the constant, but in tests
+
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	closing sync.Once
@@ -61,6 +63,7 @@ func New(ctx context.Context, o Options) (*FS, error) {
 	fs.open = newRegistry()
 	fs.writer = newWriter(fs)
 	fs.ahead = make(chan struct{}, aheadAll)
+	fs.foldAfter = foldAfter
 	fs.spool = newSpool(o.SpoolDir, o.SpoolBytes)
 	if err := fs.beginHeartbeat(ctx); err != nil {
 		fs.cancel()

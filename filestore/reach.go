@@ -269,7 +269,7 @@ func (r *reach) refs(ctx context.Context, at site, refs ...filetree.VerifyRef) e
 		if ref.ID.IsZero() {
 			continue
 		}
-		if err := filetree.WalkVerify(ctx, viewBlocks{viewNodes{r.view}}, ref, fileVisitor{r, ctx, at}); err != nil {
+		if err := filetree.WalkVerify(ctx, viewBlocks{viewNodes{r.view}, r.fs}, ref, fileVisitor{r, ctx, at}); err != nil {
 			return err
 		}
 	}
@@ -331,11 +331,23 @@ func (s viewNodes) Node(ctx context.Context, id [32]byte) ([]byte, error) {
 }
 
 // viewBlocks is viewNodes for file trees; a walk by verify keys reads no chunk.
-type viewBlocks struct{ viewNodes }
+type viewBlocks struct {
+	viewNodes
+	fs *FS
+}
 
-// Node implements filetree.Source.
+// Node implements filetree.Source. A long stream's nodes may lie in the
+// blockstore.
 func (s viewBlocks) Node(ctx context.Context, id blockstore.ID) ([]byte, error) {
-	return s.viewNodes.Node(ctx, id)
+	data, err := s.viewNodes.Node(ctx, id)
+	if kind.Of(err) != kind.NotExist || s.fs.o.Blocks == nil {
+		return data, err
+	}
+	data, err = s.fs.o.Blocks.Get(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("read a node: %w", err)
+	}
+	return data, nil
 }
 
 // ChunkRange implements filetree.Source.

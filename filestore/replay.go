@@ -2,18 +2,19 @@ package filestore
 
 import (
 	"context"
+	"slices"
 )
 
 // replay writes what was written to old over d, which has another base: ranges
 // to where they were, what was appended to the end that there is now, and a
 // size that was set.
 func (d *draft) replay(ctx context.Context, old *draft) error {
-	if old.cut < d.size {
-		if err := d.setSize(ctx, old.cut); err != nil {
+	if old.least < d.size {
+		if err := d.setSize(ctx, old.least); err != nil {
 			return err
 		}
 	}
-	d.cut, d.sized = min(d.cut, old.cut), old.sized
+	d.cut, d.least, d.sized = min(d.cut, old.least), old.least, old.sized
 	appended := old.appends
 	if old.sized {
 		appended = nil // the end was set, so appends are where they are
@@ -57,7 +58,7 @@ func (d *draft) copyFrom(ctx context.Context, old *draft, run span, off int64) e
 
 // written lists what was written and not cut off since, ascending.
 func (d *draft) written() spans {
-	var all spans
+	all := slices.Clone(d.folded)
 	for _, c := range d.cells {
 		if c.own != nil && c.keep > 0 {
 			all, _ = all.add(c.off, c.off+c.keep)

@@ -47,9 +47,18 @@ func (s source) Nodes(ctx context.Context, ids [][32]byte) ([][]byte, error) {
 // blocks is source for file trees.
 type blocks struct{ source }
 
-// Node reads a file node.
+// Node reads a file node: from the metastore, or from the blockstore, where a
+// long stream's nodes lie that were stored before its commit.
 func (s blocks) Node(ctx context.Context, id blockstore.ID) ([]byte, error) {
-	return s.source.Node(ctx, id)
+	data, err := s.source.Node(ctx, id)
+	if kind.Of(err) != kind.NotExist {
+		return data, err
+	}
+	data, err = retry.Value(ctx, func() ([]byte, error) { return s.fs.o.Blocks.Get(ctx, id) })
+	if err != nil {
+		return nil, fmt.Errorf("read a node: %w", err)
+	}
+	return data, nil
 }
 
 // ChunkRange reads a part of a chunk's block. Its length says where it lies;

@@ -17,14 +17,17 @@ type stored struct {
 	done  chan struct{}
 
 	mu    sync.RWMutex // guards plain
-	plain []byte       // until the block is durable; then nil
+	plain [][]byte     // frame by frame, until the block is durable; then nil
 }
 
 // readAt fills p from byte off of the chunk.
 func (st *stored) readAt(ctx context.Context, fs *FS, p []byte, off int64) error {
 	st.mu.RLock()
 	if st.plain != nil {
-		copy(p, st.plain[off:])
+		for len(p) > 0 {
+			n := copy(p, st.plain[off/frameSize][off%frameSize:])
+			p, off = p[n:], off+int64(n)
+		}
 		st.mu.RUnlock()
 		return nil
 	}
@@ -54,70 +57,90 @@ func (st *stored) wait(ctx context.Context) error {
 // while the client goes on sending. It waits only while too many bytes of this
 // file, or of all, are on their way.
 func (d *draft) stream(ctx context.Context, c *cell) error {
-	st, err := d.send(ctx, c.span, func(plain []byte) error { return d.gather(c, plain) })
+	plain, err := d.take(c)
 	if err != nil {
 		return err
 	}
-	for _, fr := range c.frames {
-		d.free(fr)
+	st, err := d.send(ctx, c.span, plain)
+	if err != nil {
+		return err
 	}
 	c.own, c.keep, c.filled, c.frames = st, c.span, 0, nil
 	if len(d.frames) > 256 {
 		d.frames = slices.DeleteFunc(d.frames, func(fr *frame) bool { return fr.buf == nil })
 	}
-	return nil
+	return d.fold(ctx)
 }
 
-// send has n bytes, which fill gives, sealed and stored by another goroutine.
-func (d *draft) send(ctx context.Context, n int64, fill func(plain []byte) error) (*stored, error) {
+// take takes the frames of a filled cell out of the draft.
+func (d *draft) take(c *cell) ([][]byte, error) {
+	for i, fr := range c.frames {
+		if err := d.hold(fr, int(min(frameSize, c.span-int64(i)*frameSize))); err != nil {
+			return nil, err
+		}
+	}
+	plain := make([][]byte, len(c.frames))
+	for i, fr := range c.frames {
+		plain[i] = fr.buf[:min(frameSize, c.span-int64(i)*frameSize)]
+		d.account(-len(fr.buf))
+		fr.buf, fr.spans = nil, nil
+	}
+	return plain, nil
+}
+
+// send has n bytes sealed and stored by another goroutine. The frames are its
+// own from now on, whatever it returns.
+func (d *draft) send(ctx context.Context, n int64, plain [][]byte) (*stored, error) {
 	w := d.fs.writer
 	mine, all := min(n, d.room), min(n, d.fs.o.FlightBytes)
 	if err := d.flight.Acquire(ctx, mine); err != nil {
-		return nil, err
+		return nil, d.lose(err)
 	}
 	if err := w.flight.Acquire(ctx, all); err != nil {
 		d.flight.Release(mine)
-		return nil, err
-	}
-	free := func() {
-		w.flight.Release(all)
-		d.flight.Release(mine)
-	}
-	st := &stored{done: make(chan struct{}), plain: d.fs.buffers.chunk(n)}
-	if err := fill(st.plain); err != nil {
-		free()
-		return nil, err
+		return nil, d.lose(err)
 	}
 	if d.lease == nil {
 		d.lease = w.acquire()
 	}
+	st := &stored{done: make(chan struct{}), plain: plain}
 	l, owner := d.lease, d.f.owner
 	d.flights.Add(1)
 	go func() {
 		defer d.flights.Done()
-		defer free()
-		st.err = st.store(d.ctx, w, l, owner)
+		st.err = st.store(d.ctx, w, l, owner, n)
 		if st.err != nil {
 			d.fail(st.err)
 		}
 		close(st.done)
 		st.mu.Lock()
-		plain := st.plain
 		st.plain = nil
 		st.mu.Unlock()
-		d.fs.buffers.freeChunk(plain)
+		for _, fr := range plain {
+			d.fs.buffers.freeFrame(fr)
+		}
+		w.flight.Release(all)
+		d.flight.Release(mine)
 	}()
 	return st, nil
 }
 
-func (st *stored) store(ctx context.Context, w *writer, l *lease, owner slotID) error {
-	buf := w.fs.buffers.chunk(filetree.SealedLen(int64(len(st.plain))))
+// lose notes that bytes which were taken out of the draft went nowhere: it can't
+// be committed any more.
+func (d *draft) lose(err error) error {
+	err = fmt.Errorf("a write was given up: %w", err)
+	d.fail(err)
+	return err
+}
+
+func (st *stored) store(ctx context.Context, w *writer, l *lease, owner slotID, n int64) error {
+	buf := w.fs.buffers.chunk(filetree.SealedLen(n))
 	defer w.fs.buffers.freeChunk(buf)
-	b, key, err := filetree.SealChunk(buf, st.plain)
+	b, key, err := filetree.Sealer{}.SealFrames(buf, st.plain)
 	if err != nil {
 		return err
 	}
-	st.ref = filetree.Ref{ID: b.ID, Key: key, Level: filetree.LevelChunk, Size: uint64(len(st.plain))}
+	st.ref = filetree.Ref{ID: b.ID, Key: key, Level: filetree.LevelChunk, Size: uint64(n)}
 	return w.put(ctx, l, owner, b)
 }
 
@@ -131,19 +154,4 @@ func sealHere(plain []byte) (*stored, error) {
 	st.ref = filetree.Ref{ID: b.ID, Key: key, Level: filetree.LevelChunk, Size: uint64(len(plain))}
 	close(st.done)
 	return st, nil
-}
-
-// gather copies what was written of a filled cell.
-func (d *draft) gather(c *cell, plain []byte) error {
-	for i, fr := range c.frames {
-		part := plain[i*frameSize : min((i+1)*frameSize, len(plain))]
-		if fr.spilled {
-			if _, err := d.fs.spool.read(part, fr.at); err != nil {
-				return err
-			}
-			continue
-		}
-		copy(part, fr.buf)
-	}
-	return nil
 }
