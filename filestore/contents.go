@@ -58,25 +58,25 @@ func (d *draft) contents(ctx context.Context) (*contents, error) {
 		return nil, err
 	}
 	c.links = append(c.links, d.links...)
-	leaves, parts, err := d.leaves(ctx)
+	l, err := d.leaves(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for i, st := range parts {
+	for i, st := range l.parts {
 		if st == nil {
 			continue
 		}
 		if err := st.wait(ctx); err != nil {
 			return nil, err
 		}
-		leaves[i].Ref = st.ref
+		l.leaves[i].Ref = st.ref
 		if st.block != nil {
 			c.bring(d.f.owner, *st.block)
 		} else {
 			c.links = append(c.links, metastore.ID(st.ref.ID))
 		}
 	}
-	if err := d.tree(ctx, c, leaves); err != nil {
+	if err := d.tree(ctx, c, l.leaves); err != nil {
 		return nil, err
 	}
 	if len(c.links) > 0 {
@@ -134,17 +134,37 @@ func (d *draft) touch(ctx context.Context, off int64) error {
 	return err
 }
 
-// leaves seals and sends what is not stored yet, and returns the leaves of the
-// draft with what becomes of them; nil for a hole.
-func (d *draft) leaves(ctx context.Context) ([]filetree.Leaf, []*stored, error) {
-	var leaves []filetree.Leaf
-	var parts []*stored
-	end := int64(0) // of what leaves or the base provide so far
+// leafList collects the leaves of a draft with what becomes of them: nil for a
+// hole.
+type leafList struct {
+	leaves []filetree.Leaf
+	parts  []*stored
+}
+
+func (l *leafList) add(off, n int64, st *stored) {
+	leaf := filetree.Leaf{Off: off, Len: n}
+	if st == nil {
+		leaf.Ref = filetree.Ref{Level: filetree.LevelChunk, Size: uint64(n)}
+	}
+	l.leaves, l.parts = append(l.leaves, leaf), append(l.parts, st)
+}
+
+// cut drops the leaves from off on.
+func (l *leafList) cut(off int64) {
+	n := len(l.leaves)
+	for n > 0 && l.leaves[n-1].Off >= off {
+		n--
+	}
+	l.leaves, l.parts = l.leaves[:n], l.parts[:n]
+}
+
+// leaves seals and sends what is not stored yet.
+func (d *draft) leaves(ctx context.Context) (*leafList, error) {
+	l, end := new(leafList), int64(0) // end of what leaves or the base provide so far
 	gap := func(to int64) {
 		// Where the base was cut, a hole takes its place.
 		if from := max(end, d.below()); from < min(to, d.base.size) && d.cut > 0 {
-			leaves = append(leaves, holeLeaf(from, to-from))
-			parts = append(parts, nil)
+			l.add(from, to-from, nil)
 		}
 	}
 	for _, c := range d.cells {
@@ -152,27 +172,52 @@ func (d *draft) leaves(ctx context.Context) ([]filetree.Leaf, []*stored, error) 
 			break
 		}
 		gap(c.off)
-		off, n := c.off, min(c.span, d.size-c.off)
-		if tail := d.tail(c, n); tail > 0 {
-			off, n = off+tail, n-tail
-		}
-		st, err := d.sealCell(ctx, c, off-c.off, n)
+		end = min(c.off+c.span, d.size)
+		begin, err := d.runOf(ctx, c, end)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		leaf := filetree.Leaf{Off: off, Len: n}
-		if st == nil {
-			leaf = holeLeaf(off, n)
+		if begin < c.off {
+			l.cut(begin)
+		} else if tail := d.tail(c, end-c.off); tail > 0 {
+			begin += tail
 		}
-		leaves, parts = append(leaves, leaf), append(parts, st)
-		end = off + n
+		for off := begin; off < end; {
+			n := min(end-off, max(d.grid, c.span))
+			st, err := d.sealRange(ctx, c, off, n)
+			if err != nil {
+				return nil, err
+			}
+			l.add(off, n, st)
+			off += n
+		}
 	}
 	gap(d.size)
-	return leaves, parts, nil
+	return l, nil
 }
 
-func holeLeaf(off, n int64) filetree.Leaf {
-	return filetree.Leaf{Off: off, Len: n, Ref: filetree.Ref{Level: filetree.LevelChunk, Size: uint64(n)}}
+// runOf tells where the short chunks begin that a file which grew in small steps
+// ends in, if together with what is written now, which ends at end, they fill a
+// chunk and become one; else where c begins.
+func (d *draft) runOf(ctx context.Context, c *cell, end int64) (int64, error) {
+	if d.aligned || c.own != nil || d.cut < d.base.size || c.off >= d.base.size || end <= d.base.size {
+		return c.off, nil
+	}
+	begin := c.off
+	for begin > 0 && end-begin < 2*d.grid {
+		leaf, err := d.base.reader.LeafAt(ctx, begin-1)
+		if err != nil {
+			return 0, fmt.Errorf("read a file: %w", err)
+		}
+		if leaf.Ref.IsHole() || leaf.Len >= d.grid {
+			break
+		}
+		begin = leaf.Off
+	}
+	if end-begin < d.grid {
+		return c.off, nil
+	}
+	return begin, nil
 }
 
 // tail tells how many bytes of a cell's beginning can stay as they are in the
@@ -194,15 +239,15 @@ func (d *draft) tail(c *cell, n int64) int64 {
 	return 0
 }
 
-// sealCell returns n bytes from byte at of a cell as a chunk, nil if they are
-// all zeros.
-func (d *draft) sealCell(ctx context.Context, c *cell, at, n int64) (*stored, error) {
-	if c.own != nil && c.filled == 0 && at == 0 && c.keep == n && c.own.size() == n {
+// sealRange returns n bytes from off as a chunk, nil if they are all zeros. They
+// lie in c, or begin before it.
+func (d *draft) sealRange(ctx context.Context, c *cell, off, n int64) (*stored, error) {
+	if c.own != nil && c.filled == 0 && off == c.off && c.keep == n && c.own.size() == n {
 		return c.own, nil
 	}
 	if filetree.SealedLen(n) <= int64(d.fs.o.InlineBlock) {
 		plain := make([]byte, n)
-		if err := d.readCell(ctx, c, plain, at); err != nil {
+		if err := d.read(ctx, plain, off); err != nil {
 			return nil, err
 		}
 		if isZero(plain) {
@@ -210,37 +255,42 @@ func (d *draft) sealCell(ctx context.Context, c *cell, at, n int64) (*stored, er
 		}
 		return sealHere(plain)
 	}
-	if hole, err := d.isHole(ctx, c, at, n); err != nil || hole {
+	if hole, err := d.isHole(ctx, c, off, n); err != nil || hole {
+		return nil, err
+	}
+	room, err := d.reserve(ctx, n)
+	if err != nil {
 		return nil, err
 	}
 	plain := make([][]byte, 0, (n+frameSize-1)/frameSize)
-	for end := at + n; at < end; at += frameSize {
-		fr := d.fs.buffers.frame(int(min(frameSize, end-at)))[:min(frameSize, end-at)]
-		if err := d.readCell(ctx, c, fr, at); err != nil {
+	for end := off + n; off < end; off += frameSize {
+		fr := d.fs.buffers.frame(int(min(frameSize, end-off)))[:min(frameSize, end-off)]
+		if err := d.read(ctx, fr, off); err != nil {
+			room()
 			return nil, err
 		}
 		plain = append(plain, fr)
 	}
-	return d.send(ctx, n, plain)
+	return d.send(n, plain, room), nil
 }
 
 // isHole reports whether a cell that nobody wrote to shows nothing but a hole,
 // so that it needs no chunk.
-func (d *draft) isHole(ctx context.Context, c *cell, at, n int64) (bool, error) {
-	if c.filled > 0 || c.own != nil && c.keep > at {
+func (d *draft) isHole(ctx context.Context, c *cell, off, n int64) (bool, error) {
+	if c.filled > 0 || off < c.off || c.own != nil && c.keep > off-c.off {
 		return false, nil
 	}
-	if c.own != nil || c.off+at >= d.below() {
+	if c.own != nil || off >= d.below() {
 		return true, nil
 	}
 	if d.base.reader == nil {
 		return false, nil
 	}
-	leaf, err := d.base.reader.LeafAt(ctx, c.off+at)
+	leaf, err := d.base.reader.LeafAt(ctx, off)
 	if err != nil {
 		return false, fmt.Errorf("read a file: %w", err)
 	}
-	return leaf.Ref.IsHole() && leaf.End() >= min(c.off+at+n, d.below()), nil
+	return leaf.Ref.IsHole() && leaf.End() >= min(off+n, d.below()), nil
 }
 
 // size is the length of a chunk, known before it is sealed.

@@ -268,3 +268,12 @@ func expectKind(t testing.TB, what string, err error, want kind.Kind) {
 		t.Fatalf("%s: %v (%v), want %v", what, err, kind.Of(err), want)
 	}
 }
+
+func (t tree) leaves(p string) int {
+	t.t.Helper()
+	n, err := t.Leaves(t.t.Context(), path(p))
+	if err != nil {
+		t.t.Fatal(err)
+	}
+	return n
+}

@@ -1,4 +1,24 @@
 package filestore
 
+import "context"
+
 // FoldAfter makes drafts fold their stored chunks after n of them.
 func (fs *FS) FoldAfter(n int) { fs.foldAfter = n }
+
+// Leaves counts the chunks of the file at p, and its holes.
+func (t *Tree) Leaves(ctx context.Context, p Path) (int, error) {
+	pl, err := t.resolve(ctx, p, wantEntry)
+	if err != nil || pl.entry == nil {
+		return 0, err
+	}
+	b := t.fs.baseOf(pl.entry)
+	n := 0
+	for off := int64(0); b.reader != nil && off < b.size; n++ {
+		leaf, err := b.reader.LeafAt(ctx, off)
+		if err != nil {
+			return 0, err
+		}
+		off = leaf.End()
+	}
+	return n, nil
+}

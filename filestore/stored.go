@@ -57,19 +57,39 @@ func (st *stored) wait(ctx context.Context) error {
 // while the client goes on sending. It waits only while too many bytes of this
 // file, or of all, are on their way.
 func (d *draft) stream(ctx context.Context, c *cell) error {
+	room, err := d.reserve(ctx, c.span)
+	if err != nil {
+		return err // the frames stay: a commit will store them
+	}
 	plain, err := d.take(c)
 	if err != nil {
+		room()
 		return err
 	}
-	st, err := d.send(ctx, c.span, plain)
-	if err != nil {
-		return err
-	}
-	c.own, c.keep, c.filled, c.frames = st, c.span, 0, nil
+	c.own = d.send(c.span, plain, room)
+	c.keep, c.filled, c.frames = c.span, 0, nil
 	if len(d.frames) > 256 {
 		d.frames = slices.DeleteFunc(d.frames, func(fr *frame) bool { return fr.buf == nil })
 	}
 	return d.fold(ctx)
+}
+
+// reserve waits until n more bytes may be on their way to the blockstore, and
+// returns what gives that room back.
+func (d *draft) reserve(ctx context.Context, n int64) (room func(), err error) {
+	all := d.fs.writer.flight
+	mine, ours := min(n, d.room), min(n, d.fs.o.FlightBytes)
+	if err := d.flight.Acquire(ctx, mine); err != nil {
+		return nil, err
+	}
+	if err := all.Acquire(ctx, ours); err != nil {
+		d.flight.Release(mine)
+		return nil, err
+	}
+	return func() {
+		all.Release(ours)
+		d.flight.Release(mine)
+	}, nil
 }
 
 // take takes the frames of a filled cell out of the draft.
@@ -88,18 +108,10 @@ func (d *draft) take(c *cell) ([][]byte, error) {
 	return plain, nil
 }
 
-// send has n bytes sealed and stored by another goroutine. The frames are its
-// own from now on, whatever it returns.
-func (d *draft) send(ctx context.Context, n int64, plain [][]byte) (*stored, error) {
+// send has n bytes sealed and stored by another goroutine, which owns the frames
+// from now on and gives the room back.
+func (d *draft) send(n int64, plain [][]byte, room func()) *stored {
 	w := d.fs.writer
-	mine, all := min(n, d.room), min(n, d.fs.o.FlightBytes)
-	if err := d.flight.Acquire(ctx, mine); err != nil {
-		return nil, d.lose(err)
-	}
-	if err := w.flight.Acquire(ctx, all); err != nil {
-		d.flight.Release(mine)
-		return nil, d.lose(err)
-	}
 	if d.lease == nil {
 		d.lease = w.acquire()
 	}
@@ -119,18 +131,9 @@ func (d *draft) send(ctx context.Context, n int64, plain [][]byte) (*stored, err
 		for _, fr := range plain {
 			d.fs.buffers.freeFrame(fr)
 		}
-		w.flight.Release(all)
-		d.flight.Release(mine)
+		room()
 	}()
-	return st, nil
-}
-
-// lose notes that bytes which were taken out of the draft went nowhere: it can't
-// be committed any more.
-func (d *draft) lose(err error) error {
-	err = fmt.Errorf("a write was given up: %w", err)
-	d.fail(err)
-	return err
+	return st
 }
 
 func (st *stored) store(ctx context.Context, w *writer, l *lease, owner slotID, n int64) error {
