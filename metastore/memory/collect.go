@@ -101,7 +101,7 @@ func (c *collector) Pin(ctx context.Context, until time.Time, why string) (seq u
 	err = c.s.write(ctx, func(t *tables, _ time.Time) error {
 		seq = t.seq
 		p := metastore.Pin{Seq: seq, Until: until.Round(0).UTC(), Why: why}
-		if old := t.pins[seq]; old.Until.After(until) {
+		if old, there := t.pins[seq]; there && !p.Until.After(old.Until) {
 			p = old
 		}
 		t.pins[seq] = p

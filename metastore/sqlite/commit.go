@@ -72,10 +72,11 @@ func (t *tx) commitRequest(ctx context.Context, r *metastore.Request) error {
 	}
 	t.dirty = true
 	t.st.seq++
-	if err := t.writeSlots(r, changes); err != nil {
+	// Nodes first: one that is added again and dies again dies by this commit.
+	if err := t.writeNodes(r); err != nil {
 		return err
 	}
-	if err := t.writeNodes(r); err != nil {
+	if err := t.writeSlots(r, changes); err != nil {
 		return err
 	}
 	return t.writeRows(r)
@@ -360,8 +361,9 @@ func (s *Store) EndDraft(ctx context.Context, d metastore.DraftID) error {
 func (s *Store) Heartbeat(ctx context.Context, g metastore.GatewayID, oldestOpen uint64, ttl time.Duration) error {
 	lapsed := false
 	err := s.change(ctx, func(t *tx) error {
-		if oldestOpen == 0 {
-			oldestOpen = t.st.seq
+		oldest := oldestOpen
+		if oldest == 0 {
+			oldest = t.st.seq
 		}
 		_, lease, known, err := t.gateway(g)
 		if err != nil {
@@ -372,7 +374,7 @@ func (s *Store) Heartbeat(ctx context.Context, g metastore.GatewayID, oldestOpen
 		u.setBlob(1, g[:])
 		u.setInt(2, t.now+int64(ttl))
 		u.setInt(3, int64(ttl))
-		u.setInt(4, int64(oldestOpen))
+		u.setInt(4, int64(oldest))
 		if err := u.run(); err != nil {
 			return err
 		}

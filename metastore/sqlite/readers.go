@@ -57,15 +57,20 @@ func (p *readers) close() {
 			r.c.close()
 		}
 	}
+	close(p.free)
 }
 
 // use runs fn with a reader: several reads in one transaction if n > 1.
 func (p *readers) use(ctx context.Context, n int, fn func(*reads) error) error {
 	var r *reader
+	var ok bool
 	select {
-	case r = <-p.free:
+	case r, ok = <-p.free:
 	case <-ctx.Done():
 		return fmt.Errorf("sqlite: %w: %w", kind.Canceled, ctx.Err())
+	}
+	if !ok {
+		return fmt.Errorf("sqlite: %w", kind.Closed)
 	}
 	defer func() { p.free <- r }()
 	if r == nil {

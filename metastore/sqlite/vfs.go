@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"unsafe"
 
+	"golang.org/x/sys/unix"
 	"modernc.org/libc"
 	"modernc.org/libc/sys/types"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -153,7 +155,7 @@ func gatherClose(tls *libc.TLS, file uintptr) int32 {
 
 func gatherRead(tls *libc.TLS, file, buf uintptr, n int32, off int64) int32 {
 	w := walFileOf(file)
-	if rc := w.flush(tls, file); rc != sqlite3.SQLITE_OK {
+	if rc := w.flush(file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
 	return as[ioFunc](w.io().FxRead)(tls, file, buf, n, off)
@@ -162,7 +164,7 @@ func gatherRead(tls *libc.TLS, file, buf uintptr, n int32, off int64) int32 {
 func gatherWrite(tls *libc.TLS, file, buf uintptr, n int32, off int64) int32 {
 	w := walFileOf(file)
 	if w.len > 0 && (off != w.off+w.len || w.len+int64(n) > gatherMax) {
-		if rc := w.flush(tls, file); rc != sqlite3.SQLITE_OK {
+		if rc := w.flush(file); rc != sqlite3.SQLITE_OK {
 			return rc
 		}
 	}
@@ -170,7 +172,7 @@ func gatherWrite(tls *libc.TLS, file, buf uintptr, n int32, off int64) int32 {
 		w.off = off
 	}
 	if !w.reserve(tls, w.len+int64(n)) {
-		if rc := w.flush(tls, file); rc != sqlite3.SQLITE_OK {
+		if rc := w.flush(file); rc != sqlite3.SQLITE_OK {
 			return rc
 		}
 		return as[ioFunc](w.io().FxWrite)(tls, file, buf, n, off)
@@ -194,35 +196,54 @@ func (w *walFile) reserve(tls *libc.TLS, n int64) bool {
 }
 
 // flush writes what was gathered, and lets the file grow ahead of the next commits.
-func (w *walFile) flush(tls *libc.TLS, file uintptr) int32 {
+func (w *walFile) flush(file uintptr) int32 {
 	if w.len == 0 {
 		return sqlite3.SQLITE_OK
 	}
-	write := as[ioFunc](w.io().FxWrite)
-	n := w.len
+	gathered := unsafe.Slice((*byte)(pointer(w.buf)), w.len)
+	fd := int((*sqlite3.TunixFile)(pointer(file)).Fh)
 	w.len = 0
-	if rc := write(tls, file, w.buf, int32(n), w.off); rc != sqlite3.SQLITE_OK {
-		return rc
+	if err := writeAt(fd, gathered, w.off); err != nil {
+		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+			return sqlite3.SQLITE_FULL
+		}
+		return sqlite3.SQLITE_IOERR_WRITE
 	}
-	w.end = w.off + n
+	w.end = w.off + int64(len(gathered))
 	if w.end <= w.size {
 		return sqlite3.SQLITE_OK
 	}
 	w.size = w.end
 	if grown := (w.end + growBy - 1) / growBy * growBy; grown > w.end {
-		zeros := libc.Xcalloc(tls, 1, types.Size_t(grown-w.end))
 		// Only speed is lost where this does not work.
-		if zeros != 0 && write(tls, file, zeros, int32(grown-w.end), w.end) == sqlite3.SQLITE_OK {
+		if writeAt(fd, make([]byte, grown-w.end), w.end) == nil {
 			w.size = grown
 		}
-		libc.Xfree(tls, zeros)
 	}
 	return sqlite3.SQLITE_OK
 }
 
+// writeAt writes all of b. SQLite's own write takes less than 128 KiB at a time.
+func writeAt(fd int, b []byte, off int64) error {
+	for len(b) > 0 {
+		n, err := unix.Pwrite(fd, b, off)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err == nil && n == 0 {
+			err = unix.ENOSPC
+		}
+		if err != nil {
+			return err
+		}
+		b, off = b[n:], off+int64(n)
+	}
+	return nil
+}
+
 func gatherTruncate(tls *libc.TLS, file uintptr, size int64) int32 {
 	w := walFileOf(file)
-	if rc := w.flush(tls, file); rc != sqlite3.SQLITE_OK {
+	if rc := w.flush(file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
 	w.size = min(w.size, size)
@@ -232,7 +253,7 @@ func gatherTruncate(tls *libc.TLS, file uintptr, size int64) int32 {
 // gatherSync leaves the first sync to SQLite, which also syncs the folder.
 func gatherSync(tls *libc.TLS, file uintptr, flags int32) int32 {
 	w := walFileOf(file)
-	if rc := w.flush(tls, file); rc != sqlite3.SQLITE_OK {
+	if rc := w.flush(file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
 	w.synced++
@@ -246,7 +267,7 @@ func gatherSync(tls *libc.TLS, file uintptr, flags int32) int32 {
 
 func gatherFileSize(tls *libc.TLS, file, size uintptr) int32 {
 	w := walFileOf(file)
-	if rc := w.flush(tls, file); rc != sqlite3.SQLITE_OK {
+	if rc := w.flush(file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
 	rc := as[statFunc](w.io().FxFileSize)(tls, file, size)

@@ -8,7 +8,8 @@ import (
 
 // settings of every connection. The database is in WAL mode by then.
 //
-// Pages are 8 KiB, so that two nodes fit on one. Checkpoints are the
+// Pages are 4 KiB: most pages that a commit changes hold only a row or an index
+// entry of its own, and each is written whole. Checkpoints are the
 // checkpointer's. cell_size_check finds damaged pages before they are used.
 const settings = `
 PRAGMA synchronous = FULL;
@@ -74,7 +75,7 @@ func newWriter(c *conn) (*writer, error) {
 		c.keepWAL()
 		return nil, err
 	}
-	if err := c.exec("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL;" + settings); err != nil {
+	if err := c.exec("PRAGMA page_size = 4096; PRAGMA journal_mode = WAL;" + settings); err != nil {
 		return nil, err
 	}
 	if err := c.exec(fmt.Sprintf("PRAGMA cache_size = -%d", writerCache)); err != nil {

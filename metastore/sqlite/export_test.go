@@ -1,0 +1,51 @@
+package sqlite
+
+// What tests look at or set inside.
+
+// Syncs tells how often the write-ahead log has been synced.
+func (s *Store) Syncs() int64 {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.w.c.wal().synced
+}
+
+// WALSize tells how large the log file is.
+func (s *Store) WALSize() int64 {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.w.c.wal().size
+}
+
+// Checkpoint does what the checkpointer does.
+func (s *Store) Checkpoint() error { return s.checkpoint() }
+
+// Pragma reads a setting of the connection that writes.
+func (s *Store) Pragma(name string) (int64, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.w.c.queryInt("PRAGMA " + name)
+}
+
+// Query reads one number.
+func (s *Store) Query(sql string) (int64, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.w.c.queryInt(sql)
+}
+
+// Exec runs any statement.
+func (s *Store) Exec(sql string) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	return s.w.c.exec(sql)
+}
+
+// Queued tells how many calls wait for the writer.
+func (s *Store) Queued() int {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return len(s.queue.jobs)
+}
+
+// WALLimit is what the log is cut at.
+const WALLimit = walLimit
