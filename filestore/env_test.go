@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -60,20 +59,6 @@ func (s *storage) open(change ...func(*filestore.Options)) *filestore.FS {
 	}
 	s.t.Cleanup(func() { fs.Close() })
 	return fs
-}
-
-// verbose logs what a filestore says to the test's log.
-func verbose(t testing.TB) func(*filestore.Options) {
-	return func(o *filestore.Options) {
-		o.Log = slog.New(slog.NewTextHandler(testWriter{t}, nil))
-	}
-}
-
-type testWriter struct{ t testing.TB }
-
-func (w testWriter) Write(b []byte) (int, error) {
-	w.t.Log(strings.TrimSpace(string(b)))
-	return len(b), nil
 }
 
 // tree is a Tree whose methods take "a/b" and fail the test on an error.

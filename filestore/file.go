@@ -139,6 +139,9 @@ func (f *openFile) writeAt(ctx context.Context, b []byte, off int64, atEnd bool)
 
 // begin makes sure that there is a draft. It is called with mu held.
 func (f *openFile) begin(ctx context.Context) error {
+	if err := f.failed(); err != nil {
+		return err
+	}
 	f.refresh()
 	if f.draft != nil {
 		return f.draft.failed()

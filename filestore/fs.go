@@ -45,6 +45,7 @@ type FS struct {
 	closing sync.Once
 	closed  chan struct{}
 	beats   sync.WaitGroup
+	work    sync.WaitGroup // goroutines that use the stores
 }
 
 // New returns the filestore. It sends one heartbeat, so that a metastore that
@@ -77,9 +78,10 @@ func New(ctx context.Context, o Options) (*FS, error) {
 func (fs *FS) Close() error {
 	fs.closing.Do(func() {
 		fs.commit.close()
-		fs.open.dropAll()
+		fs.open.failAll(fmt.Errorf("the filestore is closed: %w", kind.Closed))
 		fs.writer.close()
 		fs.cancel()
+		fs.work.Wait()
 		fs.beats.Wait()
 		for range aheadAll {
 			fs.ahead <- struct{}{} // waits for the reads under way

@@ -1,11 +1,9 @@
 package filestore
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/truckee-fs/truckee/caps"
-	"github.com/truckee-fs/truckee/internal/kind"
 )
 
 // fileKey names an open file: who has the directory may share it, and nobody
@@ -200,28 +198,19 @@ func (r *registry) setSeq(seq uint64) {
 	r.seq = max(r.seq, seq)
 }
 
-// all returns every open file.
-func (r *registry) all() []*openFile {
+// failAll makes every handle that is open now answer err, and drops what is
+// not committed. Files that are opened from now on are others.
+func (r *registry) failAll(err error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	files := make([]*openFile, 0, len(r.files))
 	for f := range r.files {
 		files = append(files, f)
-	}
-	return files
-}
-
-// dropAll fails every handle and drops what is not committed.
-func (r *registry) dropAll() {
-	for _, f := range r.all() {
-		f.fail(fmt.Errorf("the filestore is closed: %w", kind.Closed))
-		f.dispose()
-	}
-}
-
-// failAll makes every handle that is open now answer err.
-func (r *registry) failAll(err error) {
-	for _, f := range r.all() {
 		f.fail(err)
+		f.gone, f.pending = f.gone || f.pending, false
+		r.forget(f)
+	}
+	r.mu.Unlock()
+	for _, f := range files {
+		f.dispose()
 	}
 }

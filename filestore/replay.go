@@ -3,6 +3,8 @@ package filestore
 import (
 	"context"
 	"slices"
+
+	"github.com/truckee-fs/truckee/filestore/dirtree"
 )
 
 // replay writes what was written to old over d, which has another base: ranges
@@ -93,4 +95,26 @@ func (s span) without(cuts spans) spans {
 		out = append(out, span{at, s.end})
 	}
 	return out
+}
+
+// rebase puts the draft over another base: what was written, in place, on the
+// current version (formats 8). It is called with mu held.
+func (f *openFile) rebase(ctx context.Context, e *dirtree.Entry) error {
+	old := f.draft
+	f.entry, f.base = *e, f.fs.baseOf(e)
+	if old == nil {
+		return nil
+	}
+	d, err := f.newDraft(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.replay(ctx, old); err != nil {
+		d.drop()
+		return err
+	}
+	old.drop()
+	f.draft = d
+	f.size.Store(d.size)
+	return nil
 }

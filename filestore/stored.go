@@ -118,7 +118,7 @@ func (d *draft) send(n int64, plain [][]byte, room func()) *stored {
 	st := &stored{done: make(chan struct{}), plain: plain}
 	l, owner := d.lease, d.f.owner
 	d.flights.Add(1)
-	go func() {
+	d.fs.work.Go(func() {
 		defer d.flights.Done()
 		st.err = st.store(d.ctx, w, l, owner, n)
 		if st.err != nil {
@@ -132,7 +132,7 @@ func (d *draft) send(n int64, plain [][]byte, room func()) *stored {
 			d.fs.buffers.freeFrame(fr)
 		}
 		room()
-	}()
+	})
 	return st
 }
 

@@ -88,11 +88,11 @@ func (w *writer) end(l *lease) {
 	if !l.registered {
 		return
 	}
-	go func() {
+	w.fs.work.Go(func() {
 		ctx, cancel := context.WithTimeout(w.fs.ctx, commitTimeout)
 		defer cancel()
 		_ = w.fs.o.Meta.EndDraft(ctx, l.id)
-	}()
+	})
 }
 
 // lapse makes the leases at hand useless.
@@ -177,7 +177,7 @@ func (w *writer) enterAll(own *row) {
 		w.enterBatch(waiting)
 		select {
 		case <-own.done:
-			go w.enterAll(&row{done: make(chan struct{})})
+			w.fs.work.Go(func() { w.enterAll(&row{done: make(chan struct{})}) })
 			return
 		default:
 		}

@@ -1,0 +1,151 @@
+package filestore
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// List yields the entries of the directory at p, in the order of their sort
+// keys (bytewise, a directory's name taken with a "/" at its end): one version
+// of the directory as it was committed, and the files that are being created
+// in it on this node. An error ends the sequence.
+func (t *Tree) List(ctx context.Context, p Path) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		done := t.fs.open.reading()
+		defer done()
+		pl, err := t.resolve(ctx, p, wantDir)
+		switch {
+		case err != nil:
+		case !pl.exists():
+			err = kind.NotExist
+		case pl.node == nil && pl.entry != nil && pl.entry.Kind == dirtree.FrozenDir:
+			err = fmt.Errorf("a frozen directory: %w", kind.Unsupported)
+		case pl.node == nil:
+			err = kind.NotDir
+		}
+		if err != nil {
+			yield(Info{}, wrap("list", err))
+			return
+		}
+		l := listing{t: t, dir: pl.node, yield: yield}
+		l.run(ctx)
+	}
+}
+
+// listBatch is how many entries are looked at together, so that the slots of
+// the directories among them are read by one query.
+const listBatch = 256
+
+// listing is one run of List.
+type listing struct {
+	t       *Tree
+	dir     *node
+	yield   func(Info, error) bool
+	open    map[FileID]*openFile
+	pending []string // names, ascending
+	files   map[string]*openFile
+}
+
+func (l *listing) run(ctx context.Context) {
+	l.open, l.files = l.t.fs.open.in(l.dir.id())
+	for name := range l.files {
+		l.pending = append(l.pending, name)
+	}
+	slices.Sort(l.pending)
+	batch := make([]*dirtree.Entry, 0, listBatch)
+	for e, err := range l.dir.view().Scan(ctx, "") {
+		if err != nil {
+			if l.flush(ctx, batch) {
+				l.yield(Info{}, wrap("list", err))
+			}
+			return
+		}
+		if batch = append(batch, e); len(batch) == listBatch {
+			if !l.flush(ctx, batch) {
+				return
+			}
+			batch = batch[:0]
+		}
+	}
+	if l.flush(ctx, batch) {
+		l.created("", true)
+	}
+}
+
+// flush yields a batch of entries, and between them the files being created.
+func (l *listing) flush(ctx context.Context, batch []*dirtree.Entry) bool {
+	dirs, err := l.t.slotsOf(ctx, batch)
+	if err != nil {
+		l.yield(Info{}, wrap("list", err))
+		return false
+	}
+	for i, e := range batch {
+		if !l.created(e.SortKey(), false) {
+			return false
+		}
+		info := l.t.entryInfo(e, l.dir.write == nil)
+		if dirs[i] != nil {
+			fromSlot(&info, dirs[i])
+		}
+		if f := l.open[e.FileID]; f != nil {
+			f.overlay(&info)
+		}
+		if !l.yield(info, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// created yields the files being created whose names come before key, or all
+// that are left. Of one that has been committed since only the entry is shown.
+func (l *listing) created(key string, rest bool) bool {
+	for len(l.pending) > 0 && (rest || strings.Compare(l.pending[0], key) <= 0) {
+		name := l.pending[0]
+		l.pending = l.pending[1:]
+		if name == key && !rest {
+			continue
+		}
+		if !l.yield(l.t.pendingInfo(name, l.files[name]), nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// slotsOf returns for each entry that links a directory its current version,
+// nil for others and for one that can't be read: its place in a listing stays.
+func (t *Tree) slotsOf(ctx context.Context, batch []*dirtree.Entry) ([]*version, error) {
+	out := make([]*version, len(batch))
+	var reads []caps.SlotRead
+	var at []int
+	for i, e := range batch {
+		if e.Kind != dirtree.Directory || e.Check() != nil {
+			continue
+		}
+		if t.fs.slots.authoritative {
+			if out[i] = t.fs.slots.cached(e.Dir); out[i] != nil {
+				continue
+			}
+		}
+		reads, at = append(reads, e.Dir), append(at, i)
+	}
+	if len(reads) == 0 {
+		return out, nil
+	}
+	got, err := t.fs.slots.loadAll(ctx, reads)
+	if err != nil {
+		return nil, err
+	}
+	for j, g := range got {
+		out[at[j]] = g.v
+	}
+	return out, nil
+}

@@ -1,0 +1,206 @@
+package filestore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// Remove takes away a file, symlink or whatever is no directory. Handles that
+// have a file open go on.
+func (t *Tree) Remove(ctx context.Context, p Path) error {
+	return wrap("remove", t.remove(ctx, p))
+}
+
+func (t *Tree) remove(ctx context.Context, p Path) error {
+	pl, err := t.resolve(ctx, p, wantEntry)
+	switch {
+	case err != nil:
+		return err
+	case pl.dir == nil:
+		return kind.IsDir
+	case !pl.exists():
+		return kind.NotExist
+	}
+	if err := pl.dir.mayChange(); err != nil {
+		return err
+	}
+	o := &op{}
+	var gone *fileKey
+	dropped := false
+	o.won = func() {
+		if gone != nil {
+			t.fs.open.removed(*gone)
+		}
+	}
+	o.apply = func(ctx context.Context, b *batch) error {
+		gone = nil
+		if dropped {
+			return nil
+		}
+		w, err := b.dir(ctx, *pl.dir.write)
+		if err != nil {
+			return err
+		}
+		e, err := lookup(ctx, w, pl.name)
+		switch {
+		case err != nil:
+			return err
+		case e == nil:
+			// No create is under way beside this round, so this is final.
+			if dropped = t.fs.open.dropPending(w.id(), pl.name); !dropped {
+				return kind.NotExist
+			}
+			return nil
+		case e.Kind.IsDir():
+			return kind.IsDir
+		}
+		gone = b.takeAway(w, e)
+		w.namesChanged()
+		return w.delete(ctx, e)
+	}
+	return t.fs.commit.do(ctx, o)
+}
+
+// takeAway notes for the rest of the round that a file is gone, and gives the
+// key that it had.
+func (b *batch) takeAway(w *work, e *dirtree.Entry) *fileKey {
+	k := fileKey{w.id(), e.FileID}
+	b.moved[k] = nil
+	return &k
+}
+
+// Rmdir removes an empty directory.
+func (t *Tree) Rmdir(ctx context.Context, p Path) error {
+	return wrap("rmdir", t.rmdir(ctx, p))
+}
+
+func (t *Tree) rmdir(ctx context.Context, p Path) error {
+	pl, err := t.resolve(ctx, p, wantEntry)
+	switch {
+	case err != nil:
+		return err
+	case pl.dir == nil:
+		return fmt.Errorf("the root of a tree: %w", kind.Denied)
+	case !pl.exists():
+		return kind.NotExist
+	}
+	if err := pl.dir.mayChange(); err != nil {
+		return err
+	}
+	t.renewChild(ctx, pl.entry)
+	o := &op{}
+	o.apply = func(ctx context.Context, b *batch) error {
+		w, err := b.dir(ctx, *pl.dir.write)
+		if err != nil {
+			return err
+		}
+		e, err := lookup(ctx, w, pl.name)
+		switch {
+		case err != nil:
+			return err
+		case e == nil && b.fs.open.pending(w.id(), pl.name) != nil:
+			return kind.NotDir
+		case e == nil:
+			return kind.NotExist
+		case !e.Kind.IsDir():
+			return kind.NotDir
+		}
+		if err := b.bury(ctx, w, e); err != nil {
+			return err
+		}
+		w.namesChanged()
+		return w.delete(ctx, e)
+	}
+	return t.fs.commit.do(ctx, o)
+}
+
+// renewChild brings the cache up to date about a directory that is to be
+// removed or replaced: the path's own revalidation doesn't reach it, and one
+// that another gateway has emptied must not be refused. Errors surface later.
+func (t *Tree) renewChild(ctx context.Context, e *dirtree.Entry) {
+	if e != nil && e.Kind == dirtree.Directory && !t.fs.slots.authoritative {
+		_, _ = t.fs.slots.load(ctx, e.Dir)
+	}
+}
+
+// bury demands that the directory that e, an entry of parent, links is empty,
+// and makes it a tombstone if parent is its home and it is no root; through
+// any other link it is only unlinked (formats 10).
+func (b *batch) bury(ctx context.Context, parent *work, e *dirtree.Entry) error {
+	if e.Kind != dirtree.Directory {
+		return nil // frozen: nothing can be lost by unlinking it
+	}
+	id := slotID(e.Dir.ID())
+	if b.fs.open.anyPending(id) {
+		return kind.NotEmpty
+	}
+	if e.DirWrite == nil {
+		return b.emptyAsRead(ctx, e.Dir)
+	}
+	if w := b.works[id]; w == nil {
+		v, _, err := b.fs.slots.get(ctx, e.Dir)
+		if err != nil {
+			return err
+		}
+		if v.state.Tombstone {
+			return nil // removed through its home before
+		}
+	}
+	w, err := b.dir(ctx, *e.DirWrite)
+	if err != nil {
+		return err
+	}
+	if err := w.empty(); err != nil {
+		return err
+	}
+	if w.next.Home != parent.id() {
+		w.touch()
+		return nil
+	}
+	isRoot := false
+	if b.op.tries > 0 {
+		is, err := b.fs.o.Meta.IsRoot(ctx, []slotID{id})
+		if err != nil {
+			return fmt.Errorf("look up a root: %w", err)
+		}
+		isRoot = is[0]
+	}
+	b.own().requireRoot(id, isRoot)
+	if isRoot {
+		w.touch()
+		return nil
+	}
+	b.changes()
+	w.changed = true
+	w.next = dirtree.SlotState{Tombstone: true, Mtime: w.next.Mtime, Home: w.next.Home}
+	return nil
+}
+
+// empty demands that nothing is in w, no history either.
+func (w *work) empty() error {
+	if w.next.History != (dirtree.Root{}) {
+		return kind.NotEmpty
+	}
+	if w.edit != nil && !w.edit.IsEmpty() {
+		return kind.NotEmpty
+	}
+	return nil
+}
+
+// emptyAsRead demands that a directory that this tree can't write is empty,
+// now and when the request is committed.
+func (b *batch) emptyAsRead(ctx context.Context, r caps.SlotRead) error {
+	v, err := b.fs.slots.load(ctx, r)
+	if err != nil {
+		return err
+	}
+	if v.state.Root != (dirtree.Root{}) || v.state.History != (dirtree.Root{}) {
+		return kind.NotEmpty
+	}
+	b.own().checks = append(b.own().checks, unchanged(v))
+	return nil
+}
