@@ -96,11 +96,11 @@ func (fs *FS) Close() error {
 // Defaults of Options.
 const (
 	defaultInline     = 8 << 10
-	defaultCache      = 64 << 20
+	defaultCache      = 32 << 20
 	defaultDraft      = 8 << 20
-	defaultDirty      = 48 << 20
+	defaultDirty      = 32 << 20
 	defaultSpool      = 16 << 30
-	defaultFlight     = 32 << 20
+	defaultFlight     = 24 << 20
 	defaultLease      = time.Minute
 	unlimitedCapacity = 1 << 50
 )

@@ -42,18 +42,18 @@ type Options struct {
 	InlineBlock int
 
 	// CacheBytes bounds the cache of decrypted frames, and again that of
-	// directory nodes. Zero: 64 MiB.
+	// directory nodes. Zero: 32 MiB.
 	CacheBytes int64
 
 	// DraftBytes bounds the dirty bytes that one open file holds in memory,
 	// DirtyBytes those of all together; beyond them they go to the spool,
-	// which SpoolBytes bounds. Zero: 8 MiB, 48 MiB and 16 GiB.
+	// which SpoolBytes bounds. Zero: 8 MiB, 32 MiB and 16 GiB.
 	DraftBytes int64
 	DirtyBytes int64
 	SpoolBytes int64
 
 	// FlightBytes bounds the sealed blocks that are on their way to the
-	// blockstore. Zero: 32 MiB; one file may use a quarter of it, and at
+	// blockstore. Zero: 24 MiB; one file may use a quarter of it, and at
 	// least two chunks.
 	FlightBytes int64
 

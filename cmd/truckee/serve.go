@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -136,6 +138,7 @@ func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, l net.L
 			return errors.Join(err, commands.Close())
 		}
 	}
+	limitMemory(o.Config.Node)
 	o.Log.Info("serving sftp", "address", l.Addr().String(), "basedir", n.BaseDir)
 	// What ends together: the group's context ends with ctx or the first error.
 	group, ctx := errgroup.WithContext(ctx)
@@ -150,6 +153,13 @@ func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, l net.L
 	err = group.Wait()
 	o.Log.Info("stopped")
 	return err
+}
+
+// limitMemory sets the soft limit of the Go runtime, unless the environment has.
+func limitMemory(c config.Node) {
+	if os.Getenv("GOMEMLIMIT") == "" && c.MemoryLimit > 0 {
+		debug.SetMemoryLimit(int64(c.MemoryLimit))
+	}
 }
 
 // drain lets open sessions finish, within the configured time, or until a

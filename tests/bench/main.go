@@ -26,11 +26,11 @@ func main() {
 	only := flag.String("only", ".", "run the workloads whose name matches this `regexp`")
 	markdown := flag.String("markdown", "", "write the table to this `file` too")
 	dir := flag.String("dir", "", "work in this `directory` (default: a temporary one)")
-	pprof := flag.String("truckee-flags", "", "one more flag for truckee serve")
+	flags := flag.String("truckee-flags", "", "one more `flag` for truckee serve")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *dir, *only, *rounds, *markdown, *pprof); err != nil {
+	if err := run(ctx, *dir, *only, *rounds, *markdown, *flags); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
