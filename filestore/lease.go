@@ -48,8 +48,8 @@ func (fs *FS) beat(ctx context.Context) error {
 	err = fs.o.Meta.Heartbeat(ctx, fs.o.Gateway, oldest, fs.o.Lease)
 	if errors.Is(err, kind.Conflict) {
 		fs.log.Warn("the gateway's lease had lapsed: open files fail")
-		fs.open.failAll(fmt.Errorf("the gateway's lease had lapsed: %w", kind.Unavailable))
 		fs.writer.lapse()
+		fs.open.failAll(fmt.Errorf("the gateway's lease had lapsed: %w", kind.Unavailable))
 		err = nil
 	}
 	if err != nil {
