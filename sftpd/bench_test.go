@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/truckee-fs/truckee/accounts"
@@ -175,6 +176,38 @@ func BenchmarkClient(b *testing.B) {
 				}
 			})
 			os.Remove("/dev/shm/truckee-bench")
+			b.Run("ops", func(b *testing.B) {
+				var batch strings.Builder
+				for i := range 3000 {
+					d := fmt.Sprintf("%s/ops%d", p.dir, i)
+					fmt.Fprintf(&batch, "mkdir %s\nrename %s %s-x\nrmdir %s-x\n", d, d, d, d)
+				}
+				defer cpuTime(b)()
+				for b.Loop() {
+					p.sftp(b, batch.String())
+				}
+				b.ReportMetric(9000*float64(b.N)/b.Elapsed().Seconds(), "ops/s")
+			})
+			small := b.TempDir()
+			for i := range 1000 {
+				if err := writeSmall(fmt.Sprintf("%s/s/f%d", small, i)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.Run("put-r", func(b *testing.B) {
+				defer cpuTime(b)()
+				for b.Loop() {
+					p.sftp(b, "put -r "+small+"/s "+p.dir+"/\n")
+				}
+				b.ReportMetric(1000*float64(b.N)/b.Elapsed().Seconds(), "files/s")
+			})
+			b.Run("get-r", func(b *testing.B) {
+				defer cpuTime(b)()
+				for b.Loop() {
+					p.sftp(b, "get -r "+p.dir+"/s "+small+"/back\n")
+				}
+				b.ReportMetric(1000*float64(b.N)/b.Elapsed().Seconds(), "files/s")
+			})
 		})
 	}
 }
@@ -212,4 +245,50 @@ func writeRandom(path string, mib int) error {
 		}
 	}
 	return nil
+}
+
+func writeSmall(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	b := make([]byte, 4096)
+	rand.Read(b)
+	return os.WriteFile(path, b, 0o644)
+}
+
+// BenchmarkStat is one request after another over loopback: what a hop costs.
+func BenchmarkStat(b *testing.B) {
+	h := serveTCP(b)
+	c, err := ssh.Dial("tcp", h, config("alice"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	s, err := sftp.NewClient(c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	defer cpuTime(b)()
+	for b.Loop() {
+		if _, err := s.Stat("/"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// serveTCP serves a plain tree on loopback and returns the address.
+func serveTCP(b *testing.B) string {
+	b.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &Server{
+		Accounts: book{"alice": {password: "correct horse"}}, HostKeys: []ssh.Signer{keys().ed25519},
+		mount: func(context.Context, accounts.Account) (tree, error) { return newFakeTree(), nil },
+	}
+	go func() { _ = s.Serve(b.Context(), l) }()
+	b.Cleanup(func() { l.Close() })
+	return l.Addr().String()
 }
