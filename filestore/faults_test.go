@@ -355,6 +355,23 @@ func TestLapsedLeaseFailsWhatIsOpen(t *testing.T) {
 	tr.expect("f", random(2<<20, 2))
 }
 
+// TestLapsedLeaseAtStartIsNoEvent begins after a rest, as every restart does:
+// nothing is open that could fail, and nobody is warned.
+func TestLapsedLeaseAtStartIsNoEvent(t *testing.T) {
+	t.Parallel()
+	s := newStorage(t)
+	lapse := &lapsing{s.meta, make(chan struct{}, 1)}
+	lapse.next <- struct{}{}
+	var log bytes.Buffer
+	tr, _ := newTree(t, s.open(func(o *filestore.Options) {
+		o.Meta, o.Log = lapse, slog.New(slog.NewTextHandler(&log, nil))
+	}))
+	tr.put("f", random(100, 1))
+	if log.Len() > 0 {
+		t.Errorf("the log says %q", &log)
+	}
+}
+
 // lapsing answers a heartbeat as if the lease had lapsed, once.
 type lapsing struct {
 	metastore.Store

@@ -47,9 +47,11 @@ func (fs *FS) beat(ctx context.Context) error {
 	oldest := fs.open.oldest(seq)
 	err = fs.o.Meta.Heartbeat(ctx, fs.o.Gateway, oldest, fs.o.Lease)
 	if errors.Is(err, kind.Conflict) {
-		fs.log.Warn("the gateway's lease had lapsed: open files fail")
 		fs.writer.lapse()
-		fs.open.failAll(fmt.Errorf("the gateway's lease had lapsed: %w", kind.Unavailable))
+		failed := fs.open.failAll(fmt.Errorf("the gateway's lease had lapsed: %w", kind.Unavailable))
+		if failed > 0 { // at a start after a rest nothing is open
+			fs.log.Warn("the gateway's lease had lapsed: open files fail", slog.Int("files", failed))
+		}
 		err = nil
 	}
 	if err != nil {

@@ -199,8 +199,9 @@ func (r *registry) setSeq(seq uint64) {
 }
 
 // failAll makes every handle that is open now answer err, and drops what is
-// not committed. Files that are opened from now on are others.
-func (r *registry) failAll(err error) {
+// not committed; it returns how many files those were. Files that are opened
+// from now on are others.
+func (r *registry) failAll(err error) int {
 	r.mu.Lock()
 	files := make([]*openFile, 0, len(r.files))
 	for f := range r.files {
@@ -213,4 +214,5 @@ func (r *registry) failAll(err error) {
 	for _, f := range files {
 		f.dispose()
 	}
+	return len(files)
 }
