@@ -65,9 +65,14 @@ func (o *AccountAdd) run(ctx context.Context, n *node.Node, s control.Streams) e
 	if err != nil {
 		return err
 	}
-	what := "with the root capability given"
-	if fresh {
+	what := "on the root that it has"
+	switch {
+	case fresh:
 		what = "with a new, empty root"
+	case o.RootCap != "":
+		what = "with the root capability given"
+	case o.ReadOnlyOf != "":
+		what = fmt.Sprintf("with the root of %q, read-only", o.ReadOnlyOf)
 	}
 	_, err = fmt.Fprintf(s.Out, "account %q: %s added, %s\n", o.Name, o.proofs(len(keys)), what)
 	return err
