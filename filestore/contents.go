@@ -60,6 +60,7 @@ func (d *draft) contents(ctx context.Context) (*contents, error) {
 	c.links = append(c.links, d.links...)
 	l, err := d.leaves(ctx)
 	if err != nil {
+		d.filling.Wait()
 		return nil, err
 	}
 	for i, st := range l.parts {
@@ -67,6 +68,7 @@ func (d *draft) contents(ctx context.Context) (*contents, error) {
 			continue
 		}
 		if err := st.wait(ctx); err != nil {
+			d.filling.Wait()
 			return nil, err
 		}
 		l.leaves[i].Ref = st.ref

@@ -47,6 +47,7 @@ type draft struct {
 	room    int64               // of flight
 	flight  *semaphore.Weighted // plaintext bytes being stored
 	flights sync.WaitGroup
+	filling sync.WaitGroup        // of those, the ones that still read the draft for a commit
 	failure atomic.Pointer[error] // of a block that could not be stored
 	ctx     context.Context
 	cancel  context.CancelFunc

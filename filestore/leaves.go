@@ -163,16 +163,27 @@ func (d *draft) sealRange(ctx context.Context, c *cell, off, n int64) (*stored, 
 	if err != nil {
 		return nil, err
 	}
+	st := &stored{done: make(chan struct{})}
+	d.filling.Add(1)
+	d.send(n, st, func() ([][]byte, error) {
+		defer d.filling.Done()
+		return d.fill(ctx, off, n)
+	}, room)
+	return st, nil
+}
+
+// fill reads n bytes from off into frames. It runs beside others of its kind, as
+// long as a commit holds the file's lock.
+func (d *draft) fill(ctx context.Context, off, n int64) ([][]byte, error) {
 	plain := make([][]byte, 0, (n+frameSize-1)/frameSize)
 	for end := off + n; off < end; off += frameSize {
 		fr := d.fs.buffers.frame(int(min(frameSize, end-off)))[:min(frameSize, end-off)]
-		if err := d.read(ctx, fr, off); err != nil {
-			room()
-			return nil, err
-		}
 		plain = append(plain, fr)
+		if err := d.read(ctx, fr, off); err != nil {
+			return plain, err
+		}
 	}
-	return d.send(n, plain, room), nil
+	return plain, nil
 }
 
 // isHole reports whether a cell that nobody wrote to shows nothing but a hole,

@@ -66,7 +66,8 @@ func (d *draft) stream(ctx context.Context, c *cell) error {
 		room()
 		return err
 	}
-	c.own = d.send(c.span, plain, room)
+	c.own = &stored{done: make(chan struct{}), plain: plain}
+	d.send(c.span, c.own, func() ([][]byte, error) { return plain, nil }, room)
 	c.keep, c.filled, c.frames = c.span, 0, nil
 	if len(d.frames) > 256 {
 		d.frames = slices.DeleteFunc(d.frames, func(fr *frame) bool { return fr.buf == nil })
@@ -109,20 +110,23 @@ func (d *draft) take(c *cell) ([][]byte, error) {
 }
 
 // send has n bytes sealed and stored by another goroutine, which owns the frames
-// from now on and gives the room back.
-func (d *draft) send(n int64, plain [][]byte, room func()) *stored {
+// that fill gives and gives the room back.
+func (d *draft) send(n int64, st *stored, fill func() ([][]byte, error), room func()) {
 	w := d.fs.writer
 	if d.lease == nil {
 		d.lease = w.acquire()
 	}
-	st := &stored{done: make(chan struct{}), plain: plain}
-	l, owner := d.lease, d.f.owner
+	l, owner, streamed := d.lease, d.f.owner, st.plain != nil
 	d.flights.Add(1)
 	d.fs.work.Go(func() {
 		defer d.flights.Done()
-		st.err = st.store(d.ctx, w, l, owner, n)
-		if st.err != nil {
-			d.fail(st.err)
+		defer room()
+		plain, err := fill()
+		if err == nil {
+			err = st.store(d.ctx, w, l, owner, plain, n)
+		}
+		if st.err = err; err != nil && streamed {
+			d.fail(err) // the draft hasn't these bytes any more
 		}
 		close(st.done)
 		st.mu.Lock()
@@ -131,15 +135,13 @@ func (d *draft) send(n int64, plain [][]byte, room func()) *stored {
 		for _, fr := range plain {
 			d.fs.buffers.freeFrame(fr)
 		}
-		room()
 	})
-	return st
 }
 
-func (st *stored) store(ctx context.Context, w *writer, l *lease, owner slotID, n int64) error {
+func (st *stored) store(ctx context.Context, w *writer, l *lease, owner slotID, plain [][]byte, n int64) error {
 	buf := w.fs.buffers.chunk(filetree.SealedLen(n))
 	defer w.fs.buffers.freeChunk(buf)
-	b, key, err := filetree.Sealer{}.SealFrames(buf, st.plain)
+	b, key, err := filetree.Sealer{}.SealFrames(buf, plain)
 	if err != nil {
 		return err
 	}
