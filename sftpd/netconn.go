@@ -17,10 +17,6 @@ const (
 	maxRead   = 256 << 10
 	// maxPending bounds what has been written and not yet sent.
 	maxPending = 256 << 10
-	// pieceOfPacket is the size of the SSH layer's own buffer: a write of so
-	// much is the beginning of a packet, a smaller one is a whole packet, or
-	// the end of one that has begun.
-	pieceOfPacket = 4096
 	// closeLinger is how long Close tries to send what is pending.
 	closeLinger = 2 * time.Second
 )
@@ -159,9 +155,6 @@ func (c *bufferedConn) Write(p []byte) (int, error) {
 	if c.closed {
 		return 0, net.ErrClosed
 	}
-	if len(p) < pieceOfPacket && len(c.pending) == 0 && !c.sending {
-		return n, c.sendNow(p)
-	}
 	if !c.started {
 		c.started = true
 		go c.send()
@@ -173,30 +166,13 @@ func (c *bufferedConn) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// sendNow sends a small packet from the goroutine that wrote it: waking
-// another one for it would cost more. It is called with mu held.
-func (c *bufferedConn) sendNow(p []byte) error {
-	c.sending = true
-	c.mu.Unlock()
-	_, err := c.Conn.Write(p)
-	c.mu.Lock()
-	c.sending = false
-	if err != nil && c.err == nil {
-		c.err = err
-	}
-	if len(c.pending) > 0 || err != nil || c.closed {
-		c.wake.Broadcast()
-	}
-	return err
-}
-
 // send writes what is pending until the connection is closed or breaks.
 func (c *bufferedConn) send() {
 	defer close(c.ended)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
-		for (len(c.pending) == 0 || c.sending) && c.err == nil && !(c.closed && !c.sending) {
+		for len(c.pending) == 0 && !c.closed && c.err == nil {
 			c.wake.Wait()
 		}
 		if c.err != nil || len(c.pending) == 0 {
@@ -227,10 +203,8 @@ func (c *bufferedConn) Close() error {
 	c.started = true // none starts from now on
 	c.wake.Broadcast()
 	c.mu.Unlock()
-	if !again {
-		_ = c.Conn.SetWriteDeadline(time.Now().Add(closeLinger))
-	}
 	if started && !again {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(closeLinger))
 		<-c.ended
 	}
 	c.mu.Lock()
