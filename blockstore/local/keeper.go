@@ -112,6 +112,9 @@ func (s *Store) wasteful() *segment {
 // seal gives a segment its footer, and the rest of its space back to the file
 // system. One without records goes.
 func (s *Store) seal(seg *segment) error {
+	if seg.sealed.Load() {
+		return nil
+	}
 	seg.mu.Lock()
 	entries, end := seg.entries, seg.end
 	seg.mu.Unlock()
@@ -131,7 +134,7 @@ func (s *Store) seal(seg *segment) error {
 		_ = f.Truncate(end)
 		return err
 	}
-	if err := f.Sync(); err != nil {
+	if err := s.disk.sync(f); err != nil {
 		return err
 	}
 	seg.mu.Lock()
