@@ -246,7 +246,8 @@ type Block struct {
 
 // Collector is what check and collection need (formats 11). Times are the database's.
 type Collector interface {
-	// Snapshot opens one read transaction.
+	// Snapshot opens one read transaction. Every change that it does not see
+	// gets a seen time at or after the view's Time: Condemn relies on it.
 	Snapshot(ctx context.Context) (View, error)
 
 	// Condemn marks rows that a mark at view v did not reach: those of ids in

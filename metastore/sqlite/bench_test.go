@@ -97,6 +97,7 @@ func (m *medians) time(fn func()) {
 func (m medians) report(b *testing.B) {
 	slices.Sort(m)
 	b.ReportMetric(float64(m[len(m)/2])/1e3, "p50-µs")
+	b.ReportMetric(float64(m[len(m)*99/100])/1e3, "p99-µs")
 }
 
 func benchStore(b *testing.B) *sqlite.Store {
