@@ -3,6 +3,7 @@ package filestore_test
 import (
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/truckee-fs/truckee/blockstore/local"
@@ -124,5 +125,25 @@ func BenchmarkReadStream(b *testing.B) {
 			}
 			closeFile(b, f)
 		}
+	})
+}
+
+func BenchmarkPutSmallFrom16(b *testing.B) {
+	data := random(4096, 1)
+	benchStores(b, func(b *testing.B, t tree) {
+		var n atomic.Int64
+		for i := range 16 {
+			t.mkdir(fmt.Sprint("d", i))
+		}
+		b.SetParallelism(8) // times GOMAXPROCS
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				i := n.Add(1)
+				p := path(fmt.Sprintf("d%d/f%d", i%16, i))
+				if err := put(b.Context(), t.Tree, p, data); err != nil {
+					b.Error(err)
+				}
+			}
+		})
 	})
 }

@@ -329,6 +329,43 @@ func TestRollbackIsNoticed(t *testing.T) {
 	tr.expectNames("", "a", "b")
 }
 
+// TestJumpsAreFollowedAlongTheLog lets another gateway commit several times: the
+// newer record is accepted in silence where slotlog leads to it, else with a
+// warning.
+func TestJumpsAreFollowedAlongTheLog(t *testing.T) {
+	t.Parallel()
+	for _, kept := range []bool{true, false} {
+		s := newStorage(t)
+		var log bytes.Buffer
+		fs := s.open(func(o *filestore.Options) {
+			o.Meta = forgetful{shared{o.Meta}, kept}
+			o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		tr, root := newTree(t, fs)
+		other := mount(t, s.gateway(), root)
+		for _, p := range []string{"a", "b", "c"} {
+			other.mkdir(p)
+		}
+		tr.expectNames("", "a", "b", "c")
+		if warned := strings.Contains(log.String(), "without the chain"); warned == kept {
+			t.Errorf("log kept: %v; the gateway says %q", kept, &log)
+		}
+	}
+}
+
+// forgetful is a metastore whose slotlog may have been cleared.
+type forgetful struct {
+	metastore.Store
+	kept bool
+}
+
+func (f forgetful) Log(ctx context.Context, id metastore.SlotID, after uint64) ([]metastore.Record, error) {
+	if !f.kept {
+		return nil, nil
+	}
+	return f.Store.Log(ctx, id, after)
+}
+
 // TestLapsedLeaseFailsWhatIsOpen lets a gateway's lease run out: what it has
 // open may have been collected, so its handles fail, and new ones work.
 func TestLapsedLeaseFailsWhatIsOpen(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/retry"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -51,7 +52,10 @@ func (fs *FS) Mount(ctx context.Context, root caps.Cap, o MountOptions) (*Tree, 
 		return t, nil
 	}
 	row := fs.rootRow(t.read.Verify(), o.Source)
-	if err := fs.o.Meta.Commit(ctx, &metastore.Request{Roots: []metastore.Root{row}})[0]; err != nil {
+	err = retry.Do(ctx, func() error {
+		return fs.o.Meta.Commit(ctx, &metastore.Request{Roots: []metastore.Root{row}})[0]
+	})
+	if err != nil {
 		return nil, wrap("mount", fmt.Errorf("enter a root: %w", err))
 	}
 	return t, nil
