@@ -72,15 +72,6 @@ func start(t *testing.T, n *testbed.Truckee) {
 	}
 }
 
-// restart kills the node as a crash would, and starts it again.
-func crashAndRestart(t *testing.T, n *testbed.Truckee) {
-	t.Helper()
-	if err := n.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	start(t, n)
-}
-
 // checkDeep is the operator's own verdict: everything reachable is whole.
 func checkDeep(t *testing.T, n *testbed.Truckee) {
 	t.Helper()
