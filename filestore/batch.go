@@ -94,8 +94,11 @@ func (b *batch) changes() {
 
 // single demands that the running operation shares its request with no other.
 func (b *batch) single() error {
-	if !b.op.alone {
-		b.op.alone = true
+	if b.op.alone {
+		return nil
+	}
+	b.op.alone = true
+	if g := b.group; g != nil && g.dirty {
 		return errLater
 	}
 	return nil

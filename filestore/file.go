@@ -244,14 +244,12 @@ func (f *openFile) stat() Info {
 	f.fs.open.mu.Lock()
 	name, id, pending, readOnly := f.at.name, f.key.id, f.pending, f.at.dir.IsZero()
 	f.fs.open.mu.Unlock()
-	f.mu.RLock()
-	e := f.entry
-	if n := f.newer.Load(); n != nil && f.draft == nil {
-		e = *n
+	e := f.shown.Load()
+	if n := f.newer.Load(); n != nil && !f.dirty.Load() {
+		e = n
 	}
-	f.mu.RUnlock()
 	var t Tree
-	i := t.entryInfo(&e, readOnly)
+	i := t.entryInfo(e, readOnly)
 	i.Name, i.FileID, i.Kind, i.Pending = name, id, KindFile, pending
 	f.overlay(&i)
 	if pending {

@@ -166,6 +166,7 @@ func (fs *FS) newOpenFile(pl *place, t *Tree, e *dirtree.Entry) *openFile {
 	if pl.dir.write != nil {
 		f.at.dir = *pl.dir.write
 	}
+	f.shown.Store(e)
 	fs.open.hold(f)
 	return f
 }
@@ -180,6 +181,7 @@ func (fs *FS) newPending(pl *place, t *Tree, o OpenOptions) *openFile {
 		owner: t.ownerOf(pl.dir.v.rec.Owner), pending: true, entry: e, created: e,
 		exclusive: o.Exclusive, replaces: true,
 	}
+	f.shown.Store(&f.created)
 	f.mtime.Store(e.Mtime)
 	if o.Attr.Has(AttrMtime) {
 		f.attrs.Store(&Attr{Set: AttrMtime, Mtime: o.Attr.Mtime})

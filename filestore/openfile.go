@@ -34,6 +34,7 @@ type openFile struct {
 	size  atomic.Int64
 	mtime atomic.Int64 // unix ns
 	attrs atomic.Pointer[Attr]
+	shown atomic.Pointer[dirtree.Entry] // what entry is, for who doesn't wait for mu
 	newer atomic.Pointer[dirtree.Entry] // another gateway's commit, to be taken as base while clean
 	lost  atomic.Pointer[error]         // why nothing can be done with the file any more
 
@@ -170,8 +171,14 @@ func (f *openFile) refresh() {
 		return
 	}
 	if e := f.newer.Swap(nil); e != nil {
-		f.entry, f.base = *e, f.fs.baseOf(e)
+		f.setBase(e)
 	}
+}
+
+// setBase makes e what the file is without its draft. It is called with mu held.
+func (f *openFile) setBase(e *dirtree.Entry) {
+	f.entry, f.base = *e, f.fs.baseOf(e)
+	f.shown.Store(e)
 }
 
 // dispose drops what is written and not committed.

@@ -77,7 +77,8 @@ func (f *openFile) publish(ctx context.Context, linkAll bool) error {
 	if p.gone {
 		return nil // POSIX: the handles go on with what has no name any more
 	}
-	f.entry, f.base = p.entry, f.fs.baseOf(&p.entry)
+	entry := p.entry
+	f.setBase(&entry)
 	f.exclusive = false
 	f.attrs.Store(nil)
 	f.dirty.Store(false)

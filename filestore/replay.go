@@ -101,7 +101,7 @@ func (s span) without(cuts spans) spans {
 // current version (formats 8). It is called with mu held.
 func (f *openFile) rebase(ctx context.Context, e *dirtree.Entry) error {
 	old := f.draft
-	f.entry, f.base = *e, f.fs.baseOf(e)
+	f.setBase(e)
 	if old == nil {
 		return nil
 	}

@@ -109,6 +109,8 @@ func (f *openFile) attrsCommitted(a Attr) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.entry = a.of(f.entry)
+	now := f.entry
+	f.shown.Store(&now)
 	if f.draft != nil && a.Has(AttrMtime) {
 		// What was written before must not give it another mtime at the commit.
 		var old Attr
