@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/truckee-fs/truckee/accounts"
+	"github.com/truckee-fs/truckee/internal/kind"
 )
 
 // conn is one SSH connection: its login, its channels, and what they share.
@@ -22,6 +25,9 @@ type conn struct {
 	nc      *bufferedConn
 	log     *slog.Logger
 	account string // set at login, under Server.mu
+	source  string // see source
+	since   time.Time
+	waiting bool // not logged in, and counted so; under Server.mu
 
 	ctx    context.Context // the connection's life; ends by cut
 	cancel context.CancelCauseFunc
@@ -32,6 +38,8 @@ type conn struct {
 	channels atomic.Int32 // open channels
 	files    atomic.Int32 // open files of all channels
 	requests atomic.Int64 // SFTP requests so far
+	backlog  backlog
+	inside   atomic.Bool // logged in
 
 	wg sync.WaitGroup // channels and helpers of this connection
 
@@ -41,10 +49,26 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, nc: newBufferedConn(nc), draining: make(chan struct{})}
+	c := &conn{srv: s, nc: newBufferedConn(nc), draining: make(chan struct{}), source: source(nc.RemoteAddr()), since: time.Now()}
+	c.nc.look = c.look
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.log = s.logger().With("session", sessionID(), "remote", nc.RemoteAddr().String())
 	return c
+}
+
+// look bounds what a connection sends before its login, and what waits after.
+func (c *conn) look(received int64) error {
+	if c.inside.Load() {
+		err := c.backlog.look(received)
+		if err != nil {
+			c.log.Warn("sftp connection ended", "error", err)
+		}
+		return err
+	}
+	if received > maxLoginBytes {
+		return fmt.Errorf("%d bytes and no login: %w", received, kind.TooLarge)
+	}
+	return nil
 }
 
 // cut ends the connection at once.
@@ -77,15 +101,19 @@ func (c *conn) serve(ctx context.Context) {
 	}
 	account := sc.Permissions.ExtraData[provenAccount{}].(accounts.Account)
 	c.log = c.log.With("account", account.Name)
-	welcome := c.srv.loggedIn(c, account.Name)
+	c.inside.Store(true)
+	over := c.srv.loggedIn(c, account.Name)
 	loggedIn = true
-	c.log.Info("sftp login", "client", fmt.Sprintf("%.80q", sc.ClientVersion()),
+	c.log.Info("sftp login", "client", fmt.Sprintf("%.80s", sc.ClientVersion()),
 		"proof", sc.Permissions.ExtraData[proofText{}])
 
 	c.wg.Go(func() { answerGlobal(requests) })
 	c.wg.Go(func() { c.watch(sc) })
+	if over > 0 {
+		c.turnAway(sc, channels, over)
+	}
 	for nch := range channels {
-		c.accept(nch, account, welcome)
+		c.accept(nch, account)
 	}
 	c.cancel(net.ErrClosed)
 	sc.Close()
@@ -100,7 +128,20 @@ func (c *conn) logRefusal(err error) {
 		c.log.Debug("sftp connection without a word", "error", err)
 		return
 	}
-	c.log.Info("sftp no login", "error", err)
+	c.log.Info("sftp no login", "error", shortened(err))
+}
+
+// maxLogged bounds what a log record repeats of a client's words: before the
+// login a client may put a message or a method name of any length into an error.
+const maxLogged = 512
+
+// shortened is the beginning of an error's text.
+func shortened(err error) string {
+	text := err.Error()
+	if len(text) <= maxLogged {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxLogged], "") + "…"
 }
 
 // answerGlobal refuses every global request. For keepalive@openssh.com any
@@ -112,13 +153,10 @@ func answerGlobal(requests <-chan *ssh.Request) {
 }
 
 // accept opens a session channel or says why not.
-func (c *conn) accept(nch ssh.NewChannel, a accounts.Account, welcome bool) {
+func (c *conn) accept(nch ssh.NewChannel, a accounts.Account) {
 	switch {
 	case nch.ChannelType() != "session":
 		_ = nch.Reject(ssh.UnknownChannelType, "only sessions are served here")
-		return
-	case !welcome:
-		_ = nch.Reject(ssh.ResourceShortage, "too many connections of this account")
 		return
 	case int(c.channels.Load()) >= limit(c.srv.MaxChannels, 10):
 		_ = nch.Reject(ssh.ResourceShortage, "too many channels in this connection")
@@ -129,6 +167,8 @@ func (c *conn) accept(nch ssh.NewChannel, a accounts.Account, welcome bool) {
 		return
 	}
 	c.channels.Add(1)
+	in := c.backlog.open(ch)
+	c.wg.Go(func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }) // nothing is meant for it
 	c.wg.Go(func() {
 		defer c.channels.Add(-1)
 		defer func() {
@@ -136,10 +176,11 @@ func (c *conn) accept(nch ssh.NewChannel, a accounts.Account, welcome bool) {
 				c.bug(v)
 			}
 			ch.Close()
+			c.wg.Go(in.drain)
 			for range requests { // until the client has closed it, too
 			}
 		}()
-		c.channel(ch, requests, a)
+		c.channel(in, requests, a)
 	})
 }
 
@@ -237,6 +278,8 @@ func (c *conn) watch(sc ssh.Conn) {
 }
 
 var (
+	errCrowded = errors.New("sftpd: too many logins under way")
+
 	errIdle   = errors.New("sftpd: idle for too long")
 	errSilent = errors.New("sftpd: no sign of life")
 )

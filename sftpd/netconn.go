@@ -30,7 +30,8 @@ const (
 // One goroutine reads and any number write.
 type bufferedConn struct {
 	net.Conn
-	total atomic.Int64 // bytes received
+	total atomic.Int64               // bytes received
+	look  func(received int64) error // at what was received; its error is a Read's
 
 	in   []byte // in[r:w] has been received and not been read
 	r, w int
@@ -58,13 +59,24 @@ func newBufferedConn(nc net.Conn) *bufferedConn {
 // received returns how many bytes have come in.
 func (c *bufferedConn) received() int64 { return c.total.Load() }
 
+// count counts n bytes more; its error says that they are too many.
+func (c *bufferedConn) count(n int) error {
+	total := c.total.Add(int64(n))
+	if c.look == nil {
+		return nil
+	}
+	return c.look(total)
+}
+
 // Read serves what is buffered, or receives as much as there is.
 func (c *bufferedConn) Read(p []byte) (int, error) {
 	if c.r == c.w {
 		c.r, c.w = 0, 0
 		if len(p) >= len(c.in) {
 			n, err := c.Conn.Read(p)
-			c.total.Add(int64(n))
+			if over := c.count(n); over != nil {
+				return 0, over
+			}
 			return n, err
 		}
 		if err := c.receive(); err != nil {
@@ -85,7 +97,9 @@ func (c *bufferedConn) receive() error {
 	}
 	n, err := c.Conn.Read(c.in[c.w:])
 	c.w += n
-	c.total.Add(int64(n))
+	if over := c.count(n); over != nil {
+		return over
+	}
 	if n > 0 {
 		if c.r == 0 && c.w == len(c.in) && len(c.in) < maxRead {
 			c.in = append(c.in, make([]byte, len(c.in))...)

@@ -45,7 +45,8 @@ type Server struct {
 
 	// MaxConns bounds the connections, logged in or not. Zero: 1000.
 	MaxConns int
-	// MaxHandshakes bounds those that have not logged in yet. Zero: 100.
+	// MaxHandshakes bounds those that have not logged in yet. When it is
+	// reached, the source that has the most gives way. Zero: 100.
 	MaxHandshakes int
 	// MaxSessions bounds the connections of one account. Zero: 100.
 	MaxSessions int
@@ -212,7 +213,8 @@ func (s *Server) isClosing() bool {
 func (s *Server) start(ctx context.Context, nc net.Conn, own *sync.WaitGroup) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || len(s.conns) >= limit(s.MaxConns, 1000) || s.waiting >= limit(s.MaxHandshakes, 100) {
+	from := source(nc.RemoteAddr())
+	if s.closing || len(s.conns) >= limit(s.MaxConns, 1000) || s.waiting >= limit(s.MaxHandshakes, 100) && !s.makeRoom(from) {
 		s.logger().Warn("sftp connection refused: too many", "remote", nc.RemoteAddr().String(),
 			"connections", len(s.conns), "logging_in", s.waiting)
 		nc.Close()
@@ -220,6 +222,7 @@ func (s *Server) start(ctx context.Context, nc net.Conn, own *sync.WaitGroup) {
 	}
 	c := newConn(s, nc)
 	s.conns[c] = struct{}{}
+	c.waiting = true
 	s.waiting++
 	s.wg.Add(1)
 	own.Go(func() {
@@ -228,14 +231,23 @@ func (s *Server) start(ctx context.Context, nc net.Conn, own *sync.WaitGroup) {
 	})
 }
 
-// loggedIn counts c under its account; false if the account has too many.
-func (s *Server) loggedIn(c *conn, name string) bool {
+// loggedIn counts c under its account, and says by how many the account has
+// too many.
+func (s *Server) loggedIn(c *conn, name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.waiting--
+	s.stopWaiting(c)
 	c.account = name
 	s.perName[name]++
-	return s.perName[name] <= limit(s.MaxSessions, 100)
+	return max(0, s.perName[name]-limit(s.MaxSessions, 100))
+}
+
+// stopWaiting counts c no longer among those that log in.
+func (s *Server) stopWaiting(c *conn) {
+	if c.waiting {
+		c.waiting = false
+		s.waiting--
+	}
 }
 
 // done forgets c.
@@ -243,9 +255,11 @@ func (s *Server) done(c *conn, loggedIn bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	s.stopWaiting(c)
 	if !loggedIn {
-		s.waiting--
-	} else if s.perName[c.account]--; s.perName[c.account] == 0 {
+		return
+	}
+	if s.perName[c.account]--; s.perName[c.account] == 0 {
 		delete(s.perName, c.account)
 	}
 }
