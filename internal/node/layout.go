@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/truckee-fs/truckee/internal/atomicfile"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -47,7 +49,13 @@ func exists(path string) (bool, error) {
 func (l Layout) makeBase() error {
 	entries, err := os.ReadDir(l.BaseDir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return makeDir(l.BaseDir)
+		if err = makeDir(l.BaseDir); err == nil {
+			err = checkOwner(l.BaseDir)
+		}
+		return err
+	}
+	if err == nil {
+		err = checkOwner(l.BaseDir)
 	}
 	if err != nil {
 		return err
@@ -68,6 +76,9 @@ func (l Layout) makeBase() error {
 func (l Layout) makePrivate() error {
 	err := os.Mkdir(l.Private(), 0o700)
 	if errors.Is(err, fs.ErrExist) {
+		if err := checkOwner(l.Private()); err != nil {
+			return err
+		}
 		return os.Chmod(l.Private(), 0o700)
 	}
 	if err != nil {
@@ -90,7 +101,7 @@ func makeDir(dir string) error {
 	return atomicfile.SyncDir(filepath.Dir(dir))
 }
 
-// checkSecret refuses a file that others can read.
+// checkSecret refuses a file that others can read, or that another user made.
 func checkSecret(path string) error {
 	st, err := os.Stat(path)
 	if err != nil {
@@ -98,6 +109,25 @@ func checkSecret(path string) error {
 	}
 	if st.Mode().Perm()&0o077 != 0 {
 		return kind.Errorf(kind.Denied, "%s can be read or changed by others (mode %04o): run chmod 600 on it", path, st.Mode().Perm())
+	}
+	return checkOwner(path)
+}
+
+// checkOwner refuses what another user than this one and root owns, or what
+// everybody may change: keys and links could have been planted there, and what
+// is put there could be replaced.
+func checkOwner(path string) error {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	switch {
+	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
+		return kind.Errorf(kind.Denied, "%s belongs to user %d, not to this user %d: choose another folder, or run chown on it",
+			path, st.Uid, os.Geteuid())
+	case st.Mode&0o002 != 0:
+		return kind.Errorf(kind.Denied, "%s can be changed by everybody (mode %04o): choose another folder, or run chmod o-w on it",
+			path, st.Mode&0o7777)
 	}
 	return nil
 }

@@ -21,8 +21,11 @@ const lockPoll = 50 * time.Millisecond
 
 // Lock takes the node's lock for the command named. If another process has it,
 // it waits until ctx ends; Unavailable then, and the error says who has it.
-// BASEDIR must exist.
+// BASEDIR must exist, and nobody else be able to change it: Denied.
 func (l Layout) Lock(ctx context.Context, command string) (*Lock, error) {
+	if err := checkOwner(l.BaseDir); err != nil {
+		return nil, err
+	}
 	for {
 		lock, err := l.tryLock(command)
 		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) {
@@ -37,7 +40,7 @@ func (l Layout) Lock(ctx context.Context, command string) (*Lock, error) {
 }
 
 func (l Layout) tryLock(command string) (*Lock, error) {
-	f, err := os.OpenFile(l.lockFile(), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(l.lockFile(), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
