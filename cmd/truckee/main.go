@@ -14,7 +14,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/truckee-fs/truckee/internal/command"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -88,6 +92,27 @@ func report(stderr io.Writer, err error) int {
 	} else if kind.Of(err) == kind.Corrupt {
 		status = command.StatusDamage
 	}
-	fmt.Fprintf(stderr, "truckee: %v\n", err)
+	fmt.Fprintf(stderr, "truckee: %s\n", harmless(err.Error()))
 	return status
+}
+
+// harmless shows a text so that it can't act on the terminal: it may repeat
+// names that somebody else has chosen. Lines stay.
+func harmless(text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		if r == utf8.RuneError {
+			_, n := utf8.DecodeRuneInString(text[i:])
+			if n == 1 {
+				fmt.Fprintf(&b, `\x%02x`, text[i])
+				continue
+			}
+		}
+		if r == '\n' || unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+	}
+	return b.String()
 }
