@@ -44,7 +44,7 @@ func (fs *FS) Mount(ctx context.Context, root caps.Cap, o MountOptions) (*Tree, 
 	if v.state.Tombstone {
 		return nil, wrap("mount", fmt.Errorf("the directory was removed: %w", kind.NotExist))
 	}
-	is, err := fs.o.Meta.IsRoot(ctx, []slotID{v.rec.ID})
+	is, err := retry.Value(ctx, func() ([]bool, error) { return fs.o.Meta.IsRoot(ctx, []slotID{v.rec.ID}) })
 	if err != nil {
 		return nil, wrap("mount", err)
 	}
