@@ -10,6 +10,9 @@ const (
 	walLimit  = 64 << 20
 )
 
+// walSizes are the two, smaller in tests.
+type walSizes struct{ target, limit int64 }
+
 // afterCommit looks at the log's length; the writer is held.
 func (s *Store) afterCommit() {
 	w := s.w
@@ -18,12 +21,12 @@ func (s *Store) afterCommit() {
 		return
 	}
 	if wal.end < w.walEnd {
-		w.checkpointAt = walTarget // the log has begun anew
+		w.checkpointAt = s.walSizes.target // the log has begun anew
 	}
 	w.walEnd = wal.end
 	if wal.end >= w.checkpointAt {
 		// If a view keeps this one from copying all, the next is for what comes then.
-		w.checkpointAt = wal.end + walTarget
+		w.checkpointAt = wal.end + s.walSizes.target
 		select {
 		case s.kick <- struct{}{}:
 		default:
@@ -42,6 +45,8 @@ func (s *Store) checkpoints() {
 }
 
 func (s *Store) checkpoint() error {
+	s.checkpointing.Lock() // two at once would find each other's locks
+	defer s.checkpointing.Unlock()
 	c, err := openConn(s.path, exclusiveVFS)
 	if err != nil {
 		return err
@@ -56,7 +61,7 @@ func (s *Store) checkpoint() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	mode := int32(checkpointPassive)
-	if wal := s.w.c.wal(); wal != nil && wal.size > walLimit && !s.hasViews() {
+	if wal := s.w.c.wal(); wal != nil && wal.size > s.walSizes.limit && !s.hasViews() {
 		mode = checkpointTruncate
 	}
 	return s.w.c.checkpoint(mode)

@@ -47,5 +47,7 @@ func (s *Store) Queued() int {
 	return len(s.queue.jobs)
 }
 
-// WALLimit is what the log is cut at.
-const WALLimit = walLimit
+// WALSizes sets when the log is copied and when it is cut.
+func WALSizes(target, limit int64) Option {
+	return func(s *Store) { s.walSizes = walSizes{target, limit} }
+}

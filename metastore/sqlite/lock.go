@@ -54,8 +54,11 @@ func holderOf(f *os.File) string {
 	return "another process"
 }
 
+// release unlocks before it closes: a child of this process that has not yet
+// reached its exec still has the file open.
 func (l *lockFile) release() {
 	_ = l.f.Truncate(0)
+	_ = unix.Flock(int(l.f.Fd()), unix.LOCK_UN)
 	l.f.Close()
 }
 

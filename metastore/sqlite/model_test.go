@@ -259,13 +259,13 @@ func (m *model) contents(s metastore.Store) (all []any) {
 // answer the same and hold the same, also across closing and opening again.
 func TestLikeMemory(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			t.Parallel()
 			m := &model{t: t, random: rand.New(rand.NewPCG(seed, 7)), path: dbPath(t)}
 			m.mem, m.sql = memory.New(memory.Clock(m.clock.now)), open(t, m.path, sqlite.Clock(m.clock.now))
 			defer func() { m.sql.Close() }()
-			for i := range 400 {
+			for i := range 250 {
 				m.clock.ticks.Add(1)
 				call := m.step()
 				if want, got := call(m.mem), call(m.sql); !reflect.DeepEqual(want, got) {

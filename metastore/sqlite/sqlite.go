@@ -39,6 +39,7 @@ type Store struct {
 	now  func() time.Time
 	log  *slog.Logger
 	lock *lockFile
+	walSizes
 
 	queue queue
 	seq   atomic.Uint64 // the newest durable commit
@@ -46,7 +47,10 @@ type Store struct {
 	writing sync.Mutex // held by whoever uses w
 	w       *writer
 
-	readers  readers
+	readers readers
+
+	checkpointing sync.Mutex
+
 	kick     chan struct{} // wakes the checkpointer
 	finished chan struct{} // closed when the checkpointer is done
 
@@ -81,7 +85,8 @@ func Log(l *slog.Logger) Option { return func(s *Store) { s.log = l } }
 func Open(path string, opts ...Option) (*Store, error) {
 	s := &Store{
 		path: path, now: time.Now, log: slog.New(slog.DiscardHandler),
-		kick: make(chan struct{}, 1), finished: make(chan struct{}), views: map[*view]bool{},
+		walSizes: walSizes{target: walTarget, limit: walLimit},
+		kick:     make(chan struct{}, 1), finished: make(chan struct{}), views: map[*view]bool{},
 	}
 	s.queue.idle.L = &s.queue.mu
 	for _, o := range opts {
@@ -114,6 +119,7 @@ func (s *Store) start() error {
 		c.close()
 		return err
 	}
+	s.w.checkpointAt = s.walSizes.target
 	s.seq.Store(s.w.st.seq)
 	s.readers.open(s.path)
 	return nil

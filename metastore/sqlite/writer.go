@@ -84,7 +84,7 @@ func newWriter(c *conn) (*writer, error) {
 	if err := migrate(c, version); err != nil {
 		return nil, err
 	}
-	w := &writer{c: c, checkpointAt: walTarget}
+	w := &writer{c: c}
 	if err := w.prepare(); err != nil {
 		return nil, err
 	}
