@@ -128,6 +128,23 @@ func (r *reach) from(ctx context.Context, v visit) error {
 	return nil
 }
 
+func markOf(p dirtree.PublicState) Mark { return Mark{Epoch: p.Epoch, Version: p.Version} }
+
+// overtaken reports whether a slot is older in the walk's transaction than its
+// mark only because it was changed since that began: the current record is as
+// new as the mark.
+func (r *reach) overtaken(ctx context.Context, id slotID, m Mark) bool {
+	if r.fs.o.Meta == nil {
+		return false
+	}
+	recs, err := r.fs.o.Meta.Slots(ctx, []slotID{id})
+	if err != nil || recs[0].Bytes == nil {
+		return false
+	}
+	p, err := dirtree.VerifySlot(id, recs[0].Bytes)
+	return err == nil && !markOf(p).Before(m)
+}
+
 // slot walks one directory or mutable file.
 func (r *reach) slot(ctx context.Context, v visit) error {
 	id := slotID(v.verify.ID())
@@ -149,7 +166,7 @@ func (r *reach) slot(ctx context.Context, v visit) error {
 	if p.Type != v.verify.Type() {
 		return r.damaged(v.at, "a link says that the slot is of another type than it is")
 	}
-	if m, seen := r.fs.water.Mark(id); seen && !r.past && (Mark{Epoch: p.Epoch, Version: p.Version}).Before(m) {
+	if m, seen := r.fs.water.Mark(id); seen && !r.past && markOf(p).Before(m) && !r.overtaken(ctx, id, m) {
 		return r.damaged(v.at, "the slot's record is older than one seen before")
 	}
 	if p.Tombstone {

@@ -50,8 +50,10 @@ func newHeap() *heap {
 
 func (h *heap) reach(t *testing.T) (r *reach, damage *int) {
 	t.Helper()
-	fs, err := New(t.Context(), Options{Blocks: blockmemory.New(), Meta: metamemory.New(),
-		Master: caps.KeyOf([32]byte{1}), SpoolDir: t.TempDir()})
+	fs, err := New(t.Context(), Options{
+		Blocks: blockmemory.New(), Meta: metamemory.New(),
+		Master: caps.KeyOf([32]byte{1}), SpoolDir: t.TempDir(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +117,8 @@ func (h *heap) file(t *testing.T, n byte) filetree.VerifyRef {
 	t.Helper()
 	const chunk = filetree.MinChunkSize
 	ref, nodes, err := filetree.Build(t.Context(), chunk, []filetree.Leaf{
-		{Len: chunk, Ref: chunkOf(n)}, {Off: chunk, Len: chunk, Ref: chunkOf(n + 1)}}, 2*chunk)
+		{Len: chunk, Ref: chunkOf(n)}, {Off: chunk, Len: chunk, Ref: chunkOf(n + 1)},
+	}, 2*chunk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,18 +146,30 @@ func TestALyingEntryHidesNothing(t *testing.T) {
 		lie, truth  dirtree.Child
 		wantReached blockstore.ID
 	}{
-		{"a directory as a mutable file",
+		{
+			"a directory as a mutable file",
 			dirtree.Child{Kind: dirtree.MutableFile, Slot: caps.NewSlotVerify(caps.SlotFile, dir.VerifyKey(), dir.ID())},
-			dirtree.Child{Kind: dirtree.Directory, Slot: dir}, chunkOf(10).ID},
-		{"a frozen directory of another level",
+			dirtree.Child{Kind: dirtree.Directory, Slot: dir},
+			chunkOf(10).ID,
+		},
+		{
+			"a frozen directory of another level",
 			dirtree.Child{Kind: dirtree.FrozenDir, Frozen: liedLevel},
-			dirtree.Child{Kind: dirtree.FrozenDir, Frozen: frozen}, chunkOf(20).ID},
-		{"a file as a frozen directory",
+			dirtree.Child{Kind: dirtree.FrozenDir, Frozen: frozen},
+			chunkOf(20).ID,
+		},
+		{
+			"a file as a frozen directory",
 			dirtree.Child{Kind: dirtree.FrozenDir, Frozen: caps.FrozenVerify{Key: file.Key, Root: caps.RootID(file.ID), Level: file.Level}},
-			dirtree.Child{Kind: dirtree.TreeFile, File: unsized}, chunkOf(31).ID},
-		{"a frozen directory as a file",
+			dirtree.Child{Kind: dirtree.TreeFile, File: unsized},
+			chunkOf(31).ID,
+		},
+		{
+			"a frozen directory as a file",
 			dirtree.Child{Kind: dirtree.TreeFile, File: filetree.VerifyRef{ID: blockstore.ID(frozen.Root), Key: frozen.Key}},
-			dirtree.Child{Kind: dirtree.FrozenDir, Frozen: frozen}, chunkOf(20).ID},
+			dirtree.Child{Kind: dirtree.FrozenDir, Frozen: frozen},
+			chunkOf(20).ID,
+		},
 	}
 	for _, tt := range tests {
 		r, damage := h.reach(t)
