@@ -15,7 +15,7 @@
 //
 //	[metastore]
 //	driver = "sqlite"
-//	path = "private/meta.db"
+//	file = "metastore.sqlite"    # relative to BASEDIR
 package sqlite
 
 import (
