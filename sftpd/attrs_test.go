@@ -81,7 +81,7 @@ func TestAttrsTaken(t *testing.T) {
 
 func TestCreationLosesTheUmask(t *testing.T) {
 	t.Parallel()
-	s := bare(newFakeTree(), nil)
+	s := bare(nil, nil)
 	for _, tt := range []struct {
 		in   wire.Attrs
 		want uint32

@@ -21,8 +21,12 @@ const (
 	// overheadShare of what sessions take is added for headers, tags and
 	// padding of packets: 1/64 is that of packets of 3 KiB.
 	overheadShare = 64
+	// maxBacklogs bounds the sum of a server's connections: beyond it, those
+	// end that have more than fairBacklog, which is twice what one channel holds.
+	maxBacklogs = 512 << 20
+	fairBacklog = 4 << 20
 	// backlogStep is how many bytes come in between two looks.
-	backlogStep = 1 << 20
+	backlogStep = 256 << 10
 )
 
 // backlog counts what the channels of a connection have not taken. It can't
@@ -32,11 +36,14 @@ type backlog struct {
 	taken  atomic.Int64  // by all channels
 	period atomic.Uint64 // of such times
 	seen   int64         // received at the last look
+	all    *atomic.Int64 // of all connections of the server
 
 	mu        sync.Mutex // guards the fields below
 	inlets    map[*inlet]struct{}
 	received0 int64 // at the period's begin
 	taken0    int64
+	waits     int64 // at the last look, as counted in all
+	ended     bool  // looks count nothing any more
 }
 
 // inlet is what a channel's client sends.
@@ -92,17 +99,36 @@ func (b *backlog) look(received int64) error {
 	b.seen = received
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.ended {
+		return nil
+	}
 	taken := b.taken.Load()
 	if b.allEmpty() {
 		b.received0, b.taken0 = received, taken
 		b.period.Add(1)
-		return nil
 	}
 	taken -= b.taken0
-	if waits := received - b.received0 - taken - taken/overheadShare; waits > maxBacklog {
-		return fmt.Errorf("%d bytes wait, and no session takes them: %w", waits, kind.TooLarge)
+	all := b.count(max(0, received-b.received0-taken-taken/overheadShare))
+	if b.waits > maxBacklog || b.waits > fairBacklog && all > maxBacklogs {
+		return fmt.Errorf("%d bytes wait, and no session takes them: %w", b.waits, kind.TooLarge)
 	}
 	return nil
+}
+
+// count notes how much waits, and returns the sum of all connections. It is
+// called with mu held.
+func (b *backlog) count(waits int64) int64 {
+	all := b.all.Add(waits - b.waits)
+	b.waits = waits
+	return all
+}
+
+// end takes a connection that has ended out of the sum.
+func (b *backlog) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.count(0)
+	b.ended = true
 }
 
 // allEmpty reports whether every channel has taken all that there was at some

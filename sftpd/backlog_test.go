@@ -2,6 +2,7 @@ package sftpd
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -55,7 +56,7 @@ func TestBacklogIsBounded(t *testing.T) {
 		}, false},
 	}
 	for _, tt := range tests {
-		b := &backlog{}
+		b := &backlog{all: new(atomic.Int64)}
 		quiet, in := b.open(&still{}), b.open(&still{})
 		quiet.reading.Store(true)
 		var err error
@@ -68,5 +69,35 @@ func TestBacklogIsBounded(t *testing.T) {
 		if tt.want && err != nil || !tt.want && (!errors.Is(err, kind.TooLarge) || total > 3*maxBacklog) {
 			t.Errorf("%s: after %d MiB %v", tt.name, total>>20, err)
 		}
+	}
+}
+
+// Beyond the bound of all connections those end that have the most, and the
+// others go on.
+func TestBacklogsTogetherAreBounded(t *testing.T) {
+	t.Parallel()
+	var all atomic.Int64
+	honest := &backlog{all: &all}
+	honest.open(&still{})
+	taken, open := 0, []*backlog{honest}
+	for range maxBacklogs / (32 << 20) * 2 {
+		b := &backlog{all: &all}
+		b.open(&still{})
+		if b.receive(32<<20) == nil {
+			taken++
+		}
+		open = append(open, b)
+	}
+	if most := maxBacklogs / (32 << 20); taken > most || all.Load() > maxBacklogs+int64(len(open))*(fairBacklog+backlogStep) {
+		t.Errorf("%d times 32 MiB were taken, %d bytes in all", taken, all.Load())
+	}
+	if err := honest.receive(fairBacklog / 2); err != nil {
+		t.Errorf("a connection with little: %v", err)
+	}
+	for _, b := range open {
+		b.end()
+	}
+	if n := all.Load(); n != 0 {
+		t.Errorf("%d bytes are counted in the end", n)
 	}
 }

@@ -150,7 +150,6 @@ func BenchmarkClient(b *testing.B) {
 		name string
 		peer func(*testing.B) peer
 	}{
-		{"plain", func(b *testing.B) peer { return ours(b, newFakeTree()) }},
 		{"memory", func(b *testing.B) peer { return ours(b, newTree(b, newStore(b))) }},
 		{"local", func(b *testing.B) peer { return ours(b, newTree(b, newLocalStore(b))) }},
 		{"openssh", func(b *testing.B) peer { return openssh(b) }},
@@ -284,9 +283,10 @@ func serveTCP(b *testing.B) string {
 	if err != nil {
 		b.Fatal(err)
 	}
+	t := newTree(b, newStore(b))
 	s := &Server{
 		Accounts: book{"alice": {password: "correct horse"}}, HostKeys: []ssh.Signer{keys().ed25519},
-		mount: func(context.Context, accounts.Account) (tree, error) { return newFakeTree(), nil },
+		mount: func(context.Context, accounts.Account) (tree, error) { return t, nil },
 	}
 	go func() { _ = s.Serve(b.Context(), l) }()
 	b.Cleanup(func() { l.Close() })

@@ -51,6 +51,7 @@ type conn struct {
 func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{srv: s, nc: newBufferedConn(nc), draining: make(chan struct{}), source: source(nc.RemoteAddr()), since: time.Now()}
 	c.nc.look = c.look
+	c.backlog.all = &s.backlogs
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.log = s.logger().With("session", sessionID(), "remote", nc.RemoteAddr().String())
 	return c
@@ -90,6 +91,7 @@ func (c *conn) serve(ctx context.Context) {
 			c.bug(v)
 		}
 	}()
+	defer c.backlog.end()
 	defer c.cut(net.ErrClosed)
 	stop := context.AfterFunc(ctx, func() { c.cut(context.Cause(ctx)) })
 	defer stop()

@@ -73,7 +73,7 @@ func (b book) Authenticate(_ context.Context, name string, c accounts.Credential
 type harness struct {
 	t      testing.TB
 	srv    *Server
-	tree   *fakeTree
+	tree   *spyTree
 	log    *logBuffer
 	listen *pipeListener
 	served chan error
@@ -82,7 +82,7 @@ type harness struct {
 // serve starts a server, which configure may change first.
 func serve(t testing.TB, configure func(*Server)) *harness {
 	t.Helper()
-	h := &harness{t: t, tree: newFakeTree(), log: &logBuffer{}, listen: newPipeListener(), served: make(chan error, 1)}
+	h := &harness{t: t, tree: newSpy(t), log: &logBuffer{}, listen: newPipeListener(), served: make(chan error, 1)}
 	h.srv = &Server{
 		Accounts: book{
 			"alice": {password: "correct horse", keys: []ssh.PublicKey{

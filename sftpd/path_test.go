@@ -58,7 +58,7 @@ func TestNamesAreFoundComposed(t *testing.T) {
 	t.Parallel()
 	const nfc, nfd = "caf\u00e9", "cafe\u0301"
 	ctx := context.Background()
-	tr := newFakeTree()
+	tr := newSpy(t)
 	s := bare(tr, nil)
 	mkdir := func(p ...string) {
 		if err := tr.Mkdir(ctx, p, filestore.Attr{}); err != nil {
@@ -91,7 +91,7 @@ func TestNamesAreFoundComposed(t *testing.T) {
 
 func TestRealpath(t *testing.T) {
 	t.Parallel()
-	c := converse(t, newFakeTree())
+	c := converse(t, newSpy(t))
 	for in, want := range map[string]string{
 		"": "/", ".": "/", "/": "/", "..": "/", "/x/../..": "/", "no/such/": "/no/such", "/a/./b": "/a/b",
 	} {

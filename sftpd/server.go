@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -84,6 +85,8 @@ type Server struct {
 	waiting   int // connections that have not logged in
 	closing   bool
 	wg        sync.WaitGroup
+
+	backlogs atomic.Int64 // see backlog
 }
 
 // limit returns v, or def if v is zero.

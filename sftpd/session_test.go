@@ -9,16 +9,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/sftpd/wire"
 )
 
 func TestVersionOffersWhatTheTreeCanDo(t *testing.T) {
 	t.Parallel()
 	for _, readOnly := range []bool{false, true} {
-		tr := newFakeTree()
-		tr.readOnly = readOnly
-		c := silent(t, tr)
+		c := silent(t, newTreeOf(t, newStore(t), readOnly))
 		c.raw(packet(wire.Init, nil, uint32(6)))
 		r := c.reply()
 		if v := r.Uint32(); r.kind != wire.VersionReply || v != 3 {
@@ -62,7 +59,7 @@ func TestGibberishEndsTheSession(t *testing.T) {
 		"INIT without number": {0, 0, 0, 1, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := silent(t, newFakeTree())
+			c := silent(t, newSpy(t))
 			c.raw(b)
 			if err := <-c.end; err == nil {
 				t.Error("session ended without an error")
@@ -73,14 +70,14 @@ func TestGibberishEndsTheSession(t *testing.T) {
 		})
 	}
 	t.Run("request without id", func(t *testing.T) {
-		c := converse(t, newFakeTree())
+		c := converse(t, newSpy(t))
 		c.raw([]byte{0, 0, 0, 2, byte(wire.Stat), 0})
 		if err := <-c.end; err == nil {
 			t.Error("session ended without an error")
 		}
 	})
 	t.Run("cut within a packet", func(t *testing.T) {
-		c := converse(t, newFakeTree())
+		c := converse(t, newSpy(t))
 		c.raw([]byte{0, 0, 0, 9, byte(wire.Stat)})
 		if err := c.hangUp(); err == nil {
 			t.Error("session ended without an error")
@@ -90,7 +87,7 @@ func TestGibberishEndsTheSession(t *testing.T) {
 
 func TestTooLongPacketIsRefusedAndSkipped(t *testing.T) {
 	t.Parallel()
-	c := converse(t, newFakeTree())
+	c := converse(t, newSpy(t))
 	c.id++
 	big := packet(wire.Write, &c.id, strings.Repeat("x", wire.MaxPacket))
 	go func() { _, _ = c.conn.Write(big) }()
@@ -109,7 +106,7 @@ func TestTooLongPacketIsRefusedAndSkipped(t *testing.T) {
 
 func TestLargestPacketIsTaken(t *testing.T) {
 	t.Parallel()
-	c := converse(t, newFakeTree())
+	c := converse(t, newSpy(t))
 	h := c.create("f")
 	data := bytes.Repeat([]byte("truckee!"), wire.MaxData/8)
 	c.ask(wire.Write, h, 0, data).status(wire.OK)
@@ -121,7 +118,7 @@ func TestLargestPacketIsTaken(t *testing.T) {
 // Each request, cut at every length: an answer always, a panic never.
 func TestCutRequestsAreBadMessages(t *testing.T) {
 	t.Parallel()
-	c := converse(t, newFakeTree())
+	c := converse(t, newSpy(t))
 	h := c.create("f")
 	attrs := wire.Attrs{Flags: wire.AttrSize | wire.AttrUIDGID | wire.AttrPermissions | wire.AttrTimes}
 	for _, whole := range [][]byte{
@@ -163,7 +160,7 @@ func TestCutRequestsAreBadMessages(t *testing.T) {
 
 func TestUnknownRequestsAreUnsupported(t *testing.T) {
 	t.Parallel()
-	c := converse(t, newFakeTree())
+	c := converse(t, newSpy(t))
 	for _, typ := range []wire.Type{0, 2, 21, 99, wire.DataReply, 202, 255} {
 		c.ask(typ, "anything").status(wire.OpUnsupported)
 	}
@@ -182,7 +179,7 @@ func (r reply) is(want wire.Type) reply {
 
 func TestHandlesNameOneOpenFile(t *testing.T) {
 	t.Parallel()
-	c := converse(t, newFakeTree())
+	c := converse(t, newSpy(t))
 	h := slices.Clone(c.create("f"))
 	c.ask(wire.Close, h).status(wire.OK)
 	again := slices.Clone(c.create("g"))
@@ -216,7 +213,7 @@ func TestHandlesNameOneOpenFile(t *testing.T) {
 
 func TestHandlesAreBounded(t *testing.T) {
 	t.Parallel()
-	tr := newFakeTree()
+	tr := newSpy(t)
 	c := converse(t, tr)
 	c.create("f")
 	var last []byte
@@ -225,8 +222,8 @@ func TestHandlesAreBounded(t *testing.T) {
 	}
 	c.ask(wire.Open, "f", wire.FlagRead, uint32(0)).status(wire.Failure)
 	c.ask(wire.Opendir, "/").status(wire.Failure)
-	if tr.discards != 1 {
-		t.Errorf("%d files released, want the one too many", tr.discards)
+	if tr.discards.Load() != 1 {
+		t.Errorf("%d files released, want the one too many", tr.discards.Load())
 	}
 	c.ask(wire.Close, last).status(wire.OK)
 	c.ask(wire.Opendir, "/").handle()
@@ -234,7 +231,7 @@ func TestHandlesAreBounded(t *testing.T) {
 
 func TestReadsAtTheEnd(t *testing.T) {
 	t.Parallel()
-	c := converse(t, newFakeTree())
+	c := converse(t, newSpy(t))
 	h := c.create("f")
 	c.ask(wire.Read, h, 0, uint32(10)).status(wire.EOF)
 	c.ask(wire.Write, h, 0, "0123456789").status(wire.OK)
@@ -256,7 +253,7 @@ func TestReadsAtTheEnd(t *testing.T) {
 
 func TestWritesLandWhereTheirOffsetSays(t *testing.T) {
 	t.Parallel()
-	c := converse(t, newFakeTree())
+	c := converse(t, newSpy(t))
 	h := c.create("f")
 	for _, w := range []struct {
 		off  int
@@ -273,7 +270,7 @@ func TestWritesLandWhereTheirOffsetSays(t *testing.T) {
 
 func TestWhatIsNotClosedIsDiscarded(t *testing.T) {
 	t.Parallel()
-	tr := newFakeTree()
+	tr := newSpy(t)
 	c := converse(t, tr)
 	c.create("f")
 	c.create("g")
@@ -286,8 +283,8 @@ func TestWhatIsNotClosedIsDiscarded(t *testing.T) {
 	if err := c.hangUp(); err != nil {
 		t.Errorf("session ended with %v", err)
 	}
-	if tr.discards != 2 {
-		t.Errorf("%d files discarded, want 2", tr.discards)
+	if tr.discards.Load() != 2 {
+		t.Errorf("%d files discarded, want 2", tr.discards.Load())
 	}
 	if n := c.s.handles.files.Load(); n != 0 {
 		t.Errorf("%d files counted as open at the end", n)
@@ -296,13 +293,8 @@ func TestWhatIsNotClosedIsDiscarded(t *testing.T) {
 
 // A packet of data costs no allocation, in either direction.
 func TestDataAllocatesNothing(t *testing.T) {
-	tr := newFakeTree()
-	s := bare(tr, nil)
-	f, err := tr.Open(context.Background(), filestore.Path{"f"}, filestore.OpenOptions{Write: true, Create: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &handle{file: f}
+	s := bare(nil, nil)
+	h := &handle{file: nullFile{}}
 	if err := s.handles.add(h); err != nil {
 		t.Fatal(err)
 	}
@@ -334,7 +326,7 @@ func TestRepliesAreWrittenOnce(t *testing.T) {
 		in.Write(packet(wire.Stat, &id, "/"))
 	}
 	w := &countingWriter{}
-	s := bare(newFakeTree(), bothEnds{&in, w})
+	s := bare(newSpy(t), bothEnds{&in, w})
 	if err := s.run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -359,9 +351,10 @@ func FuzzSession(f *testing.F) {
 	f.Add(packet(wire.Extended, &id, wire.ExtLimits))
 	f.Add(slices.Concat(packet(wire.Opendir, &id, "/"), packet(wire.Readdir, &id, make([]byte, 8))))
 	f.Add([]byte{0, 4, 0, 1, 5, 0, 0, 0, 1})
+	tr := newTree(f, newStore(f))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		in := io.MultiReader(bytes.NewReader(packet(wire.Init, nil, uint32(3))), bytes.NewReader(b))
-		s := bare(newFakeTree(), bothEnds{in, io.Discard})
+		s := bare(tr, bothEnds{in, io.Discard})
 		_ = s.run(context.Background())
 		if len(s.in) > maxInput || s.handles.open != 0 {
 			t.Errorf("input buffer %d, %d handles left", len(s.in), s.handles.open)

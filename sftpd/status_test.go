@@ -47,7 +47,7 @@ already closed: 4
 // The client is told the kind and its own path, and nothing of the error.
 func TestStatusTextLeaksNothing(t *testing.T) {
 	t.Parallel()
-	tr := newFakeTree()
+	tr := newSpy(t)
 	c := converse(t, tr)
 	r := c.ask(wire.Stat, "/no/such \xff file")
 	r.Uint32()

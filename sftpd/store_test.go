@@ -51,11 +51,18 @@ func openStore(tb testing.TB, b blockstore.Store, m metastore.Store) *filestore.
 }
 
 // newTree mounts a new root of fs.
-func newTree(tb testing.TB, fs *filestore.FS) tree {
+func newTree(tb testing.TB, fs *filestore.FS) tree { return newTreeOf(tb, fs, false) }
+
+// newTreeOf mounts a new root of fs, by its read capability if readOnly.
+func newTreeOf(tb testing.TB, fs *filestore.FS, readOnly bool) tree {
 	tb.Helper()
-	root, err := fs.CreateRoot(tb.Context(), "test")
+	write, err := fs.CreateRoot(tb.Context(), "test")
 	if err != nil {
 		tb.Fatal(err)
+	}
+	var root caps.Cap = write
+	if readOnly {
+		root = write.Read()
 	}
 	t, err := fs.Mount(tb.Context(), root, filestore.MountOptions{Source: "test"})
 	if err != nil {

@@ -187,8 +187,8 @@ func TestShutdownWaitsForOpenFiles(t *testing.T) {
 		if err := <-h.served; err != nil {
 			t.Errorf("Serve returned %v", err)
 		}
-		if h.tree.discards != 0 {
-			t.Errorf("%d discards", h.tree.discards)
+		if h.tree.discards.Load() != 0 {
+			t.Errorf("%d discards", h.tree.discards.Load())
 		}
 	})
 }
@@ -205,8 +205,8 @@ func TestShutdownCutsWhenItsTimeIsUp(t *testing.T) {
 		if err := h.srv.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Shutdown returned %v", err)
 		}
-		if h.tree.discards != 1 || h.connections() != 0 {
-			t.Errorf("%d discards, %d connections", h.tree.discards, h.connections())
+		if h.tree.discards.Load() != 1 || h.connections() != 0 {
+			t.Errorf("%d discards, %d connections", h.tree.discards.Load(), h.connections())
 		}
 	})
 }
