@@ -24,7 +24,7 @@ func TestCollectionBesideWriters(t *testing.T) {
 	for j := range 4 {
 		rng := rand.New(rand.NewPCG(1, uint64(j)))
 		writers.Go(func() error {
-			for i := range 40 {
+			for i := range 20 {
 				if err := tornStep(t.Context(), tr.Tree, rng, j); err != nil {
 					return err
 				}
@@ -81,7 +81,7 @@ func TestCollectionBesideWriters(t *testing.T) {
 	again := mount(t, s.gateway(), root)
 	for j := range 4 {
 		var want []byte
-		for i := range 40 {
+		for i := range 20 {
 			want = append(want, random(70_000, byte(i))...)
 		}
 		again.expect(fmt.Sprint("grown ", j), want)

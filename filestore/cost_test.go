@@ -90,12 +90,12 @@ func TestCostFollowsTheChange(t *testing.T) {
 	t.Parallel()
 	tr, m := metered(t)
 	tr.mkdir("d")
-	for i := range 3000 {
+	for i := range 1500 {
 		if err := put(t.Context(), tr.Tree, path(fmt.Sprintf("d/file-%06d", i)), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	tr.put("d/big", random(40<<20, 1))
+	tr.put("d/big", random(12<<20, 1))
 	m.spent()
 	limits := []struct {
 		what          string
@@ -106,23 +106,23 @@ func TestCostFollowsTheChange(t *testing.T) {
 		{"a directory", func() { tr.mkdir("d/dir") }, 1, 3, 12},
 		{"a small file", func() { tr.put("d/small", random(4000, 1)) }, 1, 4, 16},
 		{"an inline file", func() { tr.put("d/tiny", []byte("tiny")) }, 1, 3, 12},
-		{"a rename", func() { tr.rename("d/file-001500", "d/moved") }, 1, 5, 20},
+		{"a rename", func() { tr.rename("d/file-001200", "d/moved") }, 1, 5, 20},
 		{"a rename elsewhere", func() { tr.rename("d/moved", "moved") }, 1, 4, 16},
 		{"a removal", func() { tr.remove("d/file-001000") }, 1, 3, 12},
 		{"attributes", func() {
 			a := filestore.Attr{Set: filestore.AttrMode, Mode: 0o600}
-			if err := tr.SetAttr(t.Context(), path("d/file-002000"), a, true); err != nil {
+			if err := tr.SetAttr(t.Context(), path("d/file-001400"), a, true); err != nil {
 				t.Fatal(err)
 			}
 		}, 1, 3, 12},
 		{"the same attributes", func() {
 			a := filestore.Attr{Set: filestore.AttrMode, Mode: 0o600}
-			if err := tr.SetAttr(t.Context(), path("d/file-002000"), a, true); err != nil {
+			if err := tr.SetAttr(t.Context(), path("d/file-001400"), a, true); err != nil {
 				t.Fatal(err)
 			}
 		}, 0, 0, 0},
-		{"a byte of a large file", func() { tr.patch("d/big", 20<<20, 1) }, 1, 7, 330},
-		{"a byte at its end", func() { tr.patch("d/big", 40<<20, 1) }, 1, 7, 60},
+		{"a byte of a large file", func() { tr.patch("d/big", 6<<20, 1) }, 1, 7, 330},
+		{"a byte at its end", func() { tr.patch("d/big", 12<<20, 1) }, 1, 7, 60},
 		{"a read", func() { tr.stat("d/big") }, 0, 0, 0},
 	}
 	for _, l := range limits {

@@ -110,7 +110,7 @@ func TestSpoolNoticesDamage(t *testing.T) {
 func TestSpansAgainstABitmap(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 300 {
+	for range 60 {
 		var s spans
 		var bits [64]bool
 		for range 20 {
