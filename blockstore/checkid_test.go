@@ -22,14 +22,22 @@ func TestIDVectors(t *testing.T) {
 		body         []byte
 		id           string
 	}{
-		{"chunk", "546b0101000010000000000300000001", append(sum[:], frame...),
-			"de4828d3a5ee0d44b91fafeefc4c3eeb0fd23f1b61976d4102de5831da85ef91"},
-		{"file node", "546b0201000000000000001000000010", make([]byte, 32),
-			"28dd26bf3c6ccef640e2883427375210cb54db2de2ad5a62c052dc13d41d8231"},
-		{"directory node, W empty", "546b0301000000000000001000000010", make([]byte, 64),
-			"134eaa5092ebf26d8010512393931afd920d4307101b711fb63d10ac914a90b2"},
-		{"frozen directory node, W absent", "546b0301000000000000001000000010", make([]byte, 48),
-			"fac8c2e4efed313b7f56ccf1f4cc23441c32756533d038e5127ff4f25f4c6166"},
+		{
+			"chunk", "546b0101000010000000000300000001", append(sum[:], frame...),
+			"de4828d3a5ee0d44b91fafeefc4c3eeb0fd23f1b61976d4102de5831da85ef91",
+		},
+		{
+			"file node", "546b0201000000000000001000000010", make([]byte, 32),
+			"28dd26bf3c6ccef640e2883427375210cb54db2de2ad5a62c052dc13d41d8231",
+		},
+		{
+			"directory node, W empty", "546b0301000000000000001000000010", make([]byte, 64),
+			"134eaa5092ebf26d8010512393931afd920d4307101b711fb63d10ac914a90b2",
+		},
+		{
+			"frozen directory node, W absent", "546b0301000000000000001000000010", make([]byte, 48),
+			"fac8c2e4efed313b7f56ccf1f4cc23441c32756533d038e5127ff4f25f4c6166",
+		},
 	}
 	for _, tt := range tests {
 		header, err := hex.DecodeString(tt.header)

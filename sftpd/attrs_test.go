@@ -19,14 +19,23 @@ func TestLongnames(t *testing.T) {
 		name string
 		want string
 	}{
-		{wire.Attrs{Mode: 0o040755, Mtime: unix(2026, 1, 2, 15, 4)}, "name",
-			"drwxr-xr-x    1 0        0                  0 Jan 02 15:04 name"},
-		{wire.Attrs{Mode: 0o100644, UID: 1000, GID: 100, Size: 1365402224, Mtime: unix(2026, 6, 15, 11, 59)}, "a b",
-			"-rw-r--r--    1 1000     100       1365402224 Jun 15 11:59 a b"},
+		{
+			wire.Attrs{Mode: 0o040755, Mtime: unix(2026, 1, 2, 15, 4)},
+			"name",
+			"drwxr-xr-x    1 0        0                  0 Jan 02 15:04 name",
+		},
+		{
+			wire.Attrs{Mode: 0o100644, UID: 1000, GID: 100, Size: 1365402224, Mtime: unix(2026, 6, 15, 11, 59)},
+			"a b",
+			"-rw-r--r--    1 1000     100       1365402224 Jun 15 11:59 a b",
+		},
 		{wire.Attrs{Mode: 0o120777, Mtime: unix(2025, 12, 1, 0, 0)}, "old", // more than half a year ago
 			"lrwxrwxrwx    1 0        0                  0 Dec 01  2025 old"},
-		{wire.Attrs{Mode: 0o100000, Size: 1<<64 - 1, UID: 1<<32 - 1, GID: 1<<32 - 1, Mtime: unix(2027, 1, 1, 0, 0)}, "future",
-			"----------    1 4294967295 4294967295 18446744073709551615 Jan 01  2027 future"},
+		{
+			wire.Attrs{Mode: 0o100000, Size: 1<<64 - 1, UID: 1<<32 - 1, GID: 1<<32 - 1, Mtime: unix(2027, 1, 1, 0, 0)},
+			"future",
+			"----------    1 4294967295 4294967295 18446744073709551615 Jan 01  2027 future",
+		},
 		{wire.Attrs{Mode: 0o107777}, "epoch", "-rwsrwsrwt    1 0        0                  0 Jan 01  1970 epoch"},
 		{wire.Attrs{Mode: 0o107000}, "set", "---S--S--T    1 0        0                  0 Jan 01  1970 set"},
 	} {
@@ -44,15 +53,21 @@ func TestAttrsSent(t *testing.T) {
 		in   filestore.Info
 		want wire.Attrs
 	}{
-		"file": {filestore.Info{Kind: filestore.KindFile, Size: 1 << 33, Mode: 0o4644, UID: 1, GID: 2, Mtime: at, Atime: at},
-			wire.Attrs{Flags: all, Size: 1 << 33, Mode: 0o104644, UID: 1, GID: 2, Mtime: 1700000000, Atime: 1700000000}},
+		"file": {
+			filestore.Info{Kind: filestore.KindFile, Size: 1 << 33, Mode: 0o4644, UID: 1, GID: 2, Mtime: at, Atime: at},
+			wire.Attrs{Flags: all, Size: 1 << 33, Mode: 0o104644, UID: 1, GID: 2, Mtime: 1700000000, Atime: 1700000000},
+		},
 		"directory": {filestore.Info{Kind: filestore.KindDir, Mode: 0o777}, wire.Attrs{Flags: all, Mode: 0o040777}},
 		"symlink":   {filestore.Info{Kind: filestore.KindSymlink, Mode: 0o777, Size: 3}, wire.Attrs{Flags: all, Size: 3, Mode: 0o120777}},
 		"other":     {filestore.Info{Kind: filestore.KindOther}, wire.Attrs{Flags: all, Mode: 0o100000}},
-		"read-only directory": {filestore.Info{Kind: filestore.KindDir, Mode: 0o777, ReadOnly: true},
-			wire.Attrs{Flags: all, Mode: 0o040555}},
-		"times out of range": {filestore.Info{Kind: filestore.KindFile, Mtime: time.Unix(1<<40, 0), Atime: time.Unix(-5, 0)},
-			wire.Attrs{Flags: all, Mode: 0o100000, Mtime: 1<<32 - 1}},
+		"read-only directory": {
+			filestore.Info{Kind: filestore.KindDir, Mode: 0o777, ReadOnly: true},
+			wire.Attrs{Flags: all, Mode: 0o040555},
+		},
+		"times out of range": {
+			filestore.Info{Kind: filestore.KindFile, Mtime: time.Unix(1<<40, 0), Atime: time.Unix(-5, 0)},
+			wire.Attrs{Flags: all, Mode: 0o100000, Mtime: 1<<32 - 1},
+		},
 	} {
 		if got := wireAttrs(&tt.in); got != tt.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, tt.want)

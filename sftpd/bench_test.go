@@ -29,8 +29,10 @@ type peer struct {
 }
 
 func (p peer) sftp(tb testing.TB, batch string, opts ...string) {
-	args := append([]string{"-q", "-b", "-", "-P", p.port, "-i", p.key, "-oStrictHostKeyChecking=no",
-		"-oUserKnownHostsFile=/dev/null", "-oIdentitiesOnly=yes", "-F", "none"}, opts...)
+	args := append([]string{
+		"-q", "-b", "-", "-P", p.port, "-i", p.key, "-oStrictHostKeyChecking=no",
+		"-oUserKnownHostsFile=/dev/null", "-oIdentitiesOnly=yes", "-F", "none",
+	}, opts...)
 	cmd := exec.Command("sftp", append(args, "root@127.0.0.1")...)
 	cmd.Stdin = strings.NewReader(batch)
 	var out bytes.Buffer

@@ -86,7 +86,8 @@ func serve(t testing.TB, configure func(*Server)) *harness {
 	h.srv = &Server{
 		Accounts: book{
 			"alice": {password: "correct horse", keys: []ssh.PublicKey{
-				keys().ed25519.PublicKey(), keys().rsa.PublicKey(), keys().ecdsa.PublicKey()}},
+				keys().ed25519.PublicKey(), keys().rsa.PublicKey(), keys().ecdsa.PublicKey(),
+			}},
 			"bob": {password: "battery staple"},
 		},
 		HostKeys: []ssh.Signer{keys().ed25519},

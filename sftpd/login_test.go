@@ -135,8 +135,12 @@ func TestServerProvesItselfWithEachHostKey(t *testing.T) {
 		algorithm string
 		ok        bool
 	}{
-		{ssh.KeyAlgoED25519, true}, {ssh.KeyAlgoECDSA256, true}, {ssh.KeyAlgoRSASHA512, true},
-		{ssh.KeyAlgoRSASHA256, true}, {ssh.KeyAlgoRSA, false}, {ssh.KeyAlgoECDSA521, false},
+		{ssh.KeyAlgoED25519, true},
+		{ssh.KeyAlgoECDSA256, true},
+		{ssh.KeyAlgoRSASHA512, true},
+		{ssh.KeyAlgoRSASHA256, true},
+		{ssh.KeyAlgoRSA, false},
+		{ssh.KeyAlgoECDSA521, false},
 	} {
 		c := config("alice")
 		c.HostKeyAlgorithms = []string{tt.algorithm}

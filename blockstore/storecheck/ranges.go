@@ -27,8 +27,20 @@ func ranges(ctx context.Context, s blockstore.Store) (err error) {
 func rangesOf(ctx context.Context, s blockstore.Store, id blockstore.ID, block []byte) error {
 	size := int64(len(block))
 	for _, r := range [][2]int64{
-		{0, 0}, {0, 1}, {0, size}, {0, size + 1}, {1, size}, {size - 1, 1}, {size - 1, 9}, {size, 1}, {size + 5, 1},
-		{0, math.MaxInt64}, {1, math.MaxInt64}, {math.MaxInt64, math.MaxInt64}, {size / 3, size / 3}, {size / 2, 17},
+		{0, 0},
+		{0, 1},
+		{0, size},
+		{0, size + 1},
+		{1, size},
+		{size - 1, 1},
+		{size - 1, 9},
+		{size, 1},
+		{size + 5, 1},
+		{0, math.MaxInt64},
+		{1, math.MaxInt64},
+		{math.MaxInt64, math.MaxInt64},
+		{size / 3, size / 3},
+		{size / 2, 17},
 	} {
 		off, n := r[0], r[1]
 		want := block[min(off, size):]

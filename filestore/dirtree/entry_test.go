@@ -99,12 +99,16 @@ func TestPutRefuses(t *testing.T) {
 		{"a foreign entry without cap", &Entry{Name: "n", Kind: Foreign}, kind.Invalid},
 		{"a write cap where readers see it", &Entry{Name: "n", Kind: Foreign, Foreign: ForeignCaps{Read: writeCap}}, kind.Invalid},
 		{"one of our caps as foreign", &Entry{Name: "n", Kind: Foreign, Foreign: ForeignCaps{Read: writeCap.Read()}}, kind.Invalid},
-		{"an unknown cap of unknown authority", &Entry{Name: "n", Kind: Foreign,
-			Foreign: ForeignCaps{Read: parseCap(t, "URI:FUTURE:abc")}}, kind.Invalid},
+		{"an unknown cap of unknown authority", &Entry{
+			Name: "n", Kind: Foreign,
+			Foreign: ForeignCaps{Read: parseCap(t, "URI:FUTURE:abc")},
+		}, kind.Invalid},
 		{"a bare verify cap", &Entry{Name: "n", Kind: Foreign, Foreign: ForeignCaps{Read: verifyOf(writeCap)}}, kind.Invalid},
 		{"a frozen directory without key", &Entry{Name: "n", Kind: FrozenDir}, kind.Invalid},
-		{"an empty frozen directory with a level", &Entry{Name: "n", Kind: FrozenDir,
-			Frozen: caps.FrozenRead{Key: testKey(1), Level: 1}}, kind.Invalid},
+		{"an empty frozen directory with a level", &Entry{
+			Name: "n", Kind: FrozenDir,
+			Frozen: caps.FrozenRead{Key: testKey(1), Level: 1},
+		}, kind.Invalid},
 	}
 	e := Open(writeKeys(testSlot(1)), Root{}, newMemory(), nil).Edit()
 	for _, tt := range tests {

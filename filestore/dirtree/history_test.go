@@ -32,8 +32,10 @@ func TestHistoryKey(t *testing.T) {
 		}
 	}
 	tail := "\x00" + strings.Repeat("\xff", 10)
-	for _, bad := range []string{"", "a", tail[1:], "a" + tail + "x", "a" + tail[:10], "a/b" + tail, "a//" + tail, "\x00" + tail,
-		strings.Repeat("n", MaxName+1) + tail} {
+	for _, bad := range []string{
+		"", "a", tail[1:], "a" + tail + "x", "a" + tail[:10], "a/b" + tail, "a//" + tail, "\x00" + tail,
+		strings.Repeat("n", MaxName+1) + tail,
+	} {
 		if _, _, _, ok := ParseHistoryKey(bad); ok {
 			t.Errorf("%q parses", bad)
 		}

@@ -71,8 +71,10 @@ func writeKeys(w caps.SlotWrite) Keys { return Keys{Read: w.Read(), Write: &w} }
 
 // fileEntry is an entry of kind OneChunk.
 func fileEntry(name string, n uint64) *Entry {
-	e := &Entry{Name: name, Kind: OneChunk, Mode: 0o644, UID: 1000, GID: 1000,
-		Mtime: 1_700_000_000_000_000_000 + int64(n), Size: 1 + n%100_000}
+	e := &Entry{
+		Name: name, Kind: OneChunk, Mode: 0o644, UID: 1000, GID: 1000,
+		Mtime: 1_700_000_000_000_000_000 + int64(n), Size: 1 + n%100_000,
+	}
 	binary.BigEndian.PutUint64(e.FileID[:], n)
 	e.File = filetree.Ref{ID: blockstore.ID(testID(n)), Key: testKey(n), Level: caps.LevelChunk, Size: e.Size}
 	return e
@@ -89,10 +91,13 @@ func sampleEntries(t testing.TB) []*Entry {
 	return []*Entry{
 		{Name: "", Kind: EmptyFile, FileID: [16]byte{1}},
 		fileEntry("chunk", 1),
-		{Name: "chunk.more", Kind: TreeFile, FileID: [16]byte{2}, Mode: 0o600, UID: 1<<32 - 1, GID: 7, Mtime: -1,
+		{
+			Name: "chunk.more", Kind: TreeFile, FileID: [16]byte{2}, Mode: 0o600, UID: 1<<32 - 1, GID: 7, Mtime: -1,
 			Size: 1 << 40, File: tree, Attrs: attrs, More: []filetree.Ref{
 				{ID: blockstore.ID(testID(8)), Key: testKey(8), Level: 0},
-				{ID: blockstore.ID(testID(9)), Key: testKey(9), Level: caps.LevelChunk}}},
+				{ID: blockstore.ID(testID(9)), Key: testKey(9), Level: caps.LevelChunk},
+			},
+		},
 		{Name: "dir", Kind: Directory, Dir: child.Read(), DirWrite: &child, Mode: 0o755},
 		{Name: "dir.ro", Kind: Directory, Dir: child.Read()},
 		{Name: "dir0", Kind: Symlink, Data: []byte("../else/where"), Size: 13},

@@ -59,8 +59,10 @@ func (k *keyring) sealWith(n *node, fresh [16]byte) Node {
 		size += lw + tagSize
 	}
 	b := make([]byte, size)
-	h := blockstore.Header{Type: blockstore.TypeDirNode, Suite: blockstore.Suite1, Level: n.level,
-		Len1: uint32(lv + tagSize), Len2: uint32(lr + tagSize)}
+	h := blockstore.Header{
+		Type: blockstore.TypeDirNode, Suite: blockstore.Suite1, Level: n.level,
+		Len1: uint32(lv + tagSize), Len2: uint32(lr + tagSize),
+	}
 	h.Append(b[:0])
 	// The plaintexts are written where their ciphertexts will be.
 	s := n.encode(b[saltEnd:saltEnd:saltEnd+lv], b[rAt:rAt:rAt+lr], b[wAt:wAt:wAt+lw])

@@ -82,8 +82,10 @@ func sealSlotWith(w caps.SlotWrite, s SlotState, salt [16]byte) ([]byte, error) 
 	if w.IsZero() {
 		return nil, fmt.Errorf("dirtree: seal slot: %w", kind.ReadOnly)
 	}
-	p := PublicState{Type: w.Type(), PublicKey: w.PublicKey(), Root: s.Root, History: s.History,
-		Epoch: s.Epoch, Version: s.Version, Time: s.Time, Tombstone: s.Tombstone, Prev: s.Prev}
+	p := PublicState{
+		Type: w.Type(), PublicKey: w.PublicKey(), Root: s.Root, History: s.History,
+		Epoch: s.Epoch, Version: s.Version, Time: s.Time, Tombstone: s.Tombstone, Prev: s.Prev,
+	}
 	if !p.valid() {
 		return nil, fmt.Errorf("dirtree: seal slot: %w", kind.Invalid)
 	}
@@ -124,8 +126,10 @@ func OpenTrusted(r caps.SlotRead, rec []byte) (SlotState, error) {
 	if err != nil {
 		return SlotState{}, slotError(r.ID(), "does not open under its key")
 	}
-	s := SlotState{Root: p.Root, History: p.History, Epoch: p.Epoch, Version: p.Version,
-		Time: p.Time, Tombstone: p.Tombstone, Prev: p.Prev}
+	s := SlotState{
+		Root: p.Root, History: p.History, Epoch: p.Epoch, Version: p.Version,
+		Time: p.Time, Tombstone: p.Tombstone, Prev: p.Prev,
+	}
 	s.setAttrs(attrs)
 	return s, nil
 }

@@ -162,8 +162,10 @@ func TestVectorsByTheBook(t *testing.T) {
 
 // The two leaf entries below are written out by hand from formats.md 4.
 func TestLeafPlaintextByHand(t *testing.T) {
-	empty := &Entry{Name: "ab", FileID: [16]byte([]byte("0123456789abcdef")), Mode: 0o644, UID: 1000, GID: 5, Mtime: 1,
-		Attrs: []Attr{{Type: 1, Value: []byte{9}}}}
+	empty := &Entry{
+		Name: "ab", FileID: [16]byte([]byte("0123456789abcdef")), Mode: 0o644, UID: 1000, GID: 5, Mtime: 1,
+		Attrs: []Attr{{Type: 1, Value: []byte{9}}},
+	}
 	link := &Entry{Name: "abc", Kind: Symlink, Size: 2, Data: []byte("to")}
 	n := &node{}
 	for _, e := range []*Entry{empty, link} {

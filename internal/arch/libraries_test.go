@@ -83,7 +83,8 @@ func librariesStay(s *source) (violations []string) {
 		n := slices.IndexFunc(libraries, func(l struct {
 			path  string
 			rooms []string
-		}) bool {
+		},
+		) bool {
 			return within(i.path, l.path)
 		})
 		switch {

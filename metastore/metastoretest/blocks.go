@@ -230,7 +230,8 @@ func (f fixture) cannotRevive(b metastore.BlockRow, state metastore.BlockState) 
 		wantKind("registering it", f.s.Register(f.ctx, random[metastore.GatewayID](), d, []metastore.BlockRow{b}), kind.Conflict),
 		wantKind("linking it", f.commit(&metastore.Request{Links: []metastore.ID{b.ID}, Draft: d}), kind.Conflict),
 		wantKind("making it live", f.commit(&metastore.Request{
-			Nodes: []metastore.NewNode{n}, Live: []metastore.BlockRow{{ID: b.ID, Len: int64(len(n.Data))}}}), kind.Conflict),
+			Nodes: []metastore.NewNode{n}, Live: []metastore.BlockRow{{ID: b.ID, Len: int64(len(n.Data))}},
+		}), kind.Conflict),
 		f.s.Collector().Absolve(f.ctx, []metastore.ID{b.ID}),
 		f.state(b.ID, state),
 	)

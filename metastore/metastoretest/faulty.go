@@ -46,8 +46,10 @@ const (
 	faults
 )
 
-var faultNames = [faults]string{"LoseRace", "LostReply", "LostCall", "Retry", "StaleSlot", "ForkedSlot",
-	"DropSlot", "DropNode", "FlipNode", "SwapNode", "FailRead"}
+var faultNames = [faults]string{
+	"LoseRace", "LostReply", "LostCall", "Retry", "StaleSlot", "ForkedSlot",
+	"DropSlot", "DropNode", "FlipNode", "SwapNode", "FailRead",
+}
 
 // String gives the fault's name.
 func (f Fault) String() string { return faultNames[f] }

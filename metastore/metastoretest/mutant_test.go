@@ -175,9 +175,11 @@ type looseView struct {
 func (v looseView) Slots(ctx context.Context, ids []metastore.SlotID) ([]metastore.Record, error) {
 	return v.Reader.Slots(ctx, ids)
 }
+
 func (v looseView) Nodes(ctx context.Context, ids []metastore.ID) ([][]byte, error) {
 	return v.Reader.Nodes(ctx, ids)
 }
+
 func (v looseView) IsRoot(ctx context.Context, ids []metastore.SlotID) ([]bool, error) {
 	return v.Reader.IsRoot(ctx, ids)
 }
@@ -275,12 +277,18 @@ func TestMutants(t *testing.T) {
 				return errs
 			}
 		}, []string{"SwapStale", "Invalid", "CheckError", "Canceled"}},
-		{"forgets Check", func(m *mutant) { m.each(func(r *metastore.Request) { r.Check = nil }) },
-			[]string{"CheckReads", "CheckError", "EachAlone"}},
-		{"forgets RootState", func(m *mutant) { m.each(func(r *metastore.Request) { r.RootState = nil }) },
-			[]string{"RootState", "OnlyConditions"}},
-		{"forgets Dead", func(m *mutant) { m.each(func(r *metastore.Request) { r.Dead = nil }) },
-			[]string{"Reap", "ReapSparesPinned", "PinExpires"}},
+		{
+			"forgets Check", func(m *mutant) { m.each(func(r *metastore.Request) { r.Check = nil }) },
+			[]string{"CheckReads", "CheckError", "EachAlone"},
+		},
+		{
+			"forgets RootState", func(m *mutant) { m.each(func(r *metastore.Request) { r.RootState = nil }) },
+			[]string{"RootState", "OnlyConditions"},
+		},
+		{
+			"forgets Dead", func(m *mutant) { m.each(func(r *metastore.Request) { r.Dead = nil }) },
+			[]string{"Reap", "ReapSparesPinned", "PinExpires"},
+		},
 		{"forgets Owner", func(m *mutant) {
 			m.each(func(r *metastore.Request) {
 				for i := range r.Slots {

@@ -40,9 +40,11 @@ type model struct {
 // The worlds are small, so that calls meet what earlier ones did.
 
 func (m *model) slot() metastore.SlotID { return metastore.SlotID{1, byte(m.random.IntN(6))} }
+
 func (m *model) draft() metastore.DraftID {
 	return metastore.DraftID{byte(m.random.IntN(4))}
 }
+
 func (m *model) gateway() metastore.GatewayID { return metastore.GatewayID{1, byte(m.random.IntN(3))} }
 func (m *model) block() metastore.ID          { return metastore.ID{2, byte(m.random.IntN(30))} }
 func (m *model) chance(percent int) bool      { return m.random.IntN(100) < percent }

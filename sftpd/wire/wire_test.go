@@ -21,8 +21,10 @@ func TestLayouts(t *testing.T) {
 	}{
 		"status": {wire.AppendStatus(nil, 9, wire.NoSuchFile, "no"), "00000013 65 00000009 00000002 00000002 6e6f 00000000"},
 		"handle": {wire.AppendHandle(nil, 9, []byte("hh")), "0000000b 66 00000009 00000002 6868"},
-		"attrs": {wire.AppendAttrsReply(nil, 9, &attrs),
-			"00000025 69 00000009 0000000f 0102030405060708 00000001 00000002 000081a4 00000003 00000004"},
+		"attrs": {
+			wire.AppendAttrsReply(nil, 9, &attrs),
+			"00000025 69 00000009 0000000f 0102030405060708 00000001 00000002 000081a4 00000003 00000004",
+		},
 		"one name":      {wire.AppendOneName(nil, 9, "/a"), "00000019 68 00000009 00000001 00000002 2f61 00000002 2f61 00000000"},
 		"behind others": {wire.AppendHandle([]byte{0xff}, 9, nil), "ff 00000009 66 00000009 00000000"},
 	} {
