@@ -22,6 +22,10 @@ type batch struct {
 	// moved tells where operations of this round have put files, nil: removed.
 	moved map[fileKey]*spot
 
+	// unnamed are the files being created whose names operations of this round
+	// give to others, by the directory of the name.
+	unnamed map[*openFile]*work
+
 	// The operation being applied, its group, and whether it changed anything.
 	op      *op
 	group   *group
@@ -29,7 +33,7 @@ type batch struct {
 }
 
 func newBatch(fs *FS) *batch {
-	return &batch{fs: fs, works: make(map[slotID]*work), moved: make(map[fileKey]*spot)}
+	return &batch{fs: fs, works: make(map[slotID]*work), moved: make(map[fileKey]*spot), unnamed: make(map[*openFile]*work)}
 }
 
 // run applies one operation.
@@ -136,6 +140,16 @@ func (b *batch) create(wr caps.SlotWrite, home, owner slotID) *work {
 	b.adopt(slotID(wr.ID()), w)
 	b.changes()
 	return w
+}
+
+// pending returns the file that is being created under a name as the operations
+// before left it, or nil.
+func (b *batch) pending(w *work, name string) *openFile {
+	f := b.fs.open.pending(w.id(), name)
+	if f == nil || b.unnamed[f] != nil {
+		return nil
+	}
+	return f
 }
 
 func (b *batch) adopt(id slotID, w *work) {

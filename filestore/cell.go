@@ -100,7 +100,7 @@ func (d *draft) free(fr *frame) {
 
 // shrink spills frames, the oldest first, while the draft or all drafts
 // together hold too many bytes.
-func (d *draft) shrink(ctx context.Context, last *cell) error {
+func (d *draft) shrink(ctx context.Context) error {
 	for d.mem > d.fs.o.DraftBytes || d.mem > 0 && d.fs.dirty.Load() > d.fs.o.DirtyBytes {
 		var fr *frame
 		for fr == nil || fr.buf == nil {

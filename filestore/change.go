@@ -79,7 +79,7 @@ func (b *batch) absent(ctx context.Context, w *work, name string) error {
 	if err != nil {
 		return err
 	}
-	if e != nil || b.fs.open.pending(w.id(), name) != nil {
+	if e != nil || b.pending(w, name) != nil {
 		return kind.Exist
 	}
 	return nil

@@ -144,6 +144,10 @@ func (d *draft) write(ctx context.Context, p []byte, off int64) (int, error) {
 		if err := d.failed(); err != nil {
 			return done, err
 		}
+		// A spool that is full refuses more before memory takes it.
+		if err := d.shrink(ctx); err != nil {
+			return done, err
+		}
 		c, err := d.cellAt(ctx, off)
 		if err != nil {
 			return done, err
@@ -161,7 +165,7 @@ func (d *draft) write(ctx context.Context, p []byte, off int64) (int, error) {
 				return done, err
 			}
 		}
-		if err := d.shrink(ctx, c); err != nil {
+		if err := d.shrink(ctx); err != nil {
 			return done, err
 		}
 	}

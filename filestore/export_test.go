@@ -22,3 +22,17 @@ func (t *Tree) Leaves(ctx context.Context, p Path) (int, error) {
 	}
 	return n, nil
 }
+
+// SetAttrLater resolves p now, and sets the attributes when the result is called.
+func (t *Tree) SetAttrLater(ctx context.Context, p Path, a Attr) func() error {
+	pl, err := t.resolve(ctx, p, wantSelf)
+	return func() error {
+		if err != nil {
+			return err
+		}
+		return t.setAttrAt(ctx, pl, p, a, false)
+	}
+}
+
+// Dirty is how many dirty bytes lie in memory.
+func (fs *FS) Dirty() int64 { return fs.dirty.Load() }

@@ -218,6 +218,23 @@ func (f *File) SetAttr(ctx context.Context, a Attr) error {
 func (f *openFile) addAttrs(a Attr) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.mergeAttrs(a)
+}
+
+// addAttrsPending is addAttrs for a file that is still being created, and
+// reports whether it was: after its last commit nothing would come of them.
+func (f *openFile) addAttrsPending(a Attr) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.isPending() {
+		return false
+	}
+	f.mergeAttrs(a)
+	return true
+}
+
+// mergeAttrs is called with mu held.
+func (f *openFile) mergeAttrs(a Attr) {
 	var old Attr
 	if p := f.attrs.Load(); p != nil {
 		old = *p

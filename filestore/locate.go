@@ -18,6 +18,10 @@ func (b *batch) locate(ctx context.Context, f *openFile) (w *work, e *dirtree.En
 	if gone {
 		return nil, nil, false, nil
 	}
+	if w := b.unnamed[f]; w != nil {
+		// Whether it is gone depends on the operation that took its name.
+		return nil, nil, false, b.join(w.group)
+	}
 	if pending {
 		w, err := b.dir(ctx, at.dir)
 		return w, nil, true, err

@@ -115,10 +115,17 @@ func (r *registry) dropPending(dir slotID, name string) bool {
 	if d == nil || d.pending[name] == nil {
 		return false
 	}
-	f := d.pending[name]
-	f.gone, f.pending = true, false
-	r.forget(f)
+	r.drop(d.pending[name])
 	return true
+}
+
+// drop makes a file that is being created one without a name. It is called with
+// mu held.
+func (r *registry) drop(f *openFile) {
+	if f.pending {
+		f.gone, f.pending = true, false
+		r.forget(f)
+	}
 }
 
 // removed notes that a committed file is gone. It is called with mu held.

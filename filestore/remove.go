@@ -102,7 +102,7 @@ func (t *Tree) rmdir(ctx context.Context, p Path) error {
 		switch {
 		case err != nil:
 			return err
-		case e == nil && b.fs.open.pending(w.id(), pl.name) != nil:
+		case e == nil && b.pending(w, pl.name) != nil:
 			return kind.NotDir
 		case e == nil:
 			return kind.NotExist

@@ -69,6 +69,7 @@ type renaming struct {
 	// Of the last attempt.
 	moved, gone *fileKey
 	to          spot
+	unnamed     *openFile // was being created under the target's name
 }
 
 func (r *renaming) won() {
@@ -76,13 +77,16 @@ func (r *renaming) won() {
 	if r.gone != nil {
 		open.removed(*r.gone)
 	}
+	if r.unnamed != nil {
+		open.drop(r.unnamed)
+	}
 	if r.moved != nil {
 		open.moved(*r.moved, r.to)
 	}
 }
 
 func (r *renaming) apply(ctx context.Context, b *batch) error {
-	r.moved, r.gone = nil, nil
+	r.moved, r.gone, r.unnamed = nil, nil, nil
 	src, err := b.dir(ctx, *r.src.dir.write)
 	if err != nil {
 		return err
@@ -130,16 +134,17 @@ func (r *renaming) apply(ctx context.Context, b *batch) error {
 
 // replace clears the target's name by POSIX's rules. e comes in its place.
 func (r *renaming) replace(ctx context.Context, b *batch, dst *work, e, old *dirtree.Entry) error {
-	coming := b.fs.open.pending(dst.id(), r.dst.name) != nil
+	coming := b.pending(dst, r.dst.name)
 	switch {
-	case old == nil && !coming:
+	case old == nil && coming == nil:
 		return nil
 	case r.mode != Replace:
 		return kind.Exist
 	case old == nil && e.Kind.IsDir():
 		return kind.NotDir
 	case old == nil:
-		b.fs.open.dropPending(dst.id(), r.dst.name)
+		// It goes only when this has won: until then its upload may still count.
+		r.unnamed, b.unnamed[coming] = coming, dst
 		return nil
 	case e.Kind.IsDir() && !old.Kind.IsDir():
 		return kind.NotDir

@@ -25,9 +25,15 @@ func (t *Tree) setAttr(ctx context.Context, p Path, a Attr, follow bool) error {
 		w = wantDir
 	}
 	pl, err := t.resolve(ctx, p, w)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	return t.setAttrAt(ctx, pl, p, a, follow)
+}
+
+// setAttrAt is setAttr of what p led to.
+func (t *Tree) setAttrAt(ctx context.Context, pl place, p Path, a Attr, follow bool) error {
+	switch {
 	case !pl.exists():
 		return kind.NotExist
 	case pl.node != nil && a.Has(AttrSize):
@@ -41,8 +47,10 @@ func (t *Tree) setAttr(ctx context.Context, p Path, a Attr, follow bool) error {
 	case a.Has(AttrSize):
 		return t.setSize(ctx, p, a, follow)
 	case pl.file != nil:
-		pl.file.addAttrs(a)
-		return nil
+		if pl.file.addAttrsPending(a) {
+			return nil
+		}
+		return t.setAttr(ctx, p, a, follow) // it has been committed since, or dropped
 	case pl.node != nil:
 		return t.setDirAttr(ctx, &pl, a)
 	}
