@@ -129,7 +129,11 @@ func (s *Store) examine(f *os.File, num uint32) (size int64, unfinished bool, er
 		return 0, false, fmt.Errorf("%w: %w", kindOfRead(err), err)
 	}
 	if strings.Trim(string(head[:n]), "\x00") == "" {
-		return 0, true, nil
+		// Unless the disk has lost a page, nothing follows.
+		w := window{r: f, size: info.Size()}
+		if w.nextData(page) >= w.size {
+			return 0, true, nil
+		}
 	}
 	if err := s.sums.checkSegmentHeader(num, head[:n]); err != nil {
 		if foreign(head[:n], s.sums) {
