@@ -71,6 +71,7 @@ func (f *openFile) publish(ctx context.Context, linkAll bool) error {
 	if c != nil && !p.attrs.Has(AttrMtime) {
 		p.attrs = p.attrs.with(Attr{Set: AttrMtime, Mtime: time.Unix(0, f.mtime.Load())})
 	}
+	since := f.fs.open.newest()
 	if err := f.fs.commit.do(ctx, &op{apply: p.apply, won: p.won}); err != nil {
 		return err
 	}
@@ -79,6 +80,7 @@ func (f *openFile) publish(ctx context.Context, linkAll bool) error {
 	}
 	entry := p.entry
 	f.setBase(&entry)
+	f.fs.open.readsFrom(f, since)
 	f.exclusive = false
 	f.attrs.Store(nil)
 	f.dirty.Store(false)

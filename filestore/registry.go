@@ -185,6 +185,22 @@ func (r *registry) hold(f *openFile) {
 	r.files[f] = true
 }
 
+// newest is a commit that is at most the newest.
+func (r *registry) newest() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seq
+}
+
+// readsFrom notes that f reads what a commit after seq has made, so that a
+// handle that stays open for long and commits now and then keeps nothing from
+// being reaped that was replaced before.
+func (r *registry) readsFrom(f *openFile, seq uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.reader.seq = max(f.reader.seq, seq)
+}
+
 // oldest is the oldest commit that something open reads, 0 if nothing is.
 func (r *registry) oldest(now uint64) uint64 {
 	r.mu.Lock()
