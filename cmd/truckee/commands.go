@@ -29,7 +29,7 @@ func commands() []*subcommand {
 		accountAdd(), accountList(), accountRemove(), accountPasswd(),
 		capShow(), capReadonly(), capVerify(), capNew(), capOf(),
 		fsLs(), fsCat(), fsGet(), fsPut(), fsRm(), fsMkdir(), fsDu(),
-		checkCommand(), gcCommand(),
+		checkCommand(), gcCommand(), acceptRollbackCommand(),
 		versionCommand(), helpCommand(),
 	}
 }

@@ -45,6 +45,19 @@ func gcCommand() *subcommand {
 	}
 }
 
+func acceptRollbackCommand() *subcommand {
+	op := &command.AcceptRollback{}
+	return &subcommand{
+		name: "accept-rollback", args: "[--yes]", opensNode: true,
+		short: "Accept a database that was restored from a backup.",
+		long:  "A node refuses directories that are older than it has seen them. After a restore this\nshows which, and with --yes takes them as they are; on every node that has seen newer\nones. What was changed after the backup is given up.",
+		setFlags: func(fs *flag.FlagSet, _ *invocation) {
+			fs.BoolVar(&op.Yes, "yes", false, "accept them")
+		},
+		run: func(ctx context.Context, inv *invocation) error { return inv.do(ctx, op) },
+	}
+}
+
 func versionCommand() *subcommand {
 	return &subcommand{
 		name: "version", short: "Print the version.",

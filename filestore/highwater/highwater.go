@@ -31,7 +31,7 @@ const flushEvery = 500 * time.Millisecond
 // there are live ones.
 const compactSlack = 4096
 
-var _ filestore.HighWater = (*File)(nil)
+var _ filestore.Rewinder = (*File)(nil)
 
 // File is a filestore.HighWater in a file. Its methods are safe for concurrent use.
 type File struct {

@@ -27,7 +27,7 @@ func operations() []Operation {
 		&AccountAdd{}, &AccountList{}, &AccountRemove{}, &AccountPassword{},
 		&CapNew{}, &CapOf{},
 		&List{}, &Cat{}, &Put{}, &Remove{}, &Mkdir{}, &Link{}, &Usage{},
-		&Check{}, &Collect{},
+		&Check{}, &Collect{}, &AcceptRollback{},
 	}
 }
 
