@@ -10,8 +10,9 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// directRead is the size from which a whole block is read past the page cache:
-// into memory of the caller's own it takes a third of the processor time.
+// directRead is the size from which bytes are read past the page cache: it takes
+// a third of the processor time, and a stream through large files doesn't push
+// out what small reads find there.
 const directRead = 256 << 10
 
 // Get implements blockstore.Store. A record whose CRC doesn't hold is Corrupt.
@@ -27,9 +28,22 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 	}
 	return s.read(ctx, id, func(p place) ([]byte, error) {
 		off := min(off, int64(p.n))
-		b := make([]byte, min(n, int64(p.n)-off))
-		return b, s.files.readAt(handle{seg: p.seg}, b, p.entry(id).offset()+recordHeader+off)
+		return s.readBytes(p.seg, p.entry(id).offset()+recordHeader+off, min(n, int64(p.n)-off))
 	})
+}
+
+// readBytes reads size bytes at off of a segment, in memory of their own.
+func (s *Store) readBytes(seg uint32, off, size int64) ([]byte, error) {
+	if !s.direct || size < directRead {
+		b := make([]byte, size)
+		return b, s.files.readAt(handle{seg: seg}, b, off)
+	}
+	from := off &^ (page - 1)
+	b := alignedBuffer(roundUp(off+size, page) - from)
+	if err := s.files.readAt(handle{seg, true}, b, from); err != nil {
+		return nil, err
+	}
+	return b[off-from : off-from+size : off-from+size], nil
 }
 
 // read runs f on the place of id, until the place that it read is the one where
@@ -65,20 +79,10 @@ func (s *Store) read(ctx context.Context, id blockstore.ID, f func(place) ([]byt
 // readRecord reads and checks the whole record at p, and gives its body.
 func (s *Store) readRecord(id blockstore.ID, p place) ([]byte, error) {
 	e := p.entry(id)
-	off, size := e.offset(), recordHeader+int64(p.n)
-	var rec []byte
-	if s.direct && size >= directRead {
-		from := off &^ (page - 1)
-		b := alignedBuffer(roundUp(off+size, page) - from)
-		if err := s.files.readAt(handle{p.seg, true}, b, from); err != nil {
-			return nil, err
-		}
-		rec = b[off-from : off-from+size : off-from+size]
-	} else {
-		rec = make([]byte, size)
-		if err := s.files.readAt(handle{seg: p.seg}, rec, off); err != nil {
-			return nil, err
-		}
+	off := e.offset()
+	rec, err := s.readBytes(p.seg, off, recordHeader+int64(p.n))
+	if err != nil {
+		return nil, err
 	}
 	got, ok := parseHeader(rec, off)
 	if !ok || got.id != id || got.n != p.n || !s.sums.check(p.seg, got, rec) {
