@@ -51,7 +51,9 @@ func (s *Store) dropCheckpoints() {
 		}
 		err = errors.Join(err, os.Remove(filepath.Join(dir, name.Name())))
 	}
-	if err != nil {
+	// None may come back after the number of its segment has: that of the newest
+	// is used again if it was removed before a restart.
+	if err = errors.Join(err, syncDir(dir)); err != nil {
 		s.log.Warn("blocks: the directory of checkpoints", "error", err)
 	}
 }

@@ -87,10 +87,10 @@ func (s *Store) sealedEntries(seg *segment) ([]entry, error) {
 // sequence numbers, so that whatever is done to a block meanwhile comes after.
 func (s *Store) moveOn(ctx context.Context, seg *segment, entries []entry) error {
 	copies := copiesOfDeleted(entries)
-	g, ctx := errgroup.WithContext(ctx)
+	g, moving := errgroup.WithContext(ctx)
 	g.SetLimit(4)
 	for _, e := range entries {
-		if ctx.Err() != nil {
+		if moving.Err() != nil {
 			break
 		}
 		if !s.index.needed(seg.num, e, copies[e.id]) {
@@ -98,7 +98,7 @@ func (s *Store) moveOn(ctx context.Context, seg *segment, entries []entry) error
 		}
 		g.Go(func() error {
 			if e.n == tombstone {
-				_, err := s.append(ctx, e, nil)
+				_, err := s.append(moving, e, nil)
 				return err
 			}
 			body, err := s.readRecord(e.id, place{seg.num, e.off, e.n})
@@ -106,11 +106,14 @@ func (s *Store) moveOn(ctx context.Context, seg *segment, entries []entry) error
 				seg.stuck.Store(true)
 				return fmt.Errorf("segment %d: %w", seg.num, err)
 			}
-			_, err = s.append(ctx, e, body)
+			_, err = s.append(moving, e, body)
 			return err
 		})
 	}
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err() // with that, not all were begun
 }
 
 // copiesOfDeleted counts the records of each id that has a tombstone in the

@@ -71,7 +71,15 @@ func newIdentity(dir string) (uuid [16]byte, err error) {
 	}
 	rand.Read(uuid[:])
 	text := fmt.Sprintf("%s\nversion %s\nuuid %x\n", identityHead, version, uuid)
-	if err := writeFile(dir, identityFile, []byte(text)); err != nil {
+	err = writeFile(dir, identityFile, []byte(text))
+	if err == nil {
+		// A new directory's own name must last, too. Who may not read the one
+		// above didn't make it.
+		if err = syncDir(filepath.Dir(dir)); errors.Is(err, fs.ErrPermission) {
+			err = nil
+		}
+	}
+	if err != nil {
 		return uuid, fmt.Errorf("local: %w: %w", kindOfWrite(err), err)
 	}
 	return uuid, nil
