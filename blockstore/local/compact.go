@@ -96,24 +96,29 @@ func (s *Store) moveOn(ctx context.Context, seg *segment, entries []entry) error
 		if !s.index.needed(seg.num, e, copies[e.id]) {
 			continue
 		}
-		g.Go(func() error {
-			if e.n == tombstone {
-				_, err := s.append(moving, e, nil)
-				return err
-			}
-			body, err := s.readRecord(e.id, place{seg.num, e.off, e.n})
-			if err != nil {
-				seg.stuck.Store(true)
-				return fmt.Errorf("segment %d: %w", seg.num, err)
-			}
-			_, err = s.append(moving, e, body)
-			return err
-		})
+		g.Go(func() error { return s.move(moving, seg, e, copies[e.id]) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	return ctx.Err() // with that, not all were begun
+}
+
+// move appends one needed record of a segment elsewhere.
+func (s *Store) move(ctx context.Context, seg *segment, e entry, copies uint32) error {
+	var body []byte
+	if e.n != tombstone {
+		var err error
+		if body, err = s.readRecord(e.id, place{seg.num, e.off, e.n}); err != nil {
+			if !s.index.needed(seg.num, e, copies) {
+				return nil // deleted meanwhile, and its pages given back
+			}
+			seg.stuck.Store(true)
+			return fmt.Errorf("segment %d: %w", seg.num, err)
+		}
+	}
+	_, err := s.append(ctx, e, body)
+	return err
 }
 
 // copiesOfDeleted counts the records of each id that has a tombstone in the

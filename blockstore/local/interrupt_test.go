@@ -38,3 +38,22 @@ func TestInterruptedCompactionLosesNothing(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }
+
+// A block that is deleted while its segment is compacted is no damage.
+func TestCompactionMeetsDelete(t *testing.T) {
+	t.Parallel()
+	s := openOn(t, t.TempDir(), realDisk())
+	id, block := blockstore.ID{7}, bytes.Repeat([]byte("block"), 50_000)
+	if err := s.Put(t.Context(), id, block); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := s.index.get(id)
+	seg := s.segment(p.seg)
+	e := seg.entries[0]
+	if err := s.Delete(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.move(t.Context(), seg, e, 0); err != nil || seg.stuck.Load() {
+		t.Errorf("%v; the segment counts as damaged: %t", err, seg.stuck.Load())
+	}
+}
