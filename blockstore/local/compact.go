@@ -22,23 +22,16 @@ type Report struct {
 const punchSize = 64 << 10
 
 // Compact gives the space of deleted blocks back now, as far as half of a
-// segment is dead. It runs by itself beside other calls, when it is worth it.
+// segment is dead; of those being written to, too. By itself that happens when
+// they have some size.
 func (s *Store) Compact(ctx context.Context) (Report, error) {
 	if err := s.enter(ctx, "compact"); err != nil {
 		return Report{}, err
 	}
 	defer s.leave()
-	for _, l := range s.lanes {
-		if !l.active().wasteful() {
-			continue
-		}
-		if err := l.retire(ctx); err != nil {
-			return Report{}, fmt.Errorf("local: compact: %w", err)
-		}
-	}
 	s.keeper.work.Lock()
 	defer s.keeper.work.Unlock()
-	r, err := s.keeper.tidy(ctx)
+	r, err := s.keeper.tidy(ctx, 1)
 	if err != nil {
 		return r, fmt.Errorf("local: compact: %w", err)
 	}
@@ -88,7 +81,7 @@ func (s *Store) sealedEntries(seg *segment) ([]entry, error) {
 func (s *Store) moveOn(ctx context.Context, seg *segment, entries []entry) error {
 	copies := copiesOfDeleted(entries)
 	g, moving := errgroup.WithContext(ctx)
-	g.SetLimit(4)
+	g.SetLimit(16)
 	for _, e := range entries {
 		if moving.Err() != nil {
 			break
@@ -143,7 +136,7 @@ func copiesOfDeleted(entries []entry) map[blockstore.ID]uint32 {
 // id is kept from coming back by a tombstone.
 func (s *Store) punch(p place) {
 	e := p.entry(blockstore.ID{})
-	if p.seg == 0 || p.n < punchSize && !s.full.Load() {
+	if p.seg == 0 || p.n < punchSize && !s.tight.Load() {
 		return
 	}
 	from, to := roundUp(e.offset(), page), (e.offset()+e.size())&^(page-1)

@@ -1,6 +1,10 @@
 package local
 
-import "github.com/truckee-fs/truckee/blockstore"
+import (
+	"bytes"
+
+	"github.com/truckee-fs/truckee/blockstore"
+)
 
 // needed reports whether e of segment seg must outlive the segment: a live
 // record, or the tombstone in force for an id of which more copies are on disk
@@ -66,24 +70,29 @@ func (x *index) dropVoidTombstones() {
 	}
 }
 
-// bucket gives the live blocks of the bucket with the first two bytes given that
-// lie above after, in order.
-func (x *index) bucket(first, second byte, after blockstore.ID) []blockstore.Info {
-	s := &x.stripes[first]
+// page gives the live blocks above after, in order: at least n, unless there are
+// fewer.
+func (x *index) page(after blockstore.ID, n int) []blockstore.Info {
+	var infos []blockstore.Info
+	for first := int(after[0]); first < len(x.stripes) && len(infos) < n; first++ {
+		infos = x.stripes[first].page(infos, byte(first), after, n)
+	}
+	return infos
+}
+
+func (s *stripe) page(infos []blockstore.Info, first byte, after blockstore.ID, n int) []blockstore.Info {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.buckets == nil {
-		return nil
-	}
-	var infos []blockstore.Info
-	for _, e := range s.buckets[second] {
-		if e.n == tombstone {
+	for second := 0; second < len(s.buckets) && len(infos) < n; second++ {
+		id := blockstore.ID{first, byte(second)}
+		if id[0] == after[0] && id[1] < after[1] {
 			continue
 		}
-		id := blockstore.ID{first, second}
-		copy(id[2:], e.id[:])
-		if string(id[:]) > string(after[:]) {
-			infos = append(infos, blockstore.Info{ID: id, Size: int64(e.n)})
+		for _, e := range s.buckets[second] {
+			copy(id[2:], e.id[:])
+			if e.n != tombstone && bytes.Compare(id[:], after[:]) > 0 {
+				infos = append(infos, blockstore.Info{ID: id, Size: int64(e.n)})
+			}
 		}
 	}
 	return infos

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -70,7 +71,7 @@ func (p *paper) compact(num uint32) {
 }
 
 func (p *paper) step(random *rand.Rand) {
-	id := blockstore.ID{byte(random.IntN(2)), byte(random.IntN(2)), byte(random.IntN(5))}
+	id := blockstore.ID{byte(random.IntN(2)), byte(random.IntN(2)), byte(1 + random.IntN(5))}
 	switch x := random.IntN(100); {
 	case x < 40:
 		if seq, needed := p.index.beginPut(id); needed {
@@ -95,9 +96,13 @@ func (p *paper) step(random *rand.Rand) {
 
 func (p *paper) check() error {
 	found := map[blockstore.ID]bool{}
-	for b := range 4 {
-		for _, info := range p.index.bucket(byte(b>>1), byte(b&1), blockstore.ID{}) {
-			found[info.ID] = true
+	var last blockstore.ID
+	for infos := p.index.page(last, 2); len(infos) > 0; infos = p.index.page(last, 2) {
+		for _, info := range infos {
+			if bytes.Compare(info.ID[:], last[:]) <= 0 {
+				return fmt.Errorf("block %x is listed after %x", info.ID[:3], last[:3])
+			}
+			found[info.ID], last = true, info.ID
 		}
 	}
 	for id, seq := range p.truth {
@@ -106,7 +111,7 @@ func (p *paper) check() error {
 		} else if i := slices.IndexFunc(p.segs[at.seg], func(e entry) bool { return e.off == at.off && e.id == id && e.seq == seq }); i < 0 {
 			return fmt.Errorf("block %x isn't where the index says", id[:3])
 		}
-		if id != (blockstore.ID{}) && !found[id] {
+		if !found[id] {
 			return fmt.Errorf("block %x isn't listed", id[:3])
 		}
 		delete(found, id)

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/truckee-fs/truckee/internal/kind"
 )
 
 // keeper seals segments that are full and compacts those that are mostly dead,
@@ -38,7 +40,7 @@ func (k *keeper) start() {
 			case <-k.signal:
 			}
 			k.work.Lock()
-			_, err := k.tidy(k.ctx)
+			_, err := k.tidy(k.ctx, k.store.segmentSize/4)
 			k.work.Unlock()
 			if err != nil && k.ctx.Err() == nil {
 				k.store.log.Error("blocks: space of deleted blocks is not given back", "error", err)
@@ -70,33 +72,64 @@ func (k *keeper) seal(seg *segment) {
 }
 
 // tidy seals and compacts until nothing is left to do, and tells what it gave
-// back. The lock on work is held.
-func (k *keeper) tidy(ctx context.Context) (r Report, err error) {
-	for ctx.Err() == nil {
-		k.mu.Lock()
-		full := k.full
-		k.full = nil
-		k.mu.Unlock()
-		for _, seg := range full {
-			if serr := k.store.seal(seg); serr != nil {
-				k.store.log.Warn("blocks: segment not sealed, the next start will scan it", "segment", seg.num, "error", serr)
-			}
-		}
-		seg := k.store.wasteful()
-		if seg == nil && len(full) == 0 {
+// back. Segments that are still written to are ended for it if they hold least
+// bytes. The lock on work is held.
+func (k *keeper) tidy(ctx context.Context, least int64) (r Report, err error) {
+	for {
+		if err := ctx.Err(); err != nil {
 			return r, err
+		}
+		retired, err := k.store.retireWasteful(ctx, least)
+		if err != nil {
+			return r, err
+		}
+		sealed := k.sealFull()
+		seg := k.store.wasteful()
+		if seg == nil && !sealed && !retired {
+			return r, nil
 		}
 		if seg == nil {
 			continue
 		}
-		given, cerr := k.store.compact(ctx, seg)
-		if cerr != nil {
-			return r, errors.Join(err, cerr)
+		given, err := k.store.compact(ctx, seg)
+		if err != nil {
+			return r, err
 		}
 		r.Segments++
 		r.Bytes += given
 	}
-	return r, errors.Join(err, ctx.Err())
+}
+
+// sealFull seals what was handed over, and reports whether there was any.
+func (k *keeper) sealFull() bool {
+	k.mu.Lock()
+	full := k.full
+	k.full = nil
+	k.mu.Unlock()
+	for _, seg := range full {
+		if err := k.store.seal(seg); err != nil {
+			k.store.log.Warn("blocks: segment not sealed, the next start will scan it", "segment", seg.num, "error", err)
+		}
+	}
+	return len(full) > 0
+}
+
+// retireWasteful ends active segments of at least so many bytes that are mostly
+// dead, and reports whether there were any. On a disk without room for others
+// they stay.
+func (s *Store) retireWasteful(ctx context.Context, least int64) (retired bool, err error) {
+	for _, l := range s.lanes {
+		if seg := l.active(); seg.used.Load() < least || !seg.wasteful() {
+			continue
+		}
+		switch err := l.retire(ctx); {
+		case err == nil:
+			retired = true
+		case !errors.Is(err, kind.NoSpace):
+			return retired, err
+		}
+	}
+	return retired, nil
 }
 
 // wasteful finds a sealed segment that compaction would do good.

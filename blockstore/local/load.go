@@ -38,6 +38,7 @@ func (s *Store) load() error {
 		}
 	}
 	s.index.dropVoidTombstones()
+	s.freeSpace()
 	s.dropCheckpoints()
 	return s.startLanes(unsealed)
 }
@@ -103,7 +104,7 @@ func (s *Store) loadSegment(num uint32) (*segment, error) {
 	}
 	var st unix.Stat_t
 	if unix.Fstat(int(f.Fd()), &st) == nil {
-		seg.holes.Store(max(0, seg.used.Load()-st.Blocks*512))
+		seg.holes.Store(max(0, roundUp(size, page)-st.Blocks*512))
 	}
 	return seg, nil
 }
@@ -197,7 +198,7 @@ func (s *Store) recoverSegment(seg *segment, r *os.File, size int64) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", kindOfWrite(err), err)
 	}
-	seg.f, seg.limit = f, s.limit(size)
+	seg.f, seg.limit = f, limit(size)
 	if err := s.disk.sync(f); err != nil {
 		return fmt.Errorf("%w: %w", kindOfWrite(err), err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,7 +46,7 @@ type Store struct {
 	files  *files
 	lanes  []*lane
 	keeper *keeper
-	full   atomic.Bool // no room for another segment was found when last sought
+	tight  atomic.Bool // little space was left when last looked
 
 	segMu   sync.RWMutex // guards the fields below
 	segs    map[uint32]*segment
@@ -172,6 +173,7 @@ func (s *Store) append(ctx context.Context, e entry, body []byte) (dead place, e
 		if !errors.Is(err, kind.NoSpace) {
 			break
 		}
+		s.tight.Store(true)
 	}
 	return dead, err
 }
@@ -211,18 +213,21 @@ func (s *Store) Stat(ctx context.Context, id blockstore.ID) (blockstore.Info, er
 // List implements blockstore.Store.
 func (s *Store) List(ctx context.Context, after blockstore.ID) iter.Seq2[blockstore.Info, error] {
 	return func(yield func(blockstore.Info, error) bool) {
-		for b := int(after[0])<<8 | int(after[1]); b < 1<<16; b++ {
+		const page = 1000
+		for full := true; full; {
 			if err := s.enter(ctx, "list"); err != nil {
 				yield(blockstore.Info{}, err)
 				return
 			}
-			infos := s.index.bucket(byte(b>>8), byte(b), after)
+			infos := s.index.page(after, page)
 			s.leave()
 			for _, info := range infos {
 				if !yield(info, nil) {
 					return
 				}
+				after = info.ID
 			}
+			full = len(infos) >= page
 		}
 	}
 }
@@ -255,7 +260,7 @@ func (s *Store) account(num uint32, bytes int64) {
 		return // a tombstone that went with its segment
 	}
 	seg.live.Add(bytes)
-	if bytes < 0 && seg.sealed.Load() && seg.wasteful() {
+	if bytes < 0 && seg.wasteful() {
 		s.keeper.wake()
 	}
 }
@@ -266,16 +271,11 @@ func (s *Store) segment(num uint32) *segment {
 	return s.segs[num]
 }
 
-// segments gives all segments, the oldest first.
+// segments gives all segments, in no order.
 func (s *Store) segments() []*segment {
 	s.segMu.RLock()
 	defer s.segMu.RUnlock()
-	var all []*segment
-	for _, seg := range s.segs {
-		all = append(all, seg)
-	}
-	slices.SortFunc(all, func(a, b *segment) int { return cmp.Compare(a.num, b.num) })
-	return all
+	return slices.Collect(maps.Values(s.segs))
 }
 
 // newSegment makes the next segment.
@@ -286,10 +286,8 @@ func (s *Store) newSegment() (*segment, error) {
 	s.segMu.Unlock()
 	seg, err := s.createSegment(num)
 	if err != nil {
-		s.full.Store(kindOfWrite(err) == kind.NoSpace)
 		return nil, err
 	}
-	s.full.Store(false)
 	s.segMu.Lock()
 	defer s.segMu.Unlock()
 	s.segs[num] = seg

@@ -59,8 +59,8 @@ func TestPowerLossLosesNothingAcknowledged(t *testing.T) {
 		callers.Go(func() { k.run(t, s, rand.New(rand.NewPCG(1, uint64(w))), stop) })
 	}
 	random := rand.New(rand.NewPCG(2, 2))
-	for range 8 {
-		for start := s.index.seq.Load(); s.index.seq.Load() < start+150; {
+	for range 5 {
+		for start := s.index.seq.Load(); s.index.seq.Load() < start+100; {
 			if _, err := s.Compact(t.Context()); err != nil {
 				t.Error(err)
 			}
@@ -155,12 +155,12 @@ func expectAfterCrash(t *testing.T, dir string, want map[blockstore.ID]state) {
 // A sequence of calls, compactions, restarts and crashes gives what a map gives.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			m := &model{t: t, random: rand.New(rand.NewPCG(seed, 0)), r: newRecorder(), dir: t.TempDir(), want: map[blockstore.ID][]byte{}}
 			m.s = openOn(t, m.dir, m.r.disk())
-			for range 500 {
+			for range 350 {
 				m.step()
 			}
 			m.expect()

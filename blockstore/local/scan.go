@@ -6,21 +6,20 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
-// scanWindow is how much of a segment a scan holds in memory.
-const scanWindow = 2 * (maxRecord + page)
-
-const (
-	seekData = 3 // SEEK_DATA of lseek(2)
-)
+// scanWindow is how much of a segment a scan reads at a time, unless a record
+// is larger.
+const scanWindow = 1 << 20
 
 // scan finds the intact records of segment num from offset from on, and tells
 // where the last one ends. What isn't one is skipped in units: writes overlap
 // in time, so that a torn record may lie before an acknowledged one, and
 // whatever was in the preallocated space may lie between them.
 func (s sums) scan(r io.ReaderAt, num uint32, from, size int64, found func(entry)) (end int64, err error) {
-	w := window{r: r, size: size, buf: make([]byte, scanWindow)}
+	w := window{r: r, size: size}
 	end = from
 	for off := from; off+recordHeader <= size; {
 		if off = w.nextData(off); off+recordHeader > size {
@@ -80,6 +79,9 @@ type window struct {
 func (w *window) at(off, n int64) ([]byte, error) {
 	if off < w.start || off+n > w.start+w.n {
 		w.start = off
+		if need := max(n, scanWindow); need > int64(len(w.buf)) {
+			w.buf = make([]byte, need)
+		}
 		w.n = min(int64(len(w.buf)), w.size-off)
 		if got, err := w.r.ReadAt(w.buf[:w.n], off); int64(got) < w.n {
 			w.n = 0
@@ -102,7 +104,7 @@ func (w *window) nextData(off int64) int64 {
 	if !ok || off >= w.start && off+recordHeader <= w.start+w.n {
 		return off
 	}
-	data, err := f.Seek(off, seekData)
+	data, err := f.Seek(off, unix.SEEK_DATA)
 	switch {
 	case errors.Is(err, syscall.ENXIO):
 		return w.size

@@ -103,9 +103,7 @@ func (s sums) headerHolds(head []byte) bool {
 	return binary.BigEndian.Uint32(head[page-4:]) == s.footer(head[:page-4])
 }
 
-// createSegment makes segment num durable, with room for size bytes if the
-// disk has it; where it hasn't, half of that, and so on: a disk that is nearly
-// full takes blocks to the end.
+// createSegment makes segment num, durably.
 func (s *Store) createSegment(num uint32) (*segment, error) {
 	path := segmentPath(s.dir, num)
 	f, err := s.openForWriting(path, os.O_CREATE|os.O_EXCL)
@@ -122,7 +120,10 @@ func (s *Store) createSegment(num uint32) (*segment, error) {
 }
 
 func (s *Store) initSegment(f *os.File, num uint32) (*segment, error) {
-	size := s.preallocate(f)
+	size, err := s.preallocate(f)
+	if err != nil {
+		return nil, err
+	}
 	header := alignedBuffer(page)
 	copy(header, s.sums.segmentHeader(num, time.Now()))
 	if err := s.disk.write(f, header, 0); err != nil {
@@ -134,38 +135,54 @@ func (s *Store) initSegment(f *os.File, num uint32) (*segment, error) {
 	if err := syncDir(filepath.Join(s.dir, segmentDir)); err != nil {
 		return nil, err
 	}
-	return &segment{num: num, f: f, end: page, limit: s.limit(size)}, nil
+	return &segment{num: num, f: f, end: page, limit: limit(size)}, nil
 }
 
-// limit is where blocks end in a segment of size preallocated bytes. An eighth
-// is kept for tombstones, so that a full disk can be deleted from.
-func (s *Store) limit(size int64) int64 {
-	return max(size-min(size/8, tombstoneReserve), page+roundUp(maxRecord, page))
+const (
+	minSegment       = 8 << 20 // of those asked for
+	smallestSegment  = 5 << 20 // where the disk has no more: a block of the largest size, and the reserve
+	tombstoneReserve = 4 << 20
+)
+
+// limit is where blocks end in a segment of size preallocated bytes. What is
+// behind it, an eighth or tombstoneReserve, is kept for tombstones: a full disk
+// can be deleted from.
+func limit(size int64) int64 {
+	return max(size-min(size/8, tombstoneReserve), page+batchSize)
 }
 
-const tombstoneReserve = 4 << 20
-
-// preallocate gives f as much room as a segment should have, or the disk can
-// spare, and tells how much.
-func (s *Store) preallocate(f *os.File) int64 {
+// preallocate gives f as much room as a segment should have, or less where the
+// disk is short of it, and tells how much. Where there isn't room for one large
+// block that is ENOSPC; a file system that can't preallocate is no error.
+func (s *Store) preallocate(f *os.File) (int64, error) {
 	size := s.segmentSize
-	var fs unix.Statfs_t
-	if unix.Fstatfs(int(f.Fd()), &fs) == nil {
-		free := int64(fs.Bavail) * fs.Bsize
+	if free, ok := s.freeSpace(); ok {
 		for size > minSegment && size > free/8 {
 			size /= 2
 		}
 	}
-	for try := size; try >= minSegment/8; try /= 2 {
-		err := s.disk.allocate(f, try)
-		if err == nil {
-			return try
+	for {
+		err := s.disk.allocate(f, size)
+		switch {
+		case err == nil:
+			return size, nil
+		case !errors.Is(err, unix.ENOSPC):
+			return size, nil // the file grows as it is written
+		case size <= smallestSegment:
+			return 0, err
 		}
-		if !errors.Is(err, unix.ENOSPC) {
-			break // not supported here: the file grows as it is written
-		}
+		size = max(size/2, smallestSegment)
 	}
-	return size
 }
 
-const minSegment = 8 << 20
+// freeSpace tells how many bytes the disk has left for this process, and keeps
+// in mind whether that is little.
+func (s *Store) freeSpace() (int64, bool) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(s.dir, &fs); err != nil {
+		return 0, false
+	}
+	free := int64(fs.Bavail) * fs.Bsize
+	s.tight.Store(free < 2*s.segmentSize)
+	return free, true
+}
