@@ -81,6 +81,9 @@ func (s *Store) loadSegment(num uint32) (*segment, error) {
 		return nil, fmt.Errorf("%w: %w", kindOfRead(err), err)
 	}
 	defer f.Close()
+	// Reading ahead would put preallocated space into the page cache, where it
+	// looks like data to the scan.
+	_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM)
 	size, unfinished, err := s.examine(f, num)
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func TestPowerLossLosesNothingAcknowledged(t *testing.T) {
 		callers.Go(func() { k.run(t, s, rand.New(rand.NewPCG(1, uint64(w))), stop) })
 	}
 	random := rand.New(rand.NewPCG(2, 2))
-	for range 5 {
+	for range 4 {
 		for start := s.index.seq.Load(); s.index.seq.Load() < start+100; {
 			if _, err := s.Compact(t.Context()); err != nil {
 				t.Error(err)
@@ -155,7 +155,7 @@ func expectAfterCrash(t *testing.T, dir string, want map[blockstore.ID]state) {
 // A sequence of calls, compactions, restarts and crashes gives what a map gives.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			m := &model{t: t, random: rand.New(rand.NewPCG(seed, 0)), r: newRecorder(), dir: t.TempDir(), want: map[blockstore.ID][]byte{}}
