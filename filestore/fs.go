@@ -96,7 +96,7 @@ func (fs *FS) Close() error {
 // Defaults of Options.
 const (
 	defaultInline     = 8 << 10
-	defaultCache      = 32 << 20
+	defaultCache      = 24 << 20
 	defaultDraft      = 8 << 20
 	defaultDirty      = 32 << 20
 	defaultSpool      = 16 << 30

@@ -42,7 +42,7 @@ type Options struct {
 	InlineBlock int
 
 	// CacheBytes bounds the cache of decrypted frames, and again that of
-	// directory nodes. Zero: 32 MiB.
+	// directory nodes. Zero: 24 MiB.
 	CacheBytes int64
 
 	// DraftBytes bounds the dirty bytes that one open file holds in memory,

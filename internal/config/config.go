@@ -23,7 +23,7 @@ type Node struct {
 	LogFormat       string        `key:"log_format" flag:"log-format" default:"text" one:"text json" help:"text or json, on standard error."`
 	AllowSoftAES    bool          `key:"allow_soft_aes" flag:"allow-soft-aes" default:"false" help:"Start on a processor without AES instructions, where encryption is slow and its timing depends on the key."`
 	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"30s" min:"0s" help:"On SIGTERM, how long open sessions may go on to finish their requests."`
-	MemoryLimit     Size          `key:"memory_limit" default:"160MiB" min:"0" help:"Memory beyond which serving collects garbage more eagerly, at the price of processor time: a soft limit. 0: none. GOMEMLIMIT in the environment wins."`
+	MemoryLimit     Size          `key:"memory_limit" default:"128MiB" min:"0" help:"Memory beyond which serving collects garbage more eagerly, at the price of processor time: a soft limit. 0: none. GOMEMLIMIT in the environment wins."`
 }
 
 // SFTPD is about the SFTP frontend.
@@ -64,7 +64,7 @@ type Metastore struct {
 type Filestore struct {
 	ChunkSize    Size `key:"chunk_size" default:"1MiB" min:"256KiB" max:"4MiB" help:"Chunk size of new files, a power of two."`
 	InlineBlock  Size `key:"inline_block" default:"8KiB" max:"64KiB" help:"Blocks up to this size lie in the metastore. 0: none."`
-	CacheMemory  Size `key:"cache_memory" default:"32MiB" min:"1MiB" help:"Memory for decrypted chunks, and as much again for directories."`
+	CacheMemory  Size `key:"cache_memory" default:"24MiB" min:"1MiB" help:"Memory for decrypted chunks, and as much again for directories."`
 	DraftMemory  Size `key:"draft_memory" default:"8MiB" min:"1MiB" help:"Memory for the unsaved bytes of one open file; beyond it they go, encrypted, to the spool."`
 	DirtyMemory  Size `key:"dirty_memory" default:"32MiB" min:"1MiB" help:"Memory for the unsaved bytes of all open files."`
 	FlightMemory Size `key:"flight_memory" default:"24MiB" min:"8MiB" help:"Memory for blocks on their way to the blockstore."`
