@@ -150,14 +150,30 @@ func work(c *sftpclient.Client, dir string, seed uint64) history {
 	for {
 		name := fmt.Sprint("f", rng.IntN(20))
 		path := dir + "/" + name
-		_, exists := h.files[name]
-		if exists && rng.IntN(5) == 0 {
+		old, exists := h.files[name]
+		switch {
+		case exists && rng.IntN(5) == 0:
 			h.maybe, h.maybeWas = name, nil
 			if c.Remove(path) != nil {
 				return h
 			}
 			delete(h.files, name)
-		} else {
+		case exists && rng.IntN(2) == 0:
+			// In place: somewhere inside, over the end, or behind a hole.
+			off := rng.IntN(len(old) + 5000)
+			part := make([]byte, 1+rng.IntN(5000))
+			fill(rng, part)
+			data := append(make([]byte, 0, off+len(part)), old...)
+			if len(data) < off+len(part) {
+				data = data[:off+len(part)]
+			}
+			copy(data[off:], part)
+			h.maybe, h.maybeWas = name, data
+			if patch(c, path, part, int64(off)) != nil {
+				return h
+			}
+			h.files[name] = data
+		default:
 			sizes := []int{30, 3000, 30_000, 300_000, 3_000_000}
 			data := make([]byte, rng.IntN(sizes[rng.IntN(len(sizes))]))
 			fill(rng, data)
@@ -170,6 +186,23 @@ func work(c *sftpclient.Client, dir string, seed uint64) history {
 		h.maybe = ""
 		h.acknowledged++
 	}
+}
+
+// patch writes into a file that is there, and asks for it to be durable.
+func patch(c *sftpclient.Client, path string, part []byte, off int64) error {
+	f, err := c.OpenFile(path, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteAt(part, off); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
 }
 
 func store(c *sftpclient.Client, path string, data []byte) error {

@@ -86,10 +86,10 @@ func TestTarOnSSHFS(t *testing.T) {
 func TestGitOnSSHFS(t *testing.T) {
 	dir := t.TempDir()
 	n := newNode(t, dir)
-	// A part of the tree, made into a repository: git clone, status and commit
-	// rename, lock, append and map files in ways that tar doesn't.
+	// The tree, made into a repository: git clone, status and commit rename, lock,
+	// append and map files in ways that tar doesn't.
 	origin := filepath.Join(dir, "origin")
-	run(t, "", "cp", "-r", filepath.Join(sources(t), "cmd", "go"), origin)
+	run(t, "", "cp", "-r", sources(t), origin)
 	run(t, origin, "git", "init", "-q", "-b", "main")
 	run(t, origin, "git", "add", "-A")
 	run(t, origin, "git", "commit", "-q", "-m", "import")
