@@ -127,6 +127,8 @@ func kindOf(rc int32, errno syscall.Errno) kind.Kind {
 	switch rc {
 	case sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS, sqlite3.SQLITE_IOERR_DATA:
 		return kind.Corrupt
+	case sqlite3.SQLITE_IOERR_FSYNC:
+		return kind.Unavailable // nobody knows what is durable
 	}
 	switch rc & 0xff {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT:

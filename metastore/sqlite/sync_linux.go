@@ -11,14 +11,14 @@ import (
 func dataSync(f *sqlite3.TunixFile) (done bool, rc int32) {
 	for {
 		err := unix.Fdatasync(int(f.Fh))
-		switch {
-		case err == nil:
+		if err == nil {
 			return true, sqlite3.SQLITE_OK
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-			return true, sqlite3.SQLITE_FULL
 		}
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		// Whatever the reason, a full disk included: what was written before may
+		// or may not be there after a crash, so the outcome is unknown.
 		return true, sqlite3.SQLITE_IOERR_FSYNC
 	}
 }
