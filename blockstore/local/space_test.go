@@ -82,12 +82,16 @@ func TestDeletesGiveSpaceBack(t *testing.T) {
 			}
 		}
 		deleteAll(t, s, ids[len(ids)*3/4:])
-		for range 2 { // tombstones go when what they delete has gone
+		// Tombstones go when what they delete has gone, which takes a pass or two
+		// more when the keeper was in the middle of one.
+		now := allocated(t, s)
+		for passes := 0; now > files+4*page && passes < 6; passes++ {
 			if _, err := s.Compact(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			now = allocated(t, s)
 		}
-		if now := allocated(t, s); now > files+4*page {
+		if now > files+4*page {
 			t.Errorf("%s: %d bytes are taken after all was deleted", name, now)
 		}
 		if err := s.Close(); err != nil {
