@@ -1,5 +1,5 @@
 # make test    everything that CI runs: installs what the tests need, then all tests (README)
-# make quick   unit and conformance tests of the packages, for the inner loop
+# make quick   unit and conformance tests of the packages, for the inner loop; those that need a server are skipped
 # make bench   the table of docs/performance.md, measured here
 # make soak    longer runs of the fuzz targets, the model tests under many seeds
 # make build   bin/truckee
@@ -11,9 +11,9 @@ PKGS    := ./...
 # it, is for the packages only.
 UNIT     = $$($(GO) list ./... | grep -v /tests/)
 
-.PHONY: test quick lint race e2e fuzz soak bench build deps clean
+.PHONY: test quick lint serviced race e2e fuzz soak bench build deps clean
 
-test: deps lint race e2e
+test: deps lint serviced
 
 quick:
 	$(GO) vet ./...
@@ -32,6 +32,10 @@ lint:
 	$(GO) tool staticcheck ./...
 	@# -e: a test of a dependency may want a module that the proxy at hand lacks.
 	$(GO) mod tidy -e -diff 2>/dev/null
+
+# race and e2e beside the servers that they need, started once (tests/services).
+serviced:
+	TRUCKEE_TEST_REQUIRE=1 $(GO) run ./tests/services -- $(MAKE) race e2e
 
 race:
 	$(GO) test -race -shuffle=on $(UNIT)

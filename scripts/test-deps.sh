@@ -4,9 +4,11 @@
 set -eu
 
 # program:Debian package
-wanted="sshd:openssh-server sftp:openssh-client ssh-keygen:openssh-client sshfs:sshfs fusermount3:fuse3 sqlite3:sqlite3 tar:tar git:git gcc:gcc"
+wanted="sshd:openssh-server sftp:openssh-client ssh-keygen:openssh-client sshfs:sshfs fusermount3:fuse3 sqlite3:sqlite3 tar:tar git:git gcc:gcc initdb:postgresql"
 
+# Debian keeps PostgreSQL's programs, by version, and daemons out of the PATH.
 PATH=$PATH:/usr/sbin:/sbin
+for dir in /usr/lib/postgresql/*/bin; do PATH=$PATH:$dir; done
 programs=""
 packages=""
 for pair in $wanted; do

@@ -16,12 +16,12 @@ var libraries = []struct {
 	{"golang.org/x/sys", nil},
 	{"golang.org/x/sync", nil},
 	{"golang.org/x/text", []string{"sftpd", "httpapi", "filestore", "accounts"}},
-	{"golang.org/x/term", []string{"cmd"}},
+	{"golang.org/x/term", []string{"cmd", "tests"}},
 	{"github.com/BurntSushi/toml", []string{"internal/config"}},
 	{"github.com/hashicorp/golang-lru/v2", []string{"filestore", "blockstore"}},
 	{"modernc.org/sqlite", []string{"metastore/sqlite"}},
 	{"modernc.org/libc", []string{"metastore/sqlite"}},
-	{"github.com/jackc/pgx/v5", []string{"metastore/postgres", "blockstore/postgres"}},
+	{"github.com/jackc/pgx/v5", []string{"metastore/postgres", "blockstore/postgresql", "cmd", "tests"}},
 	{"github.com/rogpeppe/go-internal", []string{"cmd", "tests"}},
 	{"github.com/pkg/sftp", []string{"tests"}}, // a client to test with; the server is ours
 }
