@@ -23,7 +23,7 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/truckee ./cmd/truckee
 
 deps:
-	sh scripts/test-deps.sh
+	GO="$(GO)" sh scripts/test-deps.sh
 
 lint:
 	@unformatted=$$($(GO) tool gofumpt -l .); \

@@ -1,14 +1,26 @@
 #!/bin/sh
-# Installs what the end-to-end tests use beside Go and git, by apt where that is
-# possible, and otherwise says what is missing and fails.
+# Installs what the tests use beside Go and git: Debian's packages by apt where
+# that is possible, else it says what is missing and fails; and one S3 server by
+# `go install` into the user's cache (tests/services -install).
 set -eu
 
 # program:Debian package
-wanted="sshd:openssh-server sftp:openssh-client ssh-keygen:openssh-client sshfs:sshfs fusermount3:fuse3 sqlite3:sqlite3 tar:tar git:git gcc:gcc initdb:postgresql"
+wanted="sshd:openssh-server sftp:openssh-client ssh-keygen:openssh-client sshfs:sshfs fusermount3:fuse3 sqlite3:sqlite3 tar:tar git:git gcc:gcc
+initdb:postgresql memcached:memcached
+swift-ring-builder:swift swift-proxy-server:swift-proxy swift-account-server:swift-account swift-container-server:swift-container swift-object-server:swift-object"
 
-# Debian keeps PostgreSQL's programs, by version, and daemons out of the PATH.
+# Debian keeps daemons, and PostgreSQL's programs by version, out of the PATH.
 PATH=$PATH:/usr/sbin:/sbin
 for dir in /usr/lib/postgresql/*/bin; do PATH=$PATH:$dir; done
+
+log=$(mktemp)
+policy=
+trap 'rm -f "$log" "$log.install" $policy' EXIT
+
+# The S3 server compiles while apt waits for the network.
+"${GO:-go}" run ./tests/services -install >"$log.install" 2>&1 &
+installing=$!
+
 programs=""
 packages=""
 for pair in $wanted; do
@@ -28,13 +40,24 @@ if [ -n "$packages" ]; then
 		exit 1
 	fi
 	echo "installing:$packages"
-	if ! { $as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -q -y --no-install-recommends $packages; } >/tmp/truckee-test-deps.$$ 2>&1; then
-		tail -n 20 /tmp/truckee-test-deps.$$ >&2
-		rm -f /tmp/truckee-test-deps.$$
+	# The tests start servers of their own: Debian's units shall not run just
+	# because they were installed.
+	if [ ! -e /usr/sbin/policy-rc.d ] && [ -z "$as_root" ]; then
+		policy=/usr/sbin/policy-rc.d
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+	fi
+	if ! { $as_root apt-get update -q && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $packages; } >"$log" 2>&1; then
+		tail -n 20 "$log" >&2
 		echo "apt-get could not install:$packages (needed for:$programs). Install them by hand, then run make test again." >&2
 		exit 1
 	fi
-	rm -f /tmp/truckee-test-deps.$$
+fi
+
+if ! wait "$installing"; then
+	tail -n 20 "$log.install" >&2
+	echo "The S3 server of the tests could not be built (go run ./tests/services -install)." >&2
+	exit 1
 fi
 
 if [ ! -e /dev/fuse ]; then

@@ -9,6 +9,16 @@
 //
 //	TRUCKEE_TEST_POSTGRES    URL of a superuser at the database postgres; a test
 //	                         makes a database of its own (testbed.Database)
+//	TRUCKEE_TEST_SWIFT_AUTH_URL, _TENANT, _USER, _PASSWORD
+//	                         a Swift with auth v1
+//	TRUCKEE_TEST_S3_ENDPOINT, _REGION, _KEY, _SECRET
+//	                         the S3 API of the same Swift
+//	TRUCKEE_TEST_S3B_ENDPOINT, _REGION, _KEY, _SECRET
+//	                         a Versity S3 gateway, as its root
+//	TRUCKEE_TEST_S3B_LIMITED_KEY, _LIMITED_SECRET
+//	                         a user there who has what bucket policies give
+//
+// With -install it builds what Debian has no package of, and ends.
 package main
 
 import (
@@ -42,15 +52,24 @@ type service struct {
 func services() []service {
 	return []service{
 		{"postgres", startPostgres},
+		{"swift", startSwift},
+		{"versity", startVersity},
 	}
 }
 
 func main() {
 	only := flag.String("only", "", "comma-separated names of the services to start; all if empty")
+	install := flag.Bool("install", false, "build the servers that Debian has no package of, and end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go endWithParent(stop)
-	status, err := run(ctx, *only, flag.Args())
+	var status int
+	var err error
+	if *install {
+		err = testbed.InstallVersity(ctx)
+	} else {
+		status, err = run(ctx, *only, flag.Args())
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "services:", err)
 		status = max(status, 1)
@@ -182,4 +201,30 @@ func startPostgres(ctx context.Context, dir string) ([]string, func() error, err
 		return nil, nil, err
 	}
 	return []string{"TRUCKEE_TEST_POSTGRES=" + s.URL("postgres")}, s.Stop, nil
+}
+
+func startSwift(ctx context.Context, dir string) ([]string, func() error, error) {
+	s, err := testbed.NewSwift(ctx, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	endpoint, key, secret := s.S3()
+	return append([]string{
+		"TRUCKEE_TEST_SWIFT_AUTH_URL=" + s.AuthURL(), "TRUCKEE_TEST_SWIFT_TENANT=" + s.Tenant,
+		"TRUCKEE_TEST_SWIFT_USER=" + s.User, "TRUCKEE_TEST_SWIFT_PASSWORD=" + s.Password,
+	}, s3Env("TRUCKEE_TEST_S3", endpoint, key, secret)...), s.Stop, nil
+}
+
+func startVersity(ctx context.Context, dir string) ([]string, func() error, error) {
+	s, err := testbed.NewVersity(ctx, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append([]string{
+		"TRUCKEE_TEST_S3B_LIMITED_KEY=" + s.LimitedKey, "TRUCKEE_TEST_S3B_LIMITED_SECRET=" + s.LimitedSecret,
+	}, s3Env("TRUCKEE_TEST_S3B", s.Endpoint(), s.Key, s.Secret)...), s.Stop, nil
+}
+
+func s3Env(prefix, endpoint, key, secret string) []string {
+	return []string{prefix + "_ENDPOINT=" + endpoint, prefix + "_REGION=us-east-1", prefix + "_KEY=" + key, prefix + "_SECRET=" + secret}
 }
