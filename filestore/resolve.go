@@ -196,7 +196,7 @@ func (w *walk) run(ctx context.Context, p Path) (place, error) {
 			}
 		case e.Kind == dirtree.Symlink && !(last && (w.want == wantEntry || w.want == wantSelf)):
 			if w.links++; w.links > maxLinks {
-				return place{}, fmt.Errorf("more than %d symbolic links: %w", maxLinks, kind.TooLarge)
+				return place{}, fmt.Errorf("more than %d symbolic links: %w", maxLinks, kind.Loop)
 			}
 			if strings.HasPrefix(string(e.Data), "/") {
 				for cur.parent != nil {

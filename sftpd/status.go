@@ -31,6 +31,7 @@ var statusOf = map[kind.Kind]wire.Status{
 	kind.Unsupported: wire.OpUnsupported,
 	kind.Canceled:    wire.Failure,
 	kind.Closed:      wire.Failure,
+	kind.Loop:        wire.Failure,
 }
 
 // maxStatusPath bounds how much of a path a status text repeats.

@@ -38,6 +38,7 @@ storage unavailable: 4
 not supported: 8
 canceled: 4
 already closed: 4
+too many symbolic links: 4
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)

@@ -43,6 +43,7 @@ const (
 	Unsupported                 // not implemented, or not by this store
 	Canceled                    // the caller gave up
 	Closed                      // used after Close
+	Loop                        // too many symbolic links on the way
 )
 
 var texts = map[Kind]string{
@@ -52,12 +53,13 @@ var texts = map[Kind]string{
 	NotEmpty: "directory not empty", Conflict: "changed by somebody else", TooLarge: "too large",
 	NoSpace: "no space left", Corrupt: "stored data is damaged", Unavailable: "storage unavailable",
 	Unsupported: "not supported", Canceled: "canceled", Closed: "already closed",
+	Loop: "too many symbolic links",
 }
 
 // All lists every kind, for tables that must be complete.
 func All() []Kind {
 	all := make([]Kind, 0, len(texts))
-	for k := Other; k <= Closed; k++ {
+	for k := Other; k <= Loop; k++ {
 		all = append(all, k)
 	}
 	return all
