@@ -1,109 +1,125 @@
 package metastore
 
 import (
-	"encoding/binary"
-	"fmt"
-
-	"github.com/truckee-fs/truckee/internal/kind"
+	"context"
+	"time"
 )
 
-// tombstoneFlag is bit 0 of the u16 at offset 6 of a slot record (formats 5).
-// It is public: the metastore needs it for the root table and for keeping
-// tombstones terminal.
-const tombstoneFlag = 1
+// Request is one atomic change (formats 10, step 4). The store locks, in this
+// order, the dirmove row if DirMove is set, the slots by id, the blocks by id,
+// and the commit counter; checks every condition; calls Check, then each Seal;
+// and writes all or nothing.
+//
+// Check and Seal run under locks, possibly in another goroutine than the
+// caller's: they must be quick and must not call the Store.
+type Request struct {
+	// Slots that it replaces or creates, at most one per id.
+	Slots []SlotChange
 
-// IsTombstone reports whether a slot record is a tombstone. It reads only the
-// public flag; bytes of another length are none.
-func IsTombstone(record []byte) bool {
-	return len(record) == RecordSize && binary.BigEndian.Uint16(record[6:])&tombstoneFlag != 0
+	// Nodes that it adds: directory nodes (Slot set: they get born and later
+	// died) and file nodes, frozen nodes and inline blocks (Slot zero; each of
+	// these needs its row in Live). Adding a directory node that is there
+	// already is no error; if it had died it lives again.
+	Nodes []NewNode
+
+	// Dead directory nodes: they get died = this commit's seq, if they had none.
+	// An id that is absent, or no directory node, is passed over.
+	Dead []ID
+
+	// Inline blocks and file nodes that this request itself brings in Nodes
+	// and makes live at once: their block rows are written in state live.
+	// Conflict if one has a row already (seal under a fresh key instead).
+	Live []BlockRow
+
+	// Links are blocks that stand in the blockstore, or were linked before,
+	// and that it makes reachable: each must be live, or new with this
+	// request's Draft; it becomes live, its draft and condemnation are
+	// cleared, seen = now. A missing row or another state is Conflict. An id
+	// that is also in this request's Live counts as live.
+	Links []ID
+
+	// Draft that Links' new blocks belong to. If there are Links, it must be
+	// registered and its lease must not have lapsed (else Conflict). Zero: none.
+	Draft DraftID
+
+	// Owner is the root through which the change came (formats 11). What it
+	// links (Links), and what it replaces (slots that are there), becomes shared
+	// (owner zero) if its row has another owner. What it makes (Live, new
+	// slots) has the owner that it names if that is this one, else it is shared.
+	// Zero: all of that is shared.
+	Owner SlotID
+
+	// Charges add to the counters of the roots through which the change came,
+	// one a root. NoSpace if a counter that grows would exceed its limit. They are
+	// evaluated after Check and before the first Seal.
+	Charges []Charge
+
+	// Roots to enter in the root table (idempotent: a row that is there keeps
+	// its Sealed and Source; Seen is always now). Conflict if the slot is absent
+	// or a tombstone after this request.
+	Roots []Root
+
+	// ForgetRoots leave the root table. Conflict if one isn't there. Their
+	// counters stay.
+	ForgetRoots []SlotID
+
+	// RootState are conditions: the slot is (true) or isn't (false) in the root table.
+	RootState map[SlotID]bool
+
+	// DirMove serialises this request with every other one that sets it.
+	DirMove bool
+
+	// Check, if set, is called under the locks with a reader of the running
+	// transaction; its error drops the request and is returned as it is. It may
+	// be called again when the store retries.
+	Check func(ctx context.Context, r Reader) error
 }
 
-// Validate checks what needs no database: no slot, block row or new node is
-// named twice, every changed slot can be sealed, and the nodes without a slot
-// are exactly those with a row in Live, of the same length (a node without
-// either would be out of collection's sight). Drivers call it before anything
-// else. Its errors are of kind Invalid.
-func (r *Request) Validate() error {
-	slots := make(map[SlotID]bool, len(r.Slots))
-	for i := range r.Slots {
-		c := &r.Slots[i]
-		if slots[c.ID] {
-			return fmt.Errorf("metastore: slot %v changed twice in one request: %w", c.ID, kind.Invalid)
-		}
-		if c.Seal == nil {
-			return fmt.Errorf("metastore: slot %v without seal: %w", c.ID, kind.Invalid)
-		}
-		slots[c.ID] = true
-	}
-	return r.validateNodes()
+// SlotChange replaces or creates one slot by compare-and-swap. A tombstone can't
+// be replaced: Conflict, whatever the Base.
+type SlotChange struct {
+	ID    SlotID
+	Base  [32]byte // hash of the record it was built on; zero: the slot must be absent
+	Owner SlotID   // for a new slot: see Request.Owner
+	// Seal is called under the slot's lock with the current record (Bytes nil
+	// if absent) and returns the new one, signed. It is called again, and must
+	// seal with fresh salt again, whenever the store retries.
+	Seal func(old Record) (Sealed, error)
 }
 
-func (r *Request) validateNodes() error {
-	live := make(map[ID]int64, len(r.Live))
-	for _, b := range r.Live {
-		if _, twice := live[b.ID]; twice {
-			return fmt.Errorf("metastore: block %v made live twice in one request: %w", b.ID, kind.Invalid)
-		}
-		live[b.ID] = b.Len
-	}
-	seen := make(map[ID]bool, len(r.Nodes))
-	for _, n := range r.Nodes {
-		if seen[n.ID] {
-			return fmt.Errorf("metastore: node %v added twice in one request: %w", n.ID, kind.Invalid)
-		}
-		seen[n.ID] = true
-		length, isLive := live[n.ID]
-		switch {
-		case len(n.Data) == 0:
-			return fmt.Errorf("metastore: node %v is empty: %w", n.ID, kind.Invalid)
-		case n.Slot != SlotID{} && isLive:
-			return fmt.Errorf("metastore: directory node %v has a block row: %w", n.ID, kind.Invalid)
-		case n.Slot != SlotID{}:
-		case !isLive:
-			return fmt.Errorf("metastore: node %v belongs to no slot and has no block row: %w", n.ID, kind.Invalid)
-		case length != int64(len(n.Data)):
-			return fmt.Errorf("metastore: block row of node %v says %d bytes, it has %d: %w", n.ID, length, len(n.Data), kind.Invalid)
-		}
-		delete(live, n.ID)
-	}
-	for id := range live {
-		return fmt.Errorf("metastore: live block %v brings no bytes: %w", id, kind.Invalid)
-	}
-	return nil
+// Sealed is a new slot record and those of its fields that the store indexes.
+type Sealed struct {
+	Epoch   uint32
+	Version uint64
+	Bytes   []byte
 }
 
-// Empty reports whether the request changes nothing: it has conditions at most,
-// and makes no commit.
-func (r *Request) Empty() bool {
-	return len(r.Slots) == 0 && len(r.Nodes) == 0 && len(r.Dead) == 0 &&
-		len(r.Live) == 0 && len(r.Links) == 0 && len(r.Roots) == 0
+// Charge is a change of what a root is charged for.
+type Charge struct {
+	Root               SlotID
+	Files, Bytes       int64 // to be added
+	MaxFiles, MaxBytes int64 // not to be exceeded; 0: no limit
 }
 
-// CheckBase tells whether a slot's current record allows the change: it is the
-// one that the change was built on, and no tombstone. Else Conflict.
-func (c *SlotChange) CheckBase(current Record) error {
-	switch {
-	case current.Bytes == nil && c.Base != [32]byte{}:
-		return fmt.Errorf("metastore: slot %v is absent: %w", c.ID, kind.Conflict)
-	case current.Bytes != nil && current.Hash != c.Base:
-		return fmt.Errorf("metastore: slot %v has changed: %w", c.ID, kind.Conflict)
-	case IsTombstone(current.Bytes):
-		return fmt.Errorf("metastore: slot %v is a tombstone: %w", c.ID, kind.Conflict)
-	}
-	return nil
+// NewNode is a node to add.
+type NewNode struct {
+	ID   ID
+	Data []byte
+	Slot SlotID // the directory that it belongs to; zero: none
 }
 
-// Follows checks what a Seal returned against the record that it replaces
-// (formats 5): the length, version = old + 1 (1 for a new slot), epoch not
-// below the old one. Its errors are of kind Invalid.
-func (s Sealed) Follows(old Record) error {
-	switch {
-	case len(s.Bytes) != RecordSize:
-		return fmt.Errorf("metastore: slot %v sealed to %d bytes, not %d: %w", old.ID, len(s.Bytes), RecordSize, kind.Invalid)
-	case s.Version != old.Version+1:
-		return fmt.Errorf("metastore: slot %v sealed as version %d after %d: %w", old.ID, s.Version, old.Version, kind.Invalid)
-	case s.Epoch < old.Epoch:
-		return fmt.Errorf("metastore: slot %v sealed in epoch %d after %d: %w", old.ID, s.Epoch, old.Epoch, kind.Invalid)
-	}
-	return nil
+// BlockRow is one row of the block index.
+type BlockRow struct {
+	ID    ID
+	Len   int64 // bytes of the sealed block
+	Owner SlotID
+}
+
+// Root is one row of the root table: a rootcap that marking starts from. Sealed
+// is the verify cap under the node's master key (formats 9).
+type Root struct {
+	ID     SlotID
+	Sealed []byte
+	Source string // "account", "cli", "api"
+	Seen   time.Time
 }

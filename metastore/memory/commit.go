@@ -33,6 +33,10 @@ func (t *tables) commit(ctx context.Context, r *metastore.Request, now time.Time
 			return err
 		}
 	}
+	charges, err := t.charge(r)
+	if err != nil {
+		return err
+	}
 	recs, err := t.seal(r)
 	if err != nil {
 		return err
@@ -41,7 +45,7 @@ func (t *tables) commit(ctx context.Context, r *metastore.Request, now time.Time
 		return err
 	}
 	if !r.Empty() {
-		t.apply(r, recs, now)
+		t.apply(r, recs, charges, now)
 	}
 	return nil
 }
@@ -55,6 +59,11 @@ func (t *tables) conditions(r *metastore.Request, now time.Time) error {
 	for id, want := range r.RootState {
 		if _, is := t.roots[id]; is != want {
 			return fmt.Errorf("memory: root table has %v: %t: %w", id, is, kind.Conflict)
+		}
+	}
+	for _, id := range r.ForgetRoots {
+		if _, is := t.roots[id]; !is {
+			return fmt.Errorf("memory: root table has no %v to forget: %w", id, kind.Conflict)
 		}
 	}
 	for _, b := range r.Live {
@@ -100,6 +109,19 @@ func (t *tables) slot(id metastore.SlotID) metastore.Record {
 	return metastore.Record{ID: id}
 }
 
+// charge gives the counters that r charges as they will be.
+func (t *tables) charge(r *metastore.Request) ([]metastore.ChargeRow, error) {
+	rows := make([]metastore.ChargeRow, len(r.Charges))
+	for i, c := range r.Charges {
+		files, bytes, err := c.Add(t.charges[c.Root].Files, t.charges[c.Root].Bytes)
+		if err != nil {
+			return nil, err
+		}
+		rows[i] = metastore.ChargeRow{Root: c.Root, Files: files, Bytes: bytes}
+	}
+	return rows, nil
+}
+
 func (t *tables) seal(r *metastore.Request) ([]*metastore.Record, error) {
 	recs := make([]*metastore.Record, len(r.Slots))
 	for i := range r.Slots {
@@ -116,10 +138,10 @@ func (t *tables) seal(r *metastore.Request) ([]*metastore.Record, error) {
 		}
 		rec := &metastore.Record{
 			ID: c.ID, Epoch: sealed.Epoch, Version: sealed.Version, Hash: sha256.Sum256(sealed.Bytes),
-			Seq: t.seq + 1, Bytes: slices.Clone(sealed.Bytes), Owner: old.Owner,
+			Seq: t.seq + 1, Bytes: slices.Clone(sealed.Bytes), Owner: r.OwnerOf(old.Owner),
 		}
 		if old.Bytes == nil {
-			rec.Owner = c.Owner
+			rec.Owner = r.OwnerOf(c.Owner)
 		}
 		recs[i] = rec
 	}
@@ -145,7 +167,7 @@ func (t *tables) rootsHold(r *metastore.Request, recs []*metastore.Record) error
 	return nil
 }
 
-func (t *tables) apply(r *metastore.Request, recs []*metastore.Record, now time.Time) {
+func (t *tables) apply(r *metastore.Request, recs []*metastore.Record, charges []metastore.ChargeRow, now time.Time) {
 	t.seq++
 	for _, rec := range recs {
 		t.slots[rec.ID] = rec
@@ -161,14 +183,22 @@ func (t *tables) apply(r *metastore.Request, recs []*metastore.Record, now time.
 			t.nodes[id] = &dead
 		}
 	}
+	for _, c := range charges {
+		t.charges[c.Root] = c
+	}
 	for _, b := range r.Live {
+		b.Owner = r.OwnerOf(b.Owner)
 		t.blocks[b.ID] = metastore.Block{BlockRow: b, State: metastore.BlockLive, Seen: now, Inline: true}
 	}
 	for _, id := range r.Links {
 		b := t.blocks[id]
 		b.State, b.Draft, b.Seen = metastore.BlockLive, metastore.DraftID{}, now
 		b.CondemnedAt, b.CondemnedSeq = time.Time{}, 0
+		b.Owner = r.OwnerOf(b.Owner)
 		t.blocks[id] = b
+	}
+	for _, id := range r.ForgetRoots {
+		delete(t.roots, id)
 	}
 	for _, root := range r.Roots {
 		if old, there := t.roots[root.ID]; there {
@@ -189,55 +219,4 @@ func (t *tables) addNode(n metastore.NewNode) {
 		alive.died = 0
 		t.nodes[n.ID] = &alive
 	}
-}
-
-// Register implements metastore.Store.
-func (s *Store) Register(ctx context.Context, g metastore.GatewayID, d metastore.DraftID, rows []metastore.BlockRow) error {
-	return s.write(ctx, func(t *tables, now time.Time) error {
-		fresh := make(map[metastore.ID]bool, len(rows))
-		for _, b := range rows {
-			if _, there := t.blocks[b.ID]; there || fresh[b.ID] {
-				return fmt.Errorf("memory: block %v has a row already: %w", b.ID, kind.Conflict)
-			}
-			fresh[b.ID] = true
-		}
-		for _, b := range rows {
-			t.blocks[b.ID] = metastore.Block{BlockRow: b, State: metastore.BlockNew, Draft: d, Seen: now}
-		}
-		ttl := t.gateways[g].ttl
-		if ttl <= 0 {
-			ttl = metastore.DefaultLease
-		}
-		t.drafts[d] = draft{gateway: g, lease: now.Add(ttl)}
-		return nil
-	})
-}
-
-// EndDraft implements metastore.Store.
-func (s *Store) EndDraft(ctx context.Context, d metastore.DraftID) error {
-	return s.write(ctx, func(t *tables, _ time.Time) error {
-		delete(t.drafts, d)
-		return nil
-	})
-}
-
-// Heartbeat implements metastore.Store.
-func (s *Store) Heartbeat(ctx context.Context, g metastore.GatewayID, oldestOpen uint64, ttl time.Duration) error {
-	return s.write(ctx, func(t *tables, now time.Time) error {
-		if oldestOpen == 0 {
-			oldestOpen = t.seq
-		}
-		old, known := t.gateways[g]
-		t.gateways[g] = gateway{lease: now.Add(ttl), ttl: ttl, oldest: oldestOpen}
-		if known && !old.lease.After(now) {
-			return fmt.Errorf("memory: the gateway's lease had lapsed: %w", kind.Conflict)
-		}
-		for id, d := range t.drafts {
-			if d.gateway == g {
-				d.lease = now.Add(ttl)
-				t.drafts[id] = d
-			}
-		}
-		return nil
-	})
 }

@@ -7,8 +7,8 @@ package memory
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -39,6 +39,10 @@ type tables struct {
 	roots    map[metastore.SlotID]metastore.Root
 	gateways map[metastore.GatewayID]gateway
 	pins     map[uint64]metastore.Pin
+	charges  map[metastore.SlotID]metastore.ChargeRow
+	repairs  map[string]map[metastore.ID]bool
+	identity metastore.Identity
+	lead     lead
 }
 
 type logRow struct {
@@ -63,6 +67,12 @@ type gateway struct {
 	oldest uint64
 }
 
+// lead is the lease to collect; nobody's if it has no time.
+type lead struct {
+	gateway metastore.GatewayID
+	until   time.Time
+}
+
 // Option changes how New sets a store up.
 type Option func(*Store)
 
@@ -74,27 +84,36 @@ func New(opts ...Option) *Store {
 	s := &Store{
 		now:   time.Now,
 		views: map[*view]uint64{},
-		t: tables{
-			seq:      1, // so that no seq is zero, which Heartbeat takes for none
-			slots:    map[metastore.SlotID]*metastore.Record{},
-			log:      map[metastore.SlotID][]logRow{},
-			nodes:    map[metastore.ID]*node{},
-			blocks:   map[metastore.ID]metastore.Block{},
-			drafts:   map[metastore.DraftID]draft{},
-			roots:    map[metastore.SlotID]metastore.Root{},
-			gateways: map[metastore.GatewayID]gateway{},
-			pins:     map[uint64]metastore.Pin{},
-		},
+		t:     newTables(),
 	}
+	rand.Read(s.t.identity.UUID[:])
 	for _, o := range opts {
 		o(s)
 	}
 	return s
 }
 
+func newTables() tables {
+	return tables{
+		seq:      1, // so that no seq is zero, which Heartbeat takes for none
+		slots:    map[metastore.SlotID]*metastore.Record{},
+		log:      map[metastore.SlotID][]logRow{},
+		nodes:    map[metastore.ID]*node{},
+		blocks:   map[metastore.ID]metastore.Block{},
+		drafts:   map[metastore.DraftID]draft{},
+		roots:    map[metastore.SlotID]metastore.Root{},
+		gateways: map[metastore.GatewayID]gateway{},
+		pins:     map[uint64]metastore.Pin{},
+		charges:  map[metastore.SlotID]metastore.ChargeRow{},
+		repairs:  map[string]map[metastore.ID]bool{},
+	}
+}
+
 var (
 	_ metastore.Store     = (*Store)(nil)
 	_ metastore.Exclusive = (*Store)(nil)
+	_ metastore.Repairer  = (*Store)(nil)
+	_ metastore.Exporter  = (*Store)(nil)
 	_ metastore.Collector = (*collector)(nil)
 	_ metastore.View      = (*view)(nil)
 )
@@ -143,91 +162,4 @@ func (s *Store) timeLocked() time.Time {
 		s.last = t
 	}
 	return s.last
-}
-
-// Slots implements metastore.Reader.
-func (s *Store) Slots(ctx context.Context, ids []metastore.SlotID) (recs []metastore.Record, err error) {
-	err = s.read(ctx, func(t *tables) { recs = t.readSlots(ids) })
-	return recs, err
-}
-
-// Nodes implements metastore.Reader.
-func (s *Store) Nodes(ctx context.Context, ids []metastore.ID) (data [][]byte, err error) {
-	err = s.read(ctx, func(t *tables) { data = t.readNodes(ids) })
-	return data, err
-}
-
-// IsRoot implements metastore.Reader.
-func (s *Store) IsRoot(ctx context.Context, ids []metastore.SlotID) (is []bool, err error) {
-	err = s.read(ctx, func(t *tables) { is = t.readRoots(ids) })
-	return is, err
-}
-
-// Seq implements metastore.Store.
-func (s *Store) Seq(ctx context.Context) (seq uint64, err error) {
-	err = s.read(ctx, func(t *tables) { seq = t.seq })
-	return seq, err
-}
-
-// Log implements metastore.Store.
-func (s *Store) Log(ctx context.Context, id metastore.SlotID, after uint64) (recs []metastore.Record, err error) {
-	err = s.read(ctx, func(t *tables) {
-		for _, row := range t.log[id] {
-			if row.rec.Version > after {
-				recs = append(recs, copyOf(row.rec))
-			}
-		}
-	})
-	return recs, err
-}
-
-func (t *tables) readSlots(ids []metastore.SlotID) []metastore.Record {
-	recs := make([]metastore.Record, len(ids))
-	for i, id := range ids {
-		if r := t.slots[id]; r != nil {
-			recs[i] = copyOf(r)
-		} else {
-			recs[i].ID = id
-		}
-	}
-	return recs
-}
-
-func (t *tables) readNodes(ids []metastore.ID) [][]byte {
-	data := make([][]byte, len(ids))
-	for i, id := range ids {
-		if n := t.nodes[id]; n != nil {
-			data[i] = slices.Clone(n.data)
-		}
-	}
-	return data
-}
-
-func (t *tables) readRoots(ids []metastore.SlotID) []bool {
-	is := make([]bool, len(ids))
-	for i, id := range ids {
-		_, is[i] = t.roots[id]
-	}
-	return is
-}
-
-func copyOf(r *metastore.Record) metastore.Record {
-	c := *r
-	c.Bytes = slices.Clone(r.Bytes)
-	return c
-}
-
-// lockedReader is what Request.Check reads through; the store's lock is held.
-type lockedReader struct{ t *tables }
-
-func (r lockedReader) Slots(_ context.Context, ids []metastore.SlotID) ([]metastore.Record, error) {
-	return r.t.readSlots(ids), nil
-}
-
-func (r lockedReader) Nodes(_ context.Context, ids []metastore.ID) ([][]byte, error) {
-	return r.t.readNodes(ids), nil
-}
-
-func (r lockedReader) IsRoot(_ context.Context, ids []metastore.SlotID) ([]bool, error) {
-	return r.t.readRoots(ids), nil
 }

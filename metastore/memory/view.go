@@ -30,10 +30,14 @@ func (c *collector) Snapshot(ctx context.Context) (metastore.View, error) {
 		v.t = tables{
 			seq: t.seq, slots: maps.Clone(t.slots), log: maps.Clone(t.log), nodes: maps.Clone(t.nodes),
 			blocks: maps.Clone(t.blocks), drafts: maps.Clone(t.drafts), roots: maps.Clone(t.roots), pins: maps.Clone(t.pins),
+			charges: maps.Clone(t.charges), repairs: maps.Clone(t.repairs), identity: t.identity,
 		}
-		// Log rows are appended and dropped in place.
+		// These rows are added and dropped in place.
 		for id, rows := range v.t.log {
 			v.t.log[id] = slices.Clone(rows)
+		}
+		for member, ids := range v.t.repairs {
+			v.t.repairs[member] = maps.Clone(ids)
 		}
 		c.s.views[v] = t.seq
 		return nil
@@ -94,11 +98,7 @@ func rows[K ~[32]byte, V, R any](ctx context.Context, v *view, m map[K]V, row fu
 			yield(none, err)
 			return
 		}
-		ids := slices.SortedFunc(maps.Keys(m), func(a, b K) int {
-			x, y := [32]byte(a), [32]byte(b)
-			return bytes.Compare(x[:], y[:])
-		})
-		for _, id := range ids {
+		for _, id := range sortedKeys(m) {
 			if err := v.usable(ctx); err != nil {
 				var none R
 				yield(none, err)
@@ -109,6 +109,13 @@ func rows[K ~[32]byte, V, R any](ctx context.Context, v *view, m map[K]V, row fu
 			}
 		}
 	}
+}
+
+func sortedKeys[K ~[32]byte, V any](m map[K]V) []K {
+	return slices.SortedFunc(maps.Keys(m), func(a, b K) int {
+		x, y := [32]byte(a), [32]byte(b)
+		return bytes.Compare(x[:], y[:])
+	})
 }
 
 func (v *view) AllSlots(ctx context.Context) iter.Seq2[metastore.Record, error] {
@@ -122,7 +129,7 @@ func (v *view) SlotsAt(ctx context.Context, seq uint64) iter.Seq2[metastore.Reco
 		}
 		for _, row := range slices.Backward(v.t.log[r.ID]) {
 			if row.rec.Seq <= seq {
-				return copyOf(row.rec), true
+				return v.t.logged(row), true
 			}
 		}
 		return metastore.Record{}, false
@@ -171,4 +178,11 @@ func (v *view) Usage(ctx context.Context) (blocks, size int64, err error) {
 		}
 	}
 	return blocks, size, nil
+}
+
+func (v *view) Charged(ctx context.Context, root metastore.SlotID) (files, size int64, err error) {
+	if err := v.usable(ctx); err != nil {
+		return 0, 0, err
+	}
+	return v.t.charges[root].Files, v.t.charges[root].Bytes, nil
 }

@@ -89,6 +89,7 @@ func NewFaulty(s metastore.Store, seed uint64) *Faulty {
 var (
 	_ metastore.Store     = (*Faulty)(nil)
 	_ metastore.Exclusive = (*Faulty)(nil)
+	_ metastore.Wrapper   = (*Faulty)(nil)
 )
 
 // Set makes a fault befall that many calls of a hundred, each request, slot and
@@ -138,8 +139,7 @@ func (f *Faulty) Unwrap() metastore.Store { return f.s }
 
 // Exclusive answers as the store below does. A test of a shared store wraps one that is not.
 func (f *Faulty) Exclusive() bool {
-	e, ok := f.s.(metastore.Exclusive)
-	return ok && e.Exclusive()
+	return metastore.IsExclusive(f.s)
 }
 
 // Slots implements metastore.Reader.

@@ -22,6 +22,19 @@ func (f *Faulty) Heartbeat(ctx context.Context, g metastore.GatewayID, oldestOpe
 	return f.s.Heartbeat(ctx, g, oldestOpen, ttl)
 }
 
+// Charged implements metastore.Store.
+func (f *Faulty) Charged(ctx context.Context, root metastore.SlotID) (files, bytes int64, err error) {
+	return f.s.Charged(ctx, root)
+}
+
+// SetCharged implements metastore.Store.
+func (f *Faulty) SetCharged(ctx context.Context, root metastore.SlotID, files, bytes int64) error {
+	return f.s.SetCharged(ctx, root, files, bytes)
+}
+
+// Identity implements metastore.Store.
+func (f *Faulty) Identity(ctx context.Context) (metastore.Identity, error) { return f.s.Identity(ctx) }
+
 // Collector implements metastore.Store.
 func (f *Faulty) Collector() metastore.Collector { return f.s.Collector() }
 

@@ -97,7 +97,8 @@ func nodeTwice(f fixture) error {
 func inlineBlock(f fixture) error {
 	n, row := inline()
 	row.Owner = random[metastore.SlotID]()
-	if err := f.commit(&metastore.Request{Nodes: []metastore.NewNode{n}, Live: []metastore.BlockRow{row}}); err != nil {
+	r := &metastore.Request{Owner: row.Owner, Nodes: []metastore.NewNode{n}, Live: []metastore.BlockRow{row}}
+	if err := f.commit(r); err != nil {
 		return err
 	}
 	b, there, err := f.block(n.ID)

@@ -300,24 +300,22 @@ func epochRises(f fixture) error {
 
 func ownerStays(f fixture) error {
 	id, owner := random[metastore.SlotID](), random[metastore.SlotID]()
-	c := change(id, [32]byte{})
-	c.Owner = owner
-	if err := f.commit(&metastore.Request{Slots: []metastore.SlotChange{c}}); err != nil {
-		return err
+	r := metastore.Record{ID: id}
+	for range 2 {
+		c := change(id, r.Hash)
+		c.Owner = owner
+		if err := f.commit(&metastore.Request{Owner: owner, Slots: []metastore.SlotChange{c}}); err != nil {
+			return err
+		}
+		var err error
+		if r, err = f.slot(id); err != nil {
+			return err
+		}
+		if r.Owner != owner {
+			return fmt.Errorf("the owner of version %d of a slot is not who made it", r.Version)
+		}
 	}
-	r, err := f.slot(id)
-	if err != nil {
-		return err
-	}
-	c = change(id, r.Hash)
-	c.Owner = random[metastore.SlotID]()
-	if err := f.commit(&metastore.Request{Slots: []metastore.SlotChange{c}}); err != nil {
-		return err
-	}
-	if r, err = f.slot(id); err == nil && r.Owner != owner {
-		return fmt.Errorf("the owner of a slot is not who made it")
-	}
-	return err
+	return nil
 }
 
 func tombstoneIsTerminal(f fixture) error {

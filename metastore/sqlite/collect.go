@@ -1,10 +1,13 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
+	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -137,4 +140,71 @@ func (c *collector) Unpin(ctx context.Context, seq uint64) error {
 		t.dirty = t.dirty || t.c.changes() > 0
 		return err
 	})
+}
+
+// Share implements metastore.Collector.
+func (c *collector) Share(ctx context.Context, blocks []metastore.ID, slots []metastore.SlotID) error {
+	share := func(by func(*tx) *stmt) func(*tx, metastore.ID) ([]metastore.ID, error) {
+		return func(t *tx, id metastore.ID) ([]metastore.ID, error) {
+			s := by(t)
+			s.setBlob(1, id[:])
+			err := s.run()
+			t.dirty = t.dirty || t.c.changes() > 0
+			return nil, err
+		}
+	}
+	if _, err := inSteps(ctx, c.s, blocks, share(func(t *tx) *stmt { return t.blockShare })); err != nil {
+		return err
+	}
+	ids := make([]metastore.ID, len(slots))
+	for i, id := range slots {
+		ids[i] = metastore.ID(id)
+	}
+	_, err := inSteps(ctx, c.s, ids, share(func(t *tx) *stmt { return t.slotShare }))
+	return err
+}
+
+// SetNonce implements metastore.Collector.
+func (c *collector) SetNonce(ctx context.Context, old, new [16]byte) error {
+	return c.s.change(ctx, func(t *tx) error {
+		t.nonceUpdate.setBlob(1, old[:])
+		t.nonceUpdate.setBlob(2, new[:])
+		if err := t.nonceUpdate.run(); err != nil {
+			return err
+		}
+		if t.c.changes() == 0 {
+			return fmt.Errorf("sqlite: the nonce has changed: %w", kind.Conflict)
+		}
+		t.dirty = true
+		return nil
+	})
+}
+
+// Lead implements metastore.Collector.
+func (c *collector) Lead(ctx context.Context, g metastore.GatewayID, ttl time.Duration) (leads bool, err error) {
+	if ttl < 0 {
+		return false, fmt.Errorf("sqlite: a lease of %v: %w", ttl, kind.Invalid)
+	}
+	err = c.s.change(ctx, func(t *tx) error {
+		held, own, err := t.leader(g)
+		if leads = own || !held && ttl > 0; err != nil || !leads {
+			return err
+		}
+		t.dirty = true
+		t.leadUpsert.setBlob(1, g[:])
+		t.leadUpsert.setInt(2, t.now+int64(ttl))
+		return t.leadUpsert.run()
+	})
+	return leads && err == nil, err
+}
+
+// leader tells whether the lease to collect is held, and by g.
+func (t *tx) leader(g metastore.GatewayID) (held, own bool, err error) {
+	row, err := t.leadGet.step()
+	if err != nil || !row {
+		return false, false, err
+	}
+	defer t.leadGet.reset()
+	held = t.leadGet.int(1) > t.now
+	return held, held && bytes.Equal(t.leadGet.lent(0), g[:]), nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
@@ -61,7 +60,11 @@ func (t *tx) commitRequest(ctx context.Context, r *metastore.Request) error {
 			return err
 		}
 	}
-	if err := seal(changes, t.st.seq+1); err != nil {
+	charges, err := t.charge(r)
+	if err != nil {
+		return err
+	}
+	if err := seal(r, changes, t.st.seq+1); err != nil {
 		return err
 	}
 	if err := t.rootsHold(r, changes); err != nil {
@@ -79,7 +82,10 @@ func (t *tx) commitRequest(ctx context.Context, r *metastore.Request) error {
 	if err := t.writeSlots(r, changes); err != nil {
 		return err
 	}
-	return t.writeRows(r)
+	if err := t.writeRows(r); err != nil {
+		return err
+	}
+	return t.writeRoots(r, charges)
 }
 
 // current reads the slots that change, and compares.
@@ -109,7 +115,32 @@ func (t *tx) rootState(r *metastore.Request) error {
 			return fmt.Errorf("sqlite: root table has %v: %t: %w", id, is, kind.Conflict)
 		}
 	}
+	for _, id := range r.ForgetRoots {
+		is, err := t.isRoot(id)
+		if err != nil {
+			return err
+		}
+		if !is {
+			return fmt.Errorf("sqlite: root table has no %v to forget: %w", id, kind.Conflict)
+		}
+	}
 	return nil
+}
+
+// charge gives the counters that r charges as they will be.
+func (t *tx) charge(r *metastore.Request) ([]metastore.ChargeRow, error) {
+	rows := make([]metastore.ChargeRow, 0, len(r.Charges))
+	for _, c := range r.Charges {
+		files, bytes, err := t.charged(c.Root)
+		if err != nil {
+			return nil, err
+		}
+		if files, bytes, err = c.Add(files, bytes); err != nil {
+			return nil, err
+		}
+		rows = append(rows, metastore.ChargeRow{Root: c.Root, Files: files, Bytes: bytes})
+	}
+	return rows, nil
 }
 
 func (t *tx) blockConditions(r *metastore.Request) error {
@@ -156,7 +187,7 @@ func (t *tx) linkable(d metastore.DraftID, id metastore.ID) error {
 	return fmt.Errorf("sqlite: linked block %v is in state %v: %w", id, b.State, kind.Conflict)
 }
 
-func seal(changes []change, seq uint64) error {
+func seal(r *metastore.Request, changes []change, seq uint64) error {
 	for i := range changes {
 		c := &changes[i]
 		lent := c.old
@@ -170,10 +201,10 @@ func seal(changes []change, seq uint64) error {
 		}
 		c.new = metastore.Record{
 			ID: c.ID, Epoch: sealed.Epoch, Version: sealed.Version, Seq: seq,
-			Bytes: sealed.Bytes, Owner: c.old.Owner,
+			Bytes: sealed.Bytes, Owner: r.OwnerOf(c.old.Owner),
 		}
 		if c.old.Bytes == nil {
-			c.new.Owner = c.Owner
+			c.new.Owner = r.OwnerOf(c.Owner)
 		}
 	}
 	return nil
@@ -233,6 +264,7 @@ func (t *tx) writeSlot(c *change) error {
 		s.setInt(3, int64(c.new.Epoch))
 		s.setInt(4, int64(c.new.Version))
 		s.setBlob(5, c.new.Bytes)
+		s.setIDOrNull(6, c.new.Owner[:])
 		return s.run()
 	}
 	s := t.slotInsert
@@ -276,19 +308,37 @@ func (t *tx) fail(err error) error {
 }
 
 func (t *tx) writeRows(r *metastore.Request) error {
-	for i := range r.Live {
-		added, err := t.insertBlock(&r.Live[i], metastore.BlockLive, metastore.DraftID{}, true)
+	for _, b := range r.Live {
+		b.Owner = r.OwnerOf(b.Owner)
+		added, err := t.insertBlock(&b, metastore.BlockLive, metastore.DraftID{}, true)
 		if err != nil {
 			return err
 		}
 		if !added {
-			return t.fail(fmt.Errorf("sqlite: block %v appeared: %w", r.Live[i].ID, kind.Conflict))
+			return t.fail(fmt.Errorf("sqlite: block %v appeared: %w", b.ID, kind.Conflict))
 		}
 	}
 	for _, id := range r.Links {
 		t.blockLink.setBlob(1, id[:])
 		t.blockLink.setInt(2, t.now)
+		t.blockLink.setIDOrNull(3, r.Owner[:])
 		if err := t.blockLink.run(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeRoots writes the root table and the counters of roots.
+func (t *tx) writeRoots(r *metastore.Request, charges []metastore.ChargeRow) error {
+	for _, id := range r.ForgetRoots {
+		t.rootDelete.setBlob(1, id[:])
+		if err := t.rootDelete.run(); err != nil {
+			return err
+		}
+	}
+	for i := range charges {
+		if err := t.setCharged(&charges[i]); err != nil {
 			return err
 		}
 	}
@@ -306,96 +356,20 @@ func (t *tx) writeRows(r *metastore.Request) error {
 	return nil
 }
 
-// Register implements metastore.Store.
-func (s *Store) Register(ctx context.Context, g metastore.GatewayID, d metastore.DraftID, rows []metastore.BlockRow) error {
+func (t *tx) setCharged(c *metastore.ChargeRow) error {
+	t.chargeUpsert.setBlob(1, c.Root[:])
+	t.chargeUpsert.setInt(2, c.Files)
+	t.chargeUpsert.setInt(3, c.Bytes)
+	return t.chargeUpsert.run()
+}
+
+// SetCharged implements metastore.Store.
+func (s *Store) SetCharged(ctx context.Context, root metastore.SlotID, files, bytes int64) error {
+	if files < 0 || bytes < 0 {
+		return fmt.Errorf("sqlite: counters of %d files, %d bytes: %w", files, bytes, kind.Invalid)
+	}
 	return s.change(ctx, func(t *tx) error {
-		ttl, _, _, err := t.gateway(g)
-		if err != nil {
-			return err
-		}
-		if ttl <= 0 {
-			ttl = metastore.DefaultLease
-		}
-		for i := range rows {
-			added, err := t.insertBlock(&rows[i], metastore.BlockNew, d, false)
-			if err != nil {
-				return err
-			}
-			if !added {
-				return t.unregister(rows[:i], rows[i].ID)
-			}
-		}
 		t.dirty = true
-		t.draftUpsert.setBlob(1, d[:])
-		t.draftUpsert.setBlob(2, g[:])
-		t.draftUpsert.setInt(3, t.now+int64(ttl))
-		return t.draftUpsert.run()
+		return t.setCharged(&metastore.ChargeRow{Root: root, Files: files, Bytes: bytes})
 	})
-}
-
-// unregister takes back the rows that a Register wrote before it met one that
-// was there.
-func (t *tx) unregister(rows []metastore.BlockRow, met metastore.ID) error {
-	for i := range rows {
-		t.blockDelete.setBlob(1, rows[i].ID[:])
-		if err := t.blockDelete.run(); err != nil {
-			return err
-		}
-		t.st.blocks--
-		t.st.bytes -= rows[i].Len
-	}
-	return fmt.Errorf("sqlite: block %v has a row already: %w", met, kind.Conflict)
-}
-
-// EndDraft implements metastore.Store.
-func (s *Store) EndDraft(ctx context.Context, d metastore.DraftID) error {
-	return s.change(ctx, func(t *tx) error {
-		t.draftDelete.setBlob(1, d[:])
-		err := t.draftDelete.run()
-		t.dirty = t.dirty || t.c.changes() > 0
-		return err
-	})
-}
-
-// Heartbeat implements metastore.Store.
-func (s *Store) Heartbeat(ctx context.Context, g metastore.GatewayID, oldestOpen uint64, ttl time.Duration) error {
-	lapsed := false
-	err := s.change(ctx, func(t *tx) error {
-		oldest := oldestOpen
-		if oldest == 0 {
-			oldest = t.st.seq
-		}
-		_, lease, known, err := t.gateway(g)
-		if err != nil {
-			return err
-		}
-		t.dirty = true
-		u := t.gatewayUpsert
-		u.setBlob(1, g[:])
-		u.setInt(2, t.now+int64(ttl))
-		u.setInt(3, int64(ttl))
-		u.setInt(4, int64(oldest))
-		if err := u.run(); err != nil {
-			return err
-		}
-		if lapsed = known && lease <= t.now; lapsed {
-			return nil
-		}
-		t.draftRenew.setBlob(1, g[:])
-		t.draftRenew.setInt(2, t.now+int64(ttl))
-		return t.draftRenew.run()
-	})
-	if err == nil && lapsed {
-		return fmt.Errorf("sqlite: the gateway's lease had lapsed: %w", kind.Conflict)
-	}
-	return err
-}
-
-// change submits one op.
-func (s *Store) change(ctx context.Context, run func(*tx) error) error {
-	o := &op{run: run}
-	if err := s.submit(ctx, o); err != nil {
-		return err
-	}
-	return o.err
 }

@@ -321,6 +321,20 @@ func (s *stmt) reset() {
 	s.len, s.rc = 0, sqlite3.SQLITE_OK
 }
 
+// each runs the statement, and fn on each of its rows.
+func (s *stmt) each(fn func() error) error {
+	for {
+		row, err := s.step()
+		if err != nil || !row {
+			return err
+		}
+		if err := fn(); err != nil {
+			s.reset()
+			return err
+		}
+	}
+}
+
 func (s *stmt) int(col int) int64 { return sqlite3.Xsqlite3_column_int64(s.c.tls, s.p, int32(col)) }
 
 // lent gives a column's bytes as they lie in the library, until the next step or reset.

@@ -148,6 +148,24 @@ func (s *Store) Log(ctx context.Context, id metastore.SlotID, after uint64) (rec
 	return recs, err
 }
 
+// Charged implements metastore.Store.
+func (s *Store) Charged(ctx context.Context, root metastore.SlotID) (files, bytes int64, err error) {
+	err = s.read(ctx, 1, func(r *reads) error {
+		files, bytes, err = r.charged(root)
+		return err
+	})
+	return files, bytes, err
+}
+
+// Identity implements metastore.Store.
+func (s *Store) Identity(ctx context.Context) (id metastore.Identity, err error) {
+	err = s.read(ctx, 1, func(r *reads) error {
+		id, err = r.identity()
+		return err
+	})
+	return id, err
+}
+
 // The reads of many, each as one; a failure gives nothing.
 
 func (r *reads) slots(ids []metastore.SlotID) ([]metastore.Record, error) {

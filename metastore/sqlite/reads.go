@@ -29,6 +29,8 @@ func (c *conn) prepareAll(list []statement) error {
 // reads are the statements that every connection has: the point reads.
 type reads struct {
 	slotGet, nodeGet, rootGet, logGet *stmt
+	chargeGet, identityGet            *stmt
+	repairPage, repairCount           *stmt
 }
 
 func (r *reads) prepare(c *conn) error {
@@ -37,6 +39,10 @@ func (r *reads) prepare(c *conn) error {
 		{&r.nodeGet, "SELECT tail, data FROM node WHERE key = ?"},
 		{&r.rootGet, "SELECT 1 FROM root WHERE id = ?"},
 		{&r.logGet, "SELECT slots FROM log WHERE seq = ?"},
+		{&r.chargeGet, "SELECT files, bytes FROM charge WHERE root = ?"},
+		{&r.identityGet, "SELECT uuid, nonce FROM identity"},
+		{&r.repairPage, "SELECT r.id, b.state FROM repair r LEFT JOIN blk b ON b.id = r.id WHERE r.member = ? AND r.id > ? ORDER BY r.id LIMIT ?"},
+		{&r.repairCount, "SELECT member, count(*) FROM repair GROUP BY member"},
 	})
 }
 
@@ -90,4 +96,28 @@ func (r *reads) isRoot(id metastore.SlotID) (bool, error) {
 		r.rootGet.reset()
 	}
 	return row, err
+}
+
+// charged gives a root's counters, zero if it has none.
+func (r *reads) charged(root metastore.SlotID) (files, size int64, err error) {
+	s := r.chargeGet
+	s.setBlob(1, root[:])
+	row, err := s.step()
+	if row {
+		files, size = s.int(0), s.int(1)
+		s.reset()
+	}
+	return files, size, err
+}
+
+func (r *reads) identity() (id metastore.Identity, err error) {
+	row, err := r.identityGet.step()
+	if err != nil {
+		return id, err
+	}
+	defer r.identityGet.reset()
+	if !row || copy(id.UUID[:], r.identityGet.lent(0)) != 16 || copy(id.Nonce[:], r.identityGet.lent(1)) != 16 {
+		return id, fmt.Errorf("sqlite: the database has no identity: %w", kind.Corrupt)
+	}
+	return id, nil
 }

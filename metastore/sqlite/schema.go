@@ -27,6 +27,7 @@ const applicationID = 0x546b4d53
 //     half of the index's size. slot is NULL for nodes that are no directory's.
 //   - slot.seq names the log row with the slot's newest record.
 //   - total sums the rows of blk in state new and live.
+//   - lead is the lease to collect: no row, nobody has taken it yet.
 //   - dirmove has no row to lock here: there is one writer.
 //
 // Times are ns since 1970, UTC.
@@ -93,6 +94,28 @@ CREATE TABLE pin (
 	until   INTEGER NOT NULL,
 	why     TEXT NOT NULL
 ) STRICT;
+`, `
+CREATE TABLE identity (
+	one     INTEGER PRIMARY KEY CHECK (one = 1),
+	uuid    BLOB NOT NULL,
+	nonce   BLOB NOT NULL
+) STRICT;
+INSERT INTO identity VALUES (1, randomblob(16), zeroblob(16));
+CREATE TABLE lead (
+	one     INTEGER PRIMARY KEY CHECK (one = 1),
+	gateway BLOB NOT NULL,
+	until   INTEGER NOT NULL
+) STRICT;
+CREATE TABLE charge (
+	root    BLOB PRIMARY KEY,
+	files   INTEGER NOT NULL,
+	bytes   INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE TABLE repair (
+	member  TEXT NOT NULL,
+	id      BLOB NOT NULL,
+	PRIMARY KEY (member, id)
+) WITHOUT ROWID, STRICT;
 `}
 
 // schemaVersion is the newest version that this program knows.

@@ -62,6 +62,8 @@ type Store struct {
 var (
 	_ metastore.Store     = (*Store)(nil)
 	_ metastore.Exclusive = (*Store)(nil)
+	_ metastore.Repairer  = (*Store)(nil)
+	_ metastore.Exporter  = (*Store)(nil)
 	_ metastore.Collector = (*collector)(nil)
 	_ metastore.View      = (*view)(nil)
 )

@@ -298,3 +298,8 @@ func (v *view) Usage(ctx context.Context) (blocks, size int64, err error) {
 	})
 	return blocks, size, err
 }
+
+func (v *view) Charged(ctx context.Context, root metastore.SlotID) (files, size int64, err error) {
+	err = v.use(ctx, func() error { files, size, err = v.r.charged(root); return err })
+	return files, size, err
+}

@@ -55,7 +55,12 @@ type writer struct {
 	blockDelete, blockCondemn        *stmt
 	blockState, blockAbsolve         *stmt
 	nodeDelete                       *stmt
-	rootUpsert                       *stmt
+	rootUpsert, rootDelete           *stmt
+	chargeUpsert                     *stmt
+	blockShare, slotShare            *stmt
+	nonceUpdate, leadGet, leadUpsert *stmt
+	repairInsert, repairDelete       *stmt
+	repairForget                     *stmt
 	draftGet, draftUpsert            *stmt
 	draftDelete, draftRenew          *stmt
 	gatewayGet, gatewayUpsert        *stmt
@@ -100,18 +105,28 @@ func (w *writer) prepare() error {
 		{&w.commit, "COMMIT"},
 		{&w.rollback, "ROLLBACK"},
 		{&w.slotInsert, "INSERT INTO slot (id, seq, epoch, ver, owner, rec) VALUES (?,?,?,?,?,?)"},
-		{&w.slotUpdate, "UPDATE slot SET seq = ?2, epoch = ?3, ver = ?4, rec = ?5 WHERE id = ?1"},
+		{&w.slotUpdate, "UPDATE slot SET seq = ?2, epoch = ?3, ver = ?4, rec = ?5, owner = ?6 WHERE id = ?1"},
 		{&w.logInsert, "INSERT INTO log (seq, at, slots, dead) VALUES (?,?,?,?)"},
 		{&w.nodeInsert, "INSERT INTO node (key, tail, slot, born, data) VALUES (?,?,?,?,?) ON CONFLICT (key) DO NOTHING"},
 		{&w.nodeDelete, "DELETE FROM node WHERE key = ?"},
 		{&w.blockGet, "SELECT " + blockColumns + " FROM blk WHERE id = ?"},
 		{&w.blockInsert, "INSERT INTO blk (id, len, state, inline, seen, owner, draft) VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"},
 		{&w.blockDelete, "DELETE FROM blk WHERE id = ?"},
-		{&w.blockLink, "UPDATE blk SET state = 2, draft = NULL, condemned_at = NULL, condemned_seq = NULL, seen = ?2 WHERE id = ?1"},
+		{&w.blockLink, "UPDATE blk SET state = 2, draft = NULL, condemned_at = NULL, condemned_seq = NULL, seen = ?2, owner = CASE WHEN owner IS ?3 THEN owner END WHERE id = ?1"},
 		{&w.blockCondemn, "UPDATE blk SET condemned_at = ?2, condemned_seq = ?3 WHERE id = ?1"},
 		{&w.blockAbsolve, "UPDATE blk SET condemned_at = NULL, condemned_seq = NULL WHERE id = ?1 AND state <= 2 AND condemned_at IS NOT NULL"},
 		{&w.blockState, "UPDATE blk SET state = ?2 WHERE id = ?1"},
 		{&w.rootUpsert, "INSERT INTO root (id, sealed, source, seen) VALUES (?,?,?,?) ON CONFLICT (id) DO UPDATE SET seen = excluded.seen"},
+		{&w.rootDelete, "DELETE FROM root WHERE id = ?"},
+		{&w.chargeUpsert, "INSERT INTO charge (root, files, bytes) VALUES (?,?,?) ON CONFLICT (root) DO UPDATE SET files = excluded.files, bytes = excluded.bytes"},
+		{&w.blockShare, "UPDATE blk SET owner = NULL WHERE id = ? AND owner IS NOT NULL"},
+		{&w.slotShare, "UPDATE slot SET owner = NULL WHERE id = ? AND owner IS NOT NULL"},
+		{&w.nonceUpdate, "UPDATE identity SET nonce = ?2 WHERE nonce = ?1"},
+		{&w.leadGet, "SELECT gateway, until FROM lead"},
+		{&w.leadUpsert, "INSERT OR REPLACE INTO lead (one, gateway, until) VALUES (1,?,?)"},
+		{&w.repairInsert, "INSERT INTO repair (member, id) VALUES (?,?) ON CONFLICT DO NOTHING"},
+		{&w.repairDelete, "DELETE FROM repair WHERE member = ? AND id = ?"},
+		{&w.repairForget, "DELETE FROM repair WHERE member = ? AND id = ?2 AND NOT EXISTS (SELECT 1 FROM blk WHERE id = ?2 AND state <= 2)"},
 		{&w.draftGet, "SELECT lease FROM draft WHERE id = ?"},
 		{&w.draftUpsert, "INSERT INTO draft (id, gateway, lease) VALUES (?,?,?) ON CONFLICT (id) DO UPDATE SET gateway = excluded.gateway, lease = excluded.lease"},
 		{&w.draftDelete, "DELETE FROM draft WHERE id = ?"},
