@@ -80,9 +80,9 @@ func (c Config) complete(name string) (Config, error) {
 	}
 	done := Config{Driver: f.Driver, Fields: Fields{}}
 	for key, value := range c.Fields {
-		field, ok := f.Field(key)
-		if !ok {
-			return Config{}, at(f.unknownField(key))
+		field, value, err := f.Check(key, value)
+		if err != nil {
+			return Config{}, at(err)
 		}
 		if value == "" {
 			continue
@@ -90,9 +90,7 @@ func (c Config) complete(name string) (Config, error) {
 		if _, twice := done.Fields[field.Name]; twice {
 			return Config{}, at(kind.Errorf(kind.Invalid, "%s and %s are the same; give one of them", field.Name, field.Alias))
 		}
-		if done.Fields[field.Name], err = field.normal(value); err != nil {
-			return Config{}, at(kind.Errorf(kind.Invalid, "%s: %w", field.Name, err))
-		}
+		done.Fields[field.Name] = value
 	}
 	for _, field := range f.Fields {
 		if field.Required && done.Fields[field.Name] == "" {
@@ -117,6 +115,24 @@ func (c Config) complete(name string) (Config, error) {
 		done.Nodes = append(done.Nodes, child)
 	}
 	return done, nil
+}
+
+// Check finds a field by its name or alias, and gives the value its one form.
+// Errors, of kind Invalid, name the field and what it must look like, or the
+// nearest field; they don't repeat the value.
+func (f Form) Check(name, value string) (Field, string, error) {
+	field, ok := f.Field(name)
+	if !ok {
+		return Field{}, "", f.unknownField(name)
+	}
+	if value == "" {
+		return field, "", nil
+	}
+	value, err := field.normal(value)
+	if err != nil {
+		return Field{}, "", kind.Errorf(kind.Invalid, "%s: %w", field.Name, err)
+	}
+	return field, value, nil
 }
 
 func (f Form) unknownField(name string) error {

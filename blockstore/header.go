@@ -10,11 +10,15 @@ import (
 // Sizes in bytes of the parts of a block (formats.md 2).
 const (
 	HeaderSize = 16      // the header
-	FrameLog   = 16      // log2 of FrameSize, byte 6 of a chunk's header
-	FrameSize  = 1 << 16 // plaintext of one frame of a chunk; the last may be shorter
+	FrameLog   = 14      // log2 of FrameSize, byte 6 of the header of a new chunk
+	FrameSize  = 1 << 14 // plaintext of one frame of a new chunk; the last may be shorter
 	HashSize   = 32      // one frame hash
 	TagSize    = 16      // what sealing adds to each frame and section
 	MaxChunk   = 4 << 20 // plaintext of the largest chunk
+
+	// WideFrameLog is the other value that byte 6 of a chunk's header may have:
+	// frames of 64 KiB, read and no longer made.
+	WideFrameLog = 16
 )
 
 // Type is byte 2 of a block: what its body holds.
@@ -39,33 +43,28 @@ const (
 // Header is the first HeaderSize bytes of every block:
 //
 //	0 2 magic "Tk"   2 1 type   3 1 suite   4 1 flags   5 1 level
-//	6 1 log2 frame size of a chunk, else 0   7 1 zero
+//	6 1 log2 frame size of a chunk, FrameLog or WideFrameLog, else 0   7 1 zero
 //	8 4 length of section 1 (chunk: plaintext bytes of the block)
 //	12 4 length of section 2 (chunk: number of frames)
-//
-// Byte 6 is not a field: version 1 leaves no choice.
 type Header struct {
-	Type  Type
-	Suite byte
-	Flags byte
-	Level byte
-	Len1  uint32
-	Len2  uint32
+	Type     Type
+	Suite    byte
+	Flags    byte
+	Level    byte
+	FrameLog byte
+	Len1     uint32
+	Len2     uint32
 }
 
 // ChunkHeader is the header of a chunk of n plaintext bytes, 1 to MaxChunk,
 // without flags.
 func ChunkHeader(n int) Header {
-	return Header{Type: TypeChunk, Suite: Suite1, Len1: uint32(n), Len2: uint32((n + FrameSize - 1) / FrameSize)}
+	return Header{Type: TypeChunk, Suite: Suite1, FrameLog: FrameLog, Len1: uint32(n), Len2: uint32((n + FrameSize - 1) / FrameSize)}
 }
 
 // Append appends the header's HeaderSize bytes to b.
 func (h Header) Append(b []byte) []byte {
-	var frameLog byte
-	if h.Type == TypeChunk {
-		frameLog = FrameLog
-	}
-	b = append(b, 'T', 'k', byte(h.Type), h.Suite, h.Flags, h.Level, frameLog, 0)
+	b = append(b, 'T', 'k', byte(h.Type), h.Suite, h.Flags, h.Level, h.FrameLog, 0)
 	b = binary.BigEndian.AppendUint32(b, h.Len1)
 	return binary.BigEndian.AppendUint32(b, h.Len2)
 }
@@ -78,7 +77,7 @@ func ParseHeader(block []byte) (Header, error) {
 		return Header{}, fmt.Errorf("blockstore: block of %d bytes: %w", len(block), kind.Corrupt)
 	}
 	h := Header{
-		Type: Type(block[2]), Suite: block[3], Flags: block[4], Level: block[5],
+		Type: Type(block[2]), Suite: block[3], Flags: block[4], Level: block[5], FrameLog: block[6],
 		Len1: binary.BigEndian.Uint32(block[8:]), Len2: binary.BigEndian.Uint32(block[12:]),
 	}
 	if [HeaderSize]byte(h.Append(nil)) != [HeaderSize]byte(block) || !h.valid() {
@@ -95,16 +94,18 @@ func (h Header) valid() bool {
 	}
 	switch h.Type {
 	case TypeChunk:
-		frames := (uint64(h.Len1) + FrameSize - 1) / FrameSize
-		return h.Level == 0 && h.Flags&^FlagPadded == 0 &&
-			h.Len1 >= 1 && h.Len1 <= MaxChunk && uint64(h.Len2) == frames
+		return (h.FrameLog == FrameLog || h.FrameLog == WideFrameLog) && h.Level == 0 && h.Flags&^FlagPadded == 0 &&
+			h.Len1 >= 1 && h.Len1 <= MaxChunk && int64(h.Len2) == (int64(h.Len1)+h.FrameSize()-1)/h.FrameSize()
 	case TypeFileNode:
-		return h.Flags&^FlagRagged == 0 && h.Len1 >= TagSize && h.Len2 >= TagSize
+		return h.FrameLog == 0 && h.Flags&^FlagRagged == 0 && h.Len1 >= TagSize && h.Len2 >= TagSize
 	case TypeDirNode:
-		return h.Flags == 0 && h.Len1 >= TagSize && h.Len2 >= TagSize
+		return h.FrameLog == 0 && h.Flags == 0 && h.Len1 >= TagSize && h.Len2 >= TagSize
 	}
 	return false
 }
+
+// FrameSize is the plaintext of one frame of a chunk; the last may be shorter.
+func (h Header) FrameSize() int64 { return 1 << h.FrameLog }
 
 // HeadSize is the length of a chunk's header and frame hashes, which its id
 // is the hash of.
@@ -117,8 +118,8 @@ func (h Header) ChunkSize() int64 {
 
 // Frame tells where in a chunk's block sealed frame i lies, its tag included.
 func (h Header) Frame(i int) (off, n int64) {
-	off = h.HeadSize() + int64(i)*(FrameSize+TagSize)
-	return off, min(FrameSize+TagSize, h.ChunkSize()-off)
+	off = h.HeadSize() + int64(i)*(h.FrameSize()+TagSize)
+	return off, min(h.FrameSize()+TagSize, h.ChunkSize()-off)
 }
 
 // FrameHash is the hash of sealed frame i that head, a chunk's header and
@@ -128,8 +129,12 @@ func (h Header) FrameHash(head []byte, i int) [HashSize]byte {
 }
 
 // ChunkBlockSize is the length of the block that a chunk of n plaintext bytes
-// makes, n >= 1.
-func ChunkBlockSize(n int64) int64 {
-	frames := (n + FrameSize - 1) / FrameSize
+// makes, 1 <= n <= MaxChunk.
+func ChunkBlockSize(n int64) int64 { return ChunkHeader(int(n)).ChunkSize() }
+
+// LeastChunkBlock is the least length that the block of a chunk of n plaintext
+// bytes can have: that of one with wide frames.
+func LeastChunkBlock(n int64) int64 {
+	frames := (n + 1<<WideFrameLog - 1) >> WideFrameLog
 	return HeaderSize + frames*(HashSize+TagSize) + n
 }

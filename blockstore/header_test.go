@@ -17,13 +17,18 @@ func TestHeaderBytes(t *testing.T) {
 		h    blockstore.Header
 		want string
 	}{
-		{"a chunk of one byte", blockstore.ChunkHeader(1), "546b0101000010000000000100000001"},
-		{"a chunk of 1 MiB", blockstore.ChunkHeader(1 << 20), "546b0101000010000010000000000010"},
-		{"a chunk of 64 KiB and one byte", blockstore.ChunkHeader(1<<16 + 1), "546b0101000010000001000100000002"},
+		{"a chunk of one byte", blockstore.ChunkHeader(1), "546b010100000e000000000100000001"},
+		{"a chunk of 1 MiB", blockstore.ChunkHeader(1 << 20), "546b010100000e000010000000000040"},
+		{"a chunk of 16 KiB and one byte", blockstore.ChunkHeader(1<<14 + 1), "546b010100000e000000400100000002"},
+		{
+			"a chunk of 64 KiB and one byte with wide frames",
+			blockstore.Header{Type: blockstore.TypeChunk, Suite: 1, FrameLog: 16, Len1: 1<<16 + 1, Len2: 2},
+			"546b0101000010000001000100000002",
+		},
 		{
 			"a padded chunk",
-			blockstore.Header{Type: blockstore.TypeChunk, Suite: 1, Flags: blockstore.FlagPadded, Len1: 4096, Len2: 1},
-			"546b0101010010000000100000000001",
+			blockstore.Header{Type: blockstore.TypeChunk, Suite: 1, Flags: blockstore.FlagPadded, FrameLog: 14, Len1: 4096, Len2: 1},
+			"546b010101000e000000100000000001",
 		},
 		{
 			"a ragged file node of level 2",
@@ -58,6 +63,7 @@ func TestParseHeaderRefusesWhatVersion1DoesNotAllow(t *testing.T) {
 		"ragged chunk":            "546b0101020010000000000100000001",
 		"unknown flag":            "546b0101800010000000000100000001",
 		"chunk with a level":      "546b0101000110000000000100000001",
+		"frames of 32 KiB":        "546b010100000f000000000100000001",
 		"frames of 128 KiB":       "546b0101000011000000000100000001",
 		"byte 7 set":              "546b0101000010010000000100000001",
 		"empty chunk":             "546b0101000010000000000000000000",
@@ -83,7 +89,7 @@ func TestParseHeaderRefusesWhatVersion1DoesNotAllow(t *testing.T) {
 
 func TestChunkArithmetic(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{1, 1<<16 - 1, 1 << 16, 1<<16 + 1, 1 << 20, blockstore.MaxChunk} {
+	for _, n := range []int{1, 1<<14 - 1, 1 << 14, 1<<14 + 1, 1 << 20, blockstore.MaxChunk} {
 		h := blockstore.ChunkHeader(n)
 		end := h.HeadSize()
 		for i := range int(h.Len2) {

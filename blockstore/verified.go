@@ -9,23 +9,31 @@ import (
 // Verified is a Store that checks every whole block against its id (CheckID)
 // on its way in and out, so that a store that flips, truncates or swaps bytes
 // yields Corrupt, never wrong data. Ranges pass through: their reader checks
-// them frame by frame. It is for blocks of formats.md 2 only.
-type Verified struct{ inner Store }
+// them frame by frame. It is for blocks of formats.md 2, unless it is told
+// otherwise (Holds).
+type Verified struct {
+	inner Store
+	check Check
+}
 
 var (
 	_ Store   = (*Verified)(nil)
 	_ Wrapper = (*Verified)(nil)
+	_ Holder  = (*Verified)(nil)
 )
 
 // NewVerified wraps s, which it closes when it is closed.
-func NewVerified(s Store) *Verified { return &Verified{inner: s} }
+func NewVerified(s Store) *Verified { return &Verified{s, CheckID} }
+
+// Holds implements Holder: it replaces CheckID.
+func (v *Verified) Holds(check Check) { v.check = check }
 
 // Unwrap gives the wrapped store.
 func (v *Verified) Unwrap() Store { return v.inner }
 
 // Put refuses data that isn't the block of that id with Corrupt.
 func (v *Verified) Put(ctx context.Context, id ID, data []byte) error {
-	if err := CheckID(id, data); err != nil {
+	if err := v.check(id, data); err != nil {
 		return fmt.Errorf("put: %w", err)
 	}
 	return v.inner.Put(ctx, id, data)
@@ -37,7 +45,7 @@ func (v *Verified) Get(ctx context.Context, id ID) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := CheckID(id, block); err != nil {
+	if err := v.check(id, block); err != nil {
 		return nil, fmt.Errorf("get: %w", err)
 	}
 	return block, nil

@@ -21,6 +21,9 @@ const (
 	OpStat   Op = "stat"
 	OpDelete Op = "delete"
 	OpList   Op = "list"
+
+	OpMarker    Op = "marker"
+	OpSetMarker Op = "set marker"
 )
 
 // Faulty is a Store that fails and lies as it is told, and is otherwise the
@@ -42,6 +45,7 @@ type Faulty struct {
 var (
 	_ blockstore.Store       = (*Faulty)(nil)
 	_ blockstore.RangeGetter = (*Faulty)(nil)
+	_ blockstore.Marker      = (*Faulty)(nil)
 )
 
 // NewFaulty wraps s, which it closes when it is closed.
@@ -243,6 +247,22 @@ func (f *Faulty) List(ctx context.Context, after blockstore.ID) iter.Seq2[blocks
 		}
 		f.inner.List(ctx, after)(yield)
 	}
+}
+
+// Marker implements blockstore.Marker.
+func (f *Faulty) Marker(ctx context.Context) ([]byte, error) {
+	if _, err := f.begin(ctx, OpMarker, blockstore.ID{}); err != nil {
+		return nil, err
+	}
+	return blockstore.GetMarker(ctx, f.inner)
+}
+
+// SetMarker implements blockstore.Marker.
+func (f *Faulty) SetMarker(ctx context.Context, data []byte) error {
+	if _, err := f.begin(ctx, OpSetMarker, blockstore.ID{}); err != nil {
+		return err
+	}
+	return blockstore.SetMarker(ctx, f.inner, data)
 }
 
 // Close closes the store below.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,39 @@ type mutant struct {
 	del    func(ctx context.Context, i id) error
 	list   func(ctx context.Context, after id) iter.Seq2[info, error]
 	close  func() error
+
+	deleteBatch func(ctx context.Context, ids []id) error
+	statBatch   func(ctx context.Context, ids []id) ([]info, []error)
+	marker      func(ctx context.Context) ([]byte, error)
+	setMarker   func(ctx context.Context, data []byte) error
+}
+
+func (m *mutant) DeleteBatch(ctx context.Context, ids []id) error {
+	if m.deleteBatch != nil {
+		return m.deleteBatch(ctx, ids)
+	}
+	return blockstore.DeleteBatch(ctx, m.Store, ids)
+}
+
+func (m *mutant) StatBatch(ctx context.Context, ids []id) ([]info, []error) {
+	if m.statBatch != nil {
+		return m.statBatch(ctx, ids)
+	}
+	return blockstore.StatBatch(ctx, m.Store, ids)
+}
+
+func (m *mutant) Marker(ctx context.Context) ([]byte, error) {
+	if m.marker != nil {
+		return m.marker(ctx)
+	}
+	return m.Store.Marker(ctx)
+}
+
+func (m *mutant) SetMarker(ctx context.Context, data []byte) error {
+	if m.setMarker != nil {
+		return m.setMarker(ctx, data)
+	}
+	return m.Store.SetMarker(ctx, data)
 }
 
 func (m *mutant) Put(ctx context.Context, i id, data []byte) error {
@@ -355,6 +389,113 @@ var mutants = []struct {
 			return nil, nil
 		}
 	}, []string{"CloseWaits"}},
+
+	{"deletes the first of a batch", func(m *mutant) {
+		m.deleteBatch = func(ctx context.Context, ids []id) error {
+			return blockstore.DeleteBatch(ctx, m.Store, ids[:min(len(ids), 1)])
+		}
+	}, []string{"DeleteBatch"}},
+
+	{"stops a batch at what is absent", func(m *mutant) {
+		m.deleteBatch = func(ctx context.Context, ids []id) error {
+			for _, i := range ids {
+				if _, err := m.Store.Stat(ctx, i); err != nil {
+					return err
+				}
+				if err := m.Store.Delete(ctx, i); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}, []string{"DeleteBatch"}},
+
+	{"deletes all for a batch", func(m *mutant) {
+		m.deleteBatch = func(ctx context.Context, ids []id) error {
+			for _, at := range listAll(ctx, m.Store, id{}) {
+				ids = append(ids, at.ID)
+			}
+			return blockstore.DeleteBatch(ctx, m.Store, ids)
+		}
+	}, []string{"DeleteBatch"}},
+
+	{"stats a batch sorted", func(m *mutant) {
+		m.statBatch = func(ctx context.Context, ids []id) ([]info, []error) {
+			ids = slices.Clone(ids)
+			slices.SortFunc(ids, func(a, b id) int { return bytes.Compare(a[:], b[:]) })
+			return blockstore.StatBatch(ctx, m.Store, ids)
+		}
+	}, []string{"StatBatch"}},
+
+	{"leaves absent blocks out of a batch", func(m *mutant) {
+		m.statBatch = func(ctx context.Context, ids []id) (infos []info, errs []error) {
+			for _, i := range ids {
+				if at, err := m.Store.Stat(ctx, i); err == nil {
+					infos, errs = append(infos, at), append(errs, nil)
+				}
+			}
+			return infos, errs
+		}
+	}, []string{"StatBatch"}},
+
+	{"keeps its first marker", func(m *mutant) {
+		m.setMarker = func(ctx context.Context, data []byte) error {
+			if old, err := m.Store.Marker(ctx); err == nil && old != nil && len(data) > 0 && len(data) <= blockstore.MaxMarker {
+				return nil
+			}
+			return m.Store.SetMarker(ctx, data)
+		}
+	}, []string{"MarkerKept", "MarkerSizes"}},
+
+	{"keeps the caller's marker", func(m *mutant) {
+		var kept []byte
+		m.setMarker = func(_ context.Context, data []byte) error { kept = data; return nil }
+		m.marker = func(context.Context) ([]byte, error) { return kept, nil }
+	}, []string{"MarkerKept"}},
+
+	{"takes any marker", func(m *mutant) {
+		m.setMarker = func(ctx context.Context, data []byte) error {
+			return m.Store.SetMarker(ctx, append(data[:min(len(data), blockstore.MaxMarker-1)], 0))
+		}
+		m.marker = func(ctx context.Context) ([]byte, error) {
+			data, err := m.Store.Marker(ctx)
+			return data[:max(0, len(data)-1)], err
+		}
+	}, []string{"MarkerSizes"}},
+
+	{"has markers of 255 bytes", func(m *mutant) {
+		m.setMarker = func(ctx context.Context, data []byte) error {
+			return m.Store.SetMarker(ctx, data[:min(len(data), 255)])
+		}
+	}, []string{"MarkerSizes"}},
+
+	{"keeps its marker as a block", func(m *mutant) {
+		key := id{1}
+		m.setMarker = func(ctx context.Context, data []byte) error {
+			return errors.Join(m.Store.Delete(ctx, key), m.Store.Put(ctx, key, data))
+		}
+		m.marker = func(ctx context.Context) ([]byte, error) { return m.Store.Get(ctx, key) }
+	}, []string{"MarkerIsNoBlock"}},
+
+	{"forgets its marker at a delete", func(m *mutant) {
+		m.del = func(ctx context.Context, i id) error {
+			return errors.Join(m.Store.SetMarker(ctx, []byte{0}), m.Store.Delete(ctx, i))
+		}
+	}, []string{"MarkerIsNoBlock"}},
+
+	{"writes its marker piece by piece", func(m *mutant) {
+		var reads atomic.Int64
+		m.marker = func(ctx context.Context) ([]byte, error) { reads.Add(1); return m.Store.Marker(ctx) }
+		m.setMarker = func(ctx context.Context, data []byte) error {
+			if err := m.Store.SetMarker(ctx, data[:len(data)/2]); err != nil {
+				return err
+			}
+			for before, i := reads.Load(), 0; reads.Load() == before && i < 1000; i++ {
+				runtime.Gosched()
+			}
+			return m.Store.SetMarker(ctx, data)
+		}
+	}, []string{"MarkerWhole"}},
 }
 
 // ctx stands for a context that the mutant forgot.

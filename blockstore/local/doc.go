@@ -19,6 +19,7 @@
 //
 //	DIR/store          version and uuid of the store, text
 //	DIR/lock           flock, and who holds it
+//	DIR/marker         the marker (blockstore.Marker), if one was set
 //	DIR/segments/      NUMBER.seg, 16 hex digits, never used again
 //	DIR/index/         NUMBER.idx: checkpoint of an unsealed segment
 //

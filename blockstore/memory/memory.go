@@ -20,16 +20,18 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// Store is a blockstore.Store in memory, with ranged reads.
+// Store is a blockstore.Store in memory, with ranged reads and a marker.
 type Store struct {
 	mu     sync.RWMutex // guards the fields below
 	blocks map[blockstore.ID][]byte
+	marker []byte
 	closed bool
 }
 
 var (
 	_ blockstore.Store       = (*Store)(nil)
 	_ blockstore.RangeGetter = (*Store)(nil)
+	_ blockstore.Marker      = (*Store)(nil)
 )
 
 // New returns an empty store.
@@ -156,6 +158,30 @@ func (s *Store) infos(ctx context.Context, after blockstore.ID) ([]blockstore.In
 	}
 	slices.SortFunc(infos, func(a, b blockstore.Info) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return infos, nil
+}
+
+// Marker implements blockstore.Marker.
+func (s *Store) Marker(ctx context.Context) ([]byte, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if err := s.usable(ctx, "marker"); err != nil {
+		return nil, err
+	}
+	return bytes.Clone(s.marker), nil
+}
+
+// SetMarker implements blockstore.Marker.
+func (s *Store) SetMarker(ctx context.Context, data []byte) error {
+	if err := blockstore.CheckMarkerSize(data); err != nil {
+		return fmt.Errorf("memory: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(ctx, "set marker"); err != nil {
+		return err
+	}
+	s.marker = bytes.Clone(data)
+	return nil
 }
 
 // Close implements blockstore.Store, and forgets the blocks.

@@ -2,8 +2,8 @@
 // each Check is a plain function that returns the first promise found broken.
 // Tests run them on every driver and composition (package blockstoretest),
 // deliberately broken stores prove that they can fail, and an operator's
-// command may run those without Closes on a store in use: a check puts blocks
-// of random contents only, and deletes them again.
+// command may run those without Closes and Marks on a store in use: a check puts
+// blocks of random contents only, and deletes them again.
 package storecheck
 
 import (
@@ -21,6 +21,7 @@ type Check struct {
 	Name   string
 	Run    func(ctx context.Context, s blockstore.Store) error
 	Closes bool // the store is closed afterwards
+	Marks  bool // the store has another marker afterwards: not for one in use
 }
 
 // Checks lists every check. None depends on another, or on an empty store.
@@ -50,6 +51,12 @@ func Checks() []Check {
 		{Name: "ManyAtOnce", Run: manyAtOnce},
 		{Name: "PutDeleteRace", Run: putDeleteRace},
 		{Name: "KindsOnly", Run: kindsOnly},
+		{Name: "DeleteBatch", Run: deleteBatch},
+		{Name: "StatBatch", Run: statBatch},
+		{Name: "MarkerKept", Run: markerKept, Marks: true},
+		{Name: "MarkerSizes", Run: markerSizes, Marks: true},
+		{Name: "MarkerIsNoBlock", Run: markerIsNoBlock, Marks: true},
+		{Name: "MarkerWhole", Run: markerWhole, Marks: true},
 		{Name: "CloseTwice", Run: closeTwice, Closes: true},
 		{Name: "UseAfterClose", Run: useAfterClose, Closes: true},
 		{Name: "CloseWaits", Run: closeWaits, Closes: true},

@@ -17,6 +17,12 @@ func calls(ctx context.Context, s blockstore.Store) map[string]error {
 	_, errs["range"] = blockstore.GetRange(ctx, s, id, 0, 1)
 	_, errs["stat"] = s.Stat(ctx, id)
 	errs["delete"] = s.Delete(ctx, id)
+	errs["delete batch"] = blockstore.DeleteBatch(ctx, s, []blockstore.ID{id})
+	_, stats := blockstore.StatBatch(ctx, s, []blockstore.ID{id})
+	errs["stat batch"] = errors.Join(stats...)
+	if _, err := blockstore.GetMarker(ctx, s); kind.Of(err) != kind.Unsupported {
+		errs["marker"] = err
+	}
 	errs["list"] = nil
 	for _, err := range s.List(ctx, blockstore.ID{}) {
 		if errs["list"] = err; err != nil {
