@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -19,7 +20,7 @@ import (
 // Close; an error of a write that was answered before surfaces there. A handle
 // that is dropped by Discard commits nothing.
 type File struct {
-	of     *openFile
+	of     atomic.Pointer[openFile]
 	read   bool
 	write  bool
 	append bool
@@ -32,7 +33,33 @@ func (f *File) use() error {
 	if f.closed.Load() {
 		return fmt.Errorf("file: %w", kind.Closed)
 	}
-	return f.of.failed()
+	return f.file().failed()
+}
+
+// file is the open file that the handle is on now.
+func (f *File) file() *openFile {
+	for {
+		of := f.of.Load()
+		into := of.into.Load()
+		if into == nil {
+			return of
+		}
+		f.of.CompareAndSwap(of, into)
+	}
+}
+
+// errMerged is the answer of an open file to who waited for its lock while
+// another one took its place.
+var errMerged = errors.New("the open file has been merged into another")
+
+// do runs an operation on the open file, and again if another one has taken its
+// place meanwhile.
+func (f *File) do(op func(of *openFile) error) error {
+	for {
+		if err := op(f.file()); err != errMerged {
+			return err
+		}
+	}
 }
 
 // ReadAt reads len(b) bytes from off, fewer only at the end, where it returns
@@ -47,9 +74,14 @@ func (f *File) ReadAt(ctx context.Context, b []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, wrap("read", fmt.Errorf("at %d: %w", off, kind.Invalid))
 	}
-	n, r, err := f.of.readAt(ctx, b, off)
+	var n int
+	var r *filetree.Reader
+	err := f.do(func(of *openFile) (err error) {
+		n, r, err = of.readAt(ctx, b, off)
+		return err
+	})
 	if r != nil && n > 0 {
-		f.ahead.after(f.of.fs, r, off, n)
+		f.ahead.after(f.file().fs, r, off, n)
 	}
 	if err != nil && err != io.EOF {
 		err = wrap("read", err)
@@ -61,6 +93,10 @@ func (f *File) ReadAt(ctx context.Context, b []byte, off int64) (int, error) {
 // of the base, if that was all that had to be asked.
 func (f *openFile) readAt(ctx context.Context, b []byte, off int64) (int, *filetree.Reader, error) {
 	f.mu.RLock()
+	if f.into.Load() != nil {
+		f.mu.RUnlock()
+		return 0, nil, errMerged
+	}
 	if f.draft != nil {
 		defer f.mu.RUnlock()
 		n := int(min(int64(len(b)), max(0, f.draft.size-off)))
@@ -102,7 +138,11 @@ func (f *File) WriteAt(ctx context.Context, b []byte, off int64) (int, error) {
 	if err := f.mayWrite(); err != nil {
 		return 0, wrap("write", err)
 	}
-	n, err := f.of.writeAt(ctx, b, off, f.append)
+	var n int
+	err := f.do(func(of *openFile) (err error) {
+		n, err = of.writeAt(ctx, b, off, f.append)
+		return err
+	})
 	if n > 0 {
 		f.dirty.Store(true)
 	}
@@ -139,6 +179,9 @@ func (f *openFile) writeAt(ctx context.Context, b []byte, off int64, atEnd bool)
 
 // begin makes sure that there is a draft. It is called with mu held.
 func (f *openFile) begin(ctx context.Context) error {
+	if f.into.Load() != nil {
+		return errMerged
+	}
 	if err := f.failed(); err != nil {
 		return err
 	}
@@ -180,7 +223,7 @@ func (f *File) Truncate(ctx context.Context, size int64) error {
 		return wrap("truncate", err)
 	}
 	f.dirty.Store(true)
-	return wrap("truncate", f.of.truncate(ctx, size))
+	return wrap("truncate", f.do(func(of *openFile) error { return of.truncate(ctx, size) }))
 }
 
 func (f *openFile) truncate(ctx context.Context, size int64) error {
@@ -200,7 +243,7 @@ func (f *File) SetAttr(ctx context.Context, a Attr) error {
 	if err := f.use(); err != nil {
 		return wrap("setattr", err)
 	}
-	if f.of.readOnly() {
+	if f.file().readOnly() {
 		return wrap("setattr", kind.ReadOnly)
 	}
 	if a.Has(AttrSize) {
@@ -210,15 +253,19 @@ func (f *File) SetAttr(ctx context.Context, a Attr) error {
 	}
 	if a.Set&^AttrSize != 0 {
 		f.dirty.Store(true)
-		f.of.addAttrs(a)
+		return f.do(func(of *openFile) error { return of.addAttrs(a) })
 	}
 	return nil
 }
 
-func (f *openFile) addAttrs(a Attr) {
+func (f *openFile) addAttrs(a Attr) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.into.Load() != nil {
+		return errMerged
+	}
 	f.mergeAttrs(a)
+	return nil
 }
 
 // addAttrsPending is addAttrs for a file that is still being created, and
@@ -254,7 +301,7 @@ func (f *File) Stat(ctx context.Context) (Info, error) {
 	if err := f.use(); err != nil {
 		return Info{}, wrap("stat", err)
 	}
-	return f.of.stat(), nil
+	return f.file().stat(), nil
 }
 
 func (f *openFile) stat() Info {
@@ -282,7 +329,7 @@ func (f *File) Sync(ctx context.Context) error {
 	if err := f.use(); err != nil {
 		return wrap("sync", err)
 	}
-	return wrap("sync", f.of.commit(ctx))
+	return wrap("sync", f.do(func(of *openFile) error { return of.commit(ctx) }))
 }
 
 // Close commits what was written and set so far, as Sync, if this handle may
@@ -292,11 +339,11 @@ func (f *File) Close(ctx context.Context) error {
 	if f.closed.Swap(true) {
 		return wrap("close", kind.Closed)
 	}
-	err := f.of.failed()
+	err := f.file().failed()
 	if err == nil && (f.write || f.dirty.Load()) {
-		err = f.of.commit(ctx)
+		err = f.do(func(of *openFile) error { return of.commit(ctx) })
 	}
-	f.of.put(f)
+	f.put()
 	return wrap("close", err)
 }
 
@@ -305,31 +352,39 @@ func (f *File) Close(ctx context.Context) error {
 // was never committed vanishes. Discarding a closed handle does nothing.
 func (f *File) Discard() {
 	if !f.closed.Swap(true) {
-		f.of.put(f)
+		f.put()
 	}
 }
 
-// put gives a handle back.
-func (f *openFile) put(h *File) {
-	r := f.fs.open
+// put gives the handle back.
+func (f *File) put() {
+	r := f.of.Load().fs.open
 	r.mu.Lock()
+	of := f.file()
+	drop := of.release(f)
+	r.mu.Unlock()
+	if drop {
+		of.dispose()
+	}
+}
+
+// release takes a handle off f, and reports whether what is written and not
+// committed is to be dropped. It is called with the registry's mutex held.
+func (f *openFile) release(h *File) (drop bool) {
+	r := f.fs.open
 	f.handles--
 	if h.write {
 		f.writers--
 	}
 	last := f.handles == 0
-	drop := f.writers == 0 && (last || f.pending || f.dirty.Load())
+	drop = f.writers == 0 && (last || f.pending || f.dirty.Load())
 	if drop && f.pending {
 		f.gone, f.pending = true, false
 		r.forget(f)
 	}
 	if last {
 		r.forget(f)
-		delete(r.readers, f.reader)
-		delete(r.files, f)
+		r.leave(f)
 	}
-	r.mu.Unlock()
-	if drop {
-		f.dispose()
-	}
+	return drop
 }

@@ -42,7 +42,7 @@ func (t *Tree) link(ctx context.Context, from, to Path) error {
 		f = t.fs.open.file(fileKey{src.dir.id(), src.entry.FileID})
 	}
 	if f != nil {
-		if err := f.commit(ctx); err != nil {
+		if err := f.save(ctx); err != nil {
 			return err
 		}
 	}

@@ -50,7 +50,9 @@ func (t *Tree) openFile(ctx context.Context, p Path, o OpenOptions) (*File, erro
 			return nil, err
 		}
 		if of := t.fs.enter(&pl, t, o, try == maxOpens); of != nil {
-			return &File{of: of, read: o.Read, write: o.Write, append: o.Append}, nil
+			f := &File{read: o.Read, write: o.Write, append: o.Append}
+			f.of.Store(of)
+			return f, nil
 		}
 		if try >= maxOpens {
 			return nil, fmt.Errorf("the directory keeps changing: %w", kind.Conflict)

@@ -37,6 +37,7 @@ type openFile struct {
 	shown atomic.Pointer[dirtree.Entry] // what entry is, for who doesn't wait for mu
 	newer atomic.Pointer[dirtree.Entry] // another gateway's commit, to be taken as base while clean
 	lost  atomic.Pointer[error]         // why nothing can be done with the file any more
+	into  atomic.Pointer[openFile]      // the open file that has taken this one's place; set under mu and the registry's mutex
 
 	mu        sync.RWMutex  // guards the fields below
 	entry     dirtree.Entry // the base; of a file being created, what it will be but for its contents

@@ -23,13 +23,28 @@ func (*otherBase) Error() string { return "another gateway has changed the file"
 // Unwrap gives kind.Conflict.
 func (*otherBase) Unwrap() error { return kind.Conflict }
 
+// save is commit of f, or of what has taken its place.
+func (f *openFile) save(ctx context.Context) error {
+	for {
+		err := f.commit(ctx)
+		if err != errMerged {
+			return err
+		}
+		f = f.into.Load()
+	}
+}
+
 // commit publishes what was written and set since the last commit. When it
-// returns nil that is durable, or the file was removed.
+// returns nil that is durable, or the file was removed; errMerged if another
+// open file has taken f's place.
 func (f *openFile) commit(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.failed(); err != nil {
 		return err
+	}
+	if f.into.Load() != nil {
+		return errMerged
 	}
 	linkAll := false
 	for range maxRebases {
@@ -186,11 +201,6 @@ func (p *publication) won() {
 	if !f.pending {
 		return
 	}
-	r.forget(f)
-	f.pending, f.key, f.at = false, p.key, p.at
-	if d := r.dirOf(p.key.dir); d.byID[p.key.id] == nil {
-		d.byID[p.key.id] = f
-	} else {
-		r.tidy(p.key.dir)
-	}
+	entry := p.entry
+	r.found(f, p.key, p.at, &entry)
 }

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/filestore/dirtree"
 )
 
 // fileKey names an open file: who has the directory may share it, and nobody
@@ -183,6 +184,36 @@ func (r *registry) hold(f *openFile) {
 	f.reader = &reader{r.seq}
 	r.readers[f.reader] = true
 	r.files[f] = true
+}
+
+// leave ends hold. It is called with mu held.
+func (r *registry) leave(f *openFile) {
+	delete(r.readers, f.reader)
+	delete(r.files, f)
+}
+
+// found makes a file that was being created here known by the id that its entry
+// has now. Where that entry was there already, by another gateway, and is open
+// here, both become one: who may write shares one draft (formats 8), and handles
+// that only read keep the version that they opened. It is called with mu held,
+// and while f's commit holds f's own lock.
+func (r *registry) found(f *openFile, key fileKey, at spot, entry *dirtree.Entry) {
+	r.forget(f)
+	f.pending, f.key, f.at = false, key, at
+	other := r.dirOf(key.dir).byID[key.id]
+	if other != nil && other.writers > 0 {
+		other.handles += f.handles
+		other.writers += f.writers
+		f.handles, f.writers = 0, 0
+		if !other.dirty.Load() {
+			other.seen = identityOf(entry)
+			other.newer.Store(entry)
+		}
+		r.leave(f)
+		f.into.Store(other)
+		return
+	}
+	r.dirOf(key.dir).byID[key.id] = f
 }
 
 // newest is a commit that is at most the newest.

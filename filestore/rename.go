@@ -51,7 +51,7 @@ func (t *Tree) rename(ctx context.Context, from, to Path, m RenameMode) error {
 		return err
 	}
 	if src.file != nil {
-		if err := src.file.commit(ctx); err != nil {
+		if err := src.file.save(ctx); err != nil {
 			return err
 		}
 	}
