@@ -149,7 +149,7 @@ func (c *checker) chunk(ctx context.Context, at site, ref filetree.VerifyRef) er
 	c.sites[short(ref.ID[:16])] = at
 	size, err := c.look(ctx, ref.ID)
 	if err == nil {
-		if want := ref.SealedLen(); want > 0 && size < want {
+		if want := ref.LeastSealedLen(); want > 0 && size < want {
 			return c.damaged(at, fmt.Sprintf("block %v has %d bytes instead of %d", ref.ID, size, want))
 		}
 		c.report.Bytes += size

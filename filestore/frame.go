@@ -6,8 +6,8 @@ import (
 	"github.com/truckee-fs/truckee/blockstore"
 )
 
-// frameSize is the unit in which drafts hold dirty bytes, that of chunks' frames.
-const frameSize = blockstore.FrameSize
+// frameSize is the unit in which drafts hold dirty bytes: a few frames of a chunk.
+const frameSize = 4 * blockstore.FrameSize
 
 // span is a run of bytes from off to end.
 type span struct{ off, end int64 }

@@ -40,7 +40,7 @@ type extent struct {
 }
 
 // spoolSlot is the room that one frame takes in the file.
-const spoolSlot = blockstore.FrameSize + blockstore.TagSize
+const spoolSlot = frameSize + blockstore.TagSize
 
 func newSpool(dir string, max int64) *spool { return &spool{dir: dir, max: max} }
 

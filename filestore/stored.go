@@ -141,7 +141,7 @@ func (d *draft) send(n int64, st *stored, fill func() ([][]byte, error), room fu
 func (st *stored) store(ctx context.Context, w *writer, l *lease, owner slotID, plain [][]byte, n int64) error {
 	buf := w.fs.buffers.chunk(filetree.SealedLen(n))
 	defer w.fs.buffers.freeChunk(buf)
-	b, key, err := filetree.Sealer{}.SealFrames(buf, plain)
+	b, key, err := filetree.Sealer{}.SealPieces(buf, plain)
 	if err != nil {
 		return err
 	}

@@ -122,11 +122,11 @@ func TestARandomReadFetchesItsFramesOnly(t *testing.T) {
 		}
 		return n
 	}
-	const head, frame = 16 + 16*32, 64<<10 + 16
+	const head, frame = 16 + 64*32, 16<<10 + 16
 	if got := at(5*mib + 300*kib); len(got) != 2 || sum(got) != head+frame {
 		t.Errorf("the first read asked for %v, want the head and one frame", got)
 	}
-	if got := at(5*mib + 304*kib); len(got) != 0 {
+	if got := at(5*mib + 296*kib); len(got) != 0 {
 		t.Errorf("a second read of the frame asked for %v", got)
 	}
 	if got := at(5*mib + 900*kib); len(got) != 1 || sum(got) > frame {

@@ -81,10 +81,10 @@ func TestTheCacheCountsWhatDamagedChunksKeep(t *testing.T) {
 		t.Fatalf("prefetch: %v, want Corrupt", err)
 	}
 	c, ok := cache.chunks.get(keyOf(&ref))
-	if !ok || len(c.frames[0]) != blockstore.FrameSize {
+	if !ok || len(c.cells[0]) != blockstore.FrameSize {
 		t.Fatal("the sound frame was not kept")
 	}
-	if kept := int64(cap(c.frames[0])); cache.Bytes() < kept {
+	if kept := int64(cap(c.cells[0])); cache.Bytes() < kept {
 		t.Errorf("%d bytes are kept, %d are counted", kept, cache.Bytes())
 	}
 }

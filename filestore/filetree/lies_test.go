@@ -214,14 +214,14 @@ func TestADamagedFrameHurtsItsOwnBytesOnly(t *testing.T) {
 	data := random(1, small)
 	leaf := s.seal(t, filetree.Sealer{}, 0, data)
 	block := s.blocks[leaf.Ref.ID]
-	block[len(block)-100] ^= 1 // in the last of four frames
+	block[len(block)-100] ^= 1 // in the last frame
 	r := filetree.NewReader(s, leaf.Ref, nil)
 	p := make([]byte, 192*kib)
 	if _, err := r.ReadAt(t.Context(), p, 0); err != nil { // fetches the whole chunk
 		t.Fatal(err)
 	}
 	wantContents(t, p, data[:192*kib])
-	n, err := r.ReadAt(t.Context(), p[:100*kib], 100*kib)
+	n, err := r.ReadAt(t.Context(), p[:100*kib], 150*kib)
 	if n != 0 || kind.Of(err) != kind.Corrupt {
 		t.Errorf("into the damaged frame: %d, %v", n, err)
 	}

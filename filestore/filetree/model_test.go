@@ -19,8 +19,8 @@ func checkTree(t testing.TB, s *store, ref filetree.Ref) int {
 		b := s.blocks[v.ID]
 		if v.Level != filetree.LevelChunk {
 			nodes++
-		} else if int64(len(b)) != v.SealedLen() {
-			t.Errorf("chunk block of %d bytes, want %d", len(b), v.SealedLen())
+		} else if int64(len(b)) != filetree.SealedLen(int64(v.Size)) {
+			t.Errorf("chunk block of %d bytes, want %d", len(b), filetree.SealedLen(int64(v.Size)))
 		}
 		if checked[v.ID] {
 			return true, nil

@@ -89,7 +89,7 @@ func (o *opener) frame(i int, dst, sealed []byte) ([]byte, error) {
 		return dst, corruptf(o.id, "frame %d doesn't open with the key of its reference", i)
 	}
 	plain := out[len(dst):]
-	begin := int64(i) * blockstore.FrameSize
+	begin := int64(i) * o.h.FrameSize()
 	if surplus := begin + int64(len(plain)) - o.size; surplus > 0 {
 		pad := plain[max(0, int64(len(plain))-surplus):]
 		if slices.ContainsFunc(pad, func(b byte) bool { return b != 0 }) {

@@ -106,7 +106,7 @@ func (r *Reader) Prefetch(ctx context.Context, off int64) error {
 	if err != nil || pl.Ref.IsHole() {
 		return err
 	}
-	return r.loadChunk(ctx, r.chunkAt(pl), 0, frameCount(pl.Len)-1, true)
+	return r.loadChunk(ctx, r.chunkAt(pl), 0, cellCount(pl.Len)-1, true)
 }
 
 // LeafAt tells which chunk, or which hole, covers off, 0 <= off < Size; else
@@ -197,7 +197,7 @@ func (r *Reader) readLeaf(ctx context.Context, pl *place, p []byte, at int64, se
 		}
 		c = r.chunkAt(pl)
 	}
-	if !c.holds(frameMask(first, last)) {
+	if !c.holds(first, last) {
 		if err := r.loadChunk(ctx, c, first, last, sequential); err != nil {
 			return err
 		}

@@ -59,52 +59,46 @@ func (s Sealer) Seal(dst, plain []byte) (Block, caps.Key, error) {
 	if len(plain) == 0 || len(plain) > MaxChunkSize {
 		return Block{}, caps.Key{}, fmt.Errorf("filetree: seal a chunk of %d bytes: %w", len(plain), kind.Invalid)
 	}
-	var frames [maxFrames][]byte
-	n := 0
-	for rest := plain; len(rest) > 0; n++ {
-		cut := min(len(rest), blockstore.FrameSize)
-		frames[n], rest = rest[:cut], rest[cut:]
-	}
-	return s.seal(dst, frames[:n], len(plain))
+	return s.seal(dst, [][]byte{plain}, len(plain))
 }
 
-// SealFrames is Seal of a chunk that lies in pieces: each holds
-// blockstore.FrameSize bytes but the last, which may be shorter and not empty.
-func (s Sealer) SealFrames(dst []byte, frames [][]byte) (Block, caps.Key, error) {
+// SealPieces is Seal of a chunk that lies in pieces: each but the last holds the
+// same multiple of blockstore.FrameSize bytes, the last no more, and none is empty.
+func (s Sealer) SealPieces(dst []byte, pieces [][]byte) (Block, caps.Key, error) {
 	size := 0
-	for i, f := range frames {
-		if len(f) == 0 || len(f) > blockstore.FrameSize || i < len(frames)-1 && len(f) < blockstore.FrameSize {
-			return Block{}, caps.Key{}, fmt.Errorf("filetree: frame %d of %d has %d bytes: %w", i, len(frames), len(f), kind.Invalid)
+	for i, p := range pieces {
+		if len(p) == 0 || len(p) > len(pieces[0]) || i < len(pieces)-1 && (len(p) < len(pieces[0]) || len(p)%blockstore.FrameSize != 0) {
+			return Block{}, caps.Key{}, fmt.Errorf("filetree: piece %d of %d has %d bytes: %w", i, len(pieces), len(p), kind.Invalid)
 		}
-		size += len(f)
+		size += len(p)
 	}
 	if size == 0 || size > MaxChunkSize {
 		return Block{}, caps.Key{}, fmt.Errorf("filetree: seal a chunk of %d bytes: %w", size, kind.Invalid)
 	}
-	return s.seal(dst, frames, size)
+	return s.seal(dst, pieces, size)
 }
 
 // maxFrames is the number of frames of the largest chunk.
 const maxFrames = MaxChunkSize / blockstore.FrameSize
 
-func (s Sealer) seal(dst []byte, frames [][]byte, size int) (Block, caps.Key, error) {
+func (s Sealer) seal(dst []byte, pieces [][]byte, size int) (Block, caps.Key, error) {
 	h := blockstore.ChunkHeader(s.padded(size))
 	if int(h.Len1) > size {
 		h.Flags |= blockstore.FlagPadded
 	}
-	key := s.key(h, frames, size)
-	b, err := sealChunk(key, h, dst, frames)
+	key := s.key(h, pieces, size)
+	b, err := sealChunk(key, h, dst, pieces)
 	return b, key, err
 }
 
 // key draws a random key, or derives one from header and padded plaintext.
 // Those are all that it will encrypt: only then do equal keys mean equal
 // plaintexts, which the fixed nonces need.
-func (s Sealer) key(h blockstore.Header, frames [][]byte, size int) caps.Key {
+func (s Sealer) key(h blockstore.Header, pieces [][]byte, size int) caps.Key {
 	if s.Secret.IsZero() {
 		return randomKey()
 	}
-	ctx := append([][]byte{h.Append(nil)}, frames...)
+	ctx := append([][]byte{h.Append(nil)}, pieces...)
 	return s.Secret.Derive("conv", append(ctx, make([]byte, int(h.Len1)-size))...)
 }
 
@@ -131,8 +125,8 @@ func randomKey() caps.Key {
 	return caps.KeyOf(b)
 }
 
-// sealChunk seals frames and the zeros that h.Len1 asks for beyond them.
-func sealChunk(key caps.Key, h blockstore.Header, dst []byte, frames [][]byte) (Block, error) {
+// sealChunk seals what pieces hold and the zeros that h.Len1 asks for beyond it.
+func sealChunk(key caps.Key, h blockstore.Header, dst []byte, pieces [][]byte) (Block, error) {
 	aead, err := newAEAD(key)
 	if err != nil {
 		return Block{}, err
@@ -148,7 +142,7 @@ func sealChunk(key caps.Key, h blockstore.Header, dst []byte, frames [][]byte) (
 	for i := range int(h.Len2) {
 		off, n := h.Frame(i)
 		sealed := out[off : off+n : off+n]
-		part := framePart(frames, i, sealed[:n-blockstore.TagSize])
+		part := framePart(pieces, int64(i)*h.FrameSize(), sealed[:n-blockstore.TagSize])
 		aead.Seal(sealed[:0], fc.nonceOf(i), part, fc.adOf(i))
 		sum := sha256.Sum256(sealed)
 		head = append(head, sum[:]...)
@@ -156,15 +150,17 @@ func sealChunk(key caps.Key, h blockstore.Header, dst []byte, frames [][]byte) (
 	return Block{ID: blockstore.NodeID(head), Data: out}, nil
 }
 
-// framePart is the plaintext of frame i: frames[i], or, from where padding
-// begins, the rest of it and zeros, laid out in room to be sealed in place.
-func framePart(frames [][]byte, i int, room []byte) []byte {
+// framePart is the plaintext of the frame that begins at byte at: a part of a
+// piece, or, from where padding begins, the rest of one and zeros, laid out in
+// room to be sealed in place.
+func framePart(pieces [][]byte, at int64, room []byte) []byte {
 	var part []byte
-	if i < len(frames) {
-		part = frames[i]
+	if i := at / int64(len(pieces[0])); i < int64(len(pieces)) {
+		part = pieces[i]
+		part = part[min(at%int64(len(pieces[0])), int64(len(part))):]
 	}
-	if len(part) == len(room) {
-		return part
+	if len(part) >= len(room) {
+		return part[:len(room)]
 	}
 	clear(room[copy(room, part):])
 	return room

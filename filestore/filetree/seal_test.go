@@ -72,7 +72,7 @@ func TestConvergentKeysFollowSecretAndContents(t *testing.T) {
 	}
 }
 
-func TestSealFramesIsSealOfTheirBytes(t *testing.T) {
+func TestSealPiecesIsSealOfTheirBytes(t *testing.T) {
 	t.Parallel()
 	secret := caps.KeyOf([32]byte{1})
 	for _, pad := range []filetree.Padding{filetree.PadNone, filetree.Pad4096, filetree.PadPowerOfTwo} {
@@ -86,7 +86,7 @@ func TestSealFramesIsSealOfTheirBytes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			pieces, key2, err := s.SealFrames(nil, slices.Collect(slices.Chunk(plain, blockstore.FrameSize)))
+			pieces, key2, err := s.SealPieces(nil, slices.Collect(slices.Chunk(plain, blockstore.FrameSize)))
 			if err != nil || !key.Equal(key2) || !bytes.Equal(whole.Data, pieces.Data) {
 				t.Errorf("%d bytes, padding %d: another block, %v", n, pad, err)
 			}
@@ -104,9 +104,9 @@ func TestSealRefusesWhatIsNoChunk(t *testing.T) {
 	}
 	for name, frames := range map[string][][]byte{
 		"none": {}, "an empty one": {{}}, "empty last": {frame, {}}, "short first": {frame[1:], frame},
-		"long": {append([]byte{0}, frame...)}, "too many": slices.Repeat([][]byte{frame}, 65),
+		"long last": {frame, append([]byte{0}, frame...)}, "too many": slices.Repeat([][]byte{frame}, filetree.MaxChunkSize/len(frame)+1),
 	} {
-		if _, _, err := (filetree.Sealer{}).SealFrames(nil, frames); kind.Of(err) != kind.Invalid {
+		if _, _, err := (filetree.Sealer{}).SealPieces(nil, frames); kind.Of(err) != kind.Invalid {
 			t.Errorf("frames, %s: %v", name, err)
 		}
 	}

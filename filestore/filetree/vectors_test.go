@@ -37,6 +37,7 @@ func (h hexBytes) key(t *testing.T) caps.Key {
 // text of formats.md 2 and 3.
 type vectors struct {
 	Chunks []struct {
+		FrameLog              byte `json:"frame_log"`
 		Plain, Padded, Length int
 		Key, ID, SHA256       hexBytes
 		Secret, Block         hexBytes // where given
@@ -82,17 +83,19 @@ func TestChunkVectors(t *testing.T) {
 	for _, v := range readVectors(t).Chunks {
 		plain := vectorPlain(v.Plain)
 		h := blockstore.ChunkHeader(v.Padded)
+		h.FrameLog = v.FrameLog
+		h.Len2 = uint32(ceilDiv(int64(v.Padded), h.FrameSize()))
 		if v.Padded > v.Plain {
 			h.Flags = blockstore.FlagPadded
 		}
-		frames := slices.Collect(slices.Chunk(plain, blockstore.FrameSize))
+		pieces := slices.Collect(slices.Chunk(plain, int(h.FrameSize())))
 		key := v.Key.key(t)
 		if v.Secret != nil {
-			if key = (Sealer{Secret: v.Secret.key(t)}).key(h, frames, len(plain)); !bytes.Equal(key.Raw()[:], v.Key) {
+			if key = (Sealer{Secret: v.Secret.key(t)}).key(h, pieces, len(plain)); !bytes.Equal(key.Raw()[:], v.Key) {
 				t.Errorf("%d padded to %d: another convergent key", v.Plain, v.Padded)
 			}
 		}
-		b, err := sealChunk(key, h, nil, frames)
+		b, err := sealChunk(key, h, nil, pieces)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +106,7 @@ func TestChunkVectors(t *testing.T) {
 		if v.Block != nil && !bytes.Equal(b.Data, v.Block) {
 			t.Errorf("%d padded to %d: got %x, want %x", v.Plain, v.Padded, b.Data, v.Block)
 		}
-		if v.Padded == v.Plain && int64(v.Length) != SealedLen(int64(v.Plain)) {
+		if v.Padded == v.Plain && v.FrameLog == blockstore.FrameLog && int64(v.Length) != SealedLen(int64(v.Plain)) {
 			t.Errorf("SealedLen(%d) = %d, want %d", v.Plain, SealedLen(int64(v.Plain)), v.Length)
 		}
 		got, err := OpenChunk(nil, Ref{b.ID, key, LevelChunk, uint64(v.Plain)}, b.Data)

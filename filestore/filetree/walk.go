@@ -48,12 +48,11 @@ func WalkVerify(ctx context.Context, src Source, v VerifyRef, visitor Visitor) e
 	return w.child(ctx, &root)
 }
 
-// SealedLen is the least length of the block that v refers to, in bytes: exact
-// for a chunk unless its tail is padded; 0 for a chunk of unknown size, and for a
-// node, whose length Opened tells.
-func (v VerifyRef) SealedLen() int64 {
+// LeastSealedLen is the least length of the block that v refers to, in bytes; 0 for a
+// chunk of unknown size, and for a node, whose length Opened tells.
+func (v VerifyRef) LeastSealedLen() int64 {
 	if v.Level == LevelChunk && v.Size > 0 && v.Size <= MaxChunkSize {
-		return SealedLen(int64(v.Size))
+		return blockstore.LeastChunkBlock(int64(v.Size))
 	}
 	return 0
 }

@@ -11,7 +11,6 @@ import struct
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-FRAME = 1 << 16
 
 
 def H(b):
@@ -31,10 +30,11 @@ def pattern(n):
     return bytes((i * 7 + i // 256) % 256 for i in range(n))
 
 
-def chunk(plain, padded, key=None, secret=None):
+def chunk(plain, padded, log_frame, key=None, secret=None):
     body = plain + bytes(padded - len(plain))
-    frames = [body[i : i + FRAME] for i in range(0, len(body), FRAME)]
-    hdr = header(1, 1 if padded > len(plain) else 0, 0, 16, padded, len(frames))
+    size = 1 << log_frame
+    frames = [body[i : i + size] for i in range(0, len(body), size)]
+    hdr = header(1, 1 if padded > len(plain) else 0, 0, log_frame, padded, len(frames))
     if key is None:
         key = hmac.new(secret, b"truckee/1/conv\0" + hdr + body, hashlib.sha256).digest()
     gcm = AESGCM(key)
@@ -73,11 +73,13 @@ def hexes(**kw):
 
 
 chunks, nodes = [], []
-for n, padded in [(1, 1), (100, 100), (100, 128), (5000, 8192), (65536, 65536), (65537, 65537), (65536, 65540), (300000, 300000), (60000, 262144)]:
+SIZES = [(1, 1), (100, 100), (100, 128), (5000, 8192), (16384, 16384), (16385, 16385), (65536, 65540), (300000, 300000), (60000, 262144)]
+WIDE = [(100, 128), (65536, 65536), (65537, 65537), (300000, 300000), (60000, 262144)]
+for n, padded, log_frame in [(*s, 14) for s in SIZES] + [(*s, 16) for s in WIDE]:
     for convergent in (False, True):
         secret = key(200)
-        k, id_, block = chunk(pattern(n), padded, secret=secret) if convergent else chunk(pattern(n), padded, key=key(n % 251))
-        out = hexes(plain=n, padded=padded, key=k, id=id_, sha256=H(block), length=len(block))
+        k, id_, block = chunk(pattern(n), padded, log_frame, secret=secret) if convergent else chunk(pattern(n), padded, log_frame, key=key(n % 251))
+        out = hexes(plain=n, padded=padded, frame_log=log_frame, key=k, id=id_, sha256=H(block), length=len(block))
         if convergent:
             out["secret"] = secret.hex()
         if len(block) < 400:
