@@ -3,6 +3,7 @@ package filestore
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -31,8 +32,8 @@ func (t *Tree) Mkdir(ctx context.Context, p Path, a Attr) error {
 
 // Symlink makes a symbolic link. Exist if anything of that name is there.
 func (t *Tree) Symlink(ctx context.Context, p Path, target string, a Attr) error {
-	if len(target) == 0 || len(target) > maxTarget {
-		return wrap("symlink", fmt.Errorf("a target of %d bytes: %w", len(target), kind.NameInvalid))
+	if len(target) == 0 || len(target) > maxTarget || strings.Contains(target, "\x00") {
+		return wrap("symlink", fmt.Errorf("a target of %d bytes, or with NUL: %w", len(target), kind.NameInvalid))
 	}
 	e := dirtree.Entry{Kind: dirtree.Symlink, Mode: linkMode, Size: uint64(len(target)), Data: []byte(target)}
 	return wrap("symlink", t.make(ctx, p, e, a, nil))

@@ -36,3 +36,28 @@ func (t *Tree) SetAttrLater(ctx context.Context, p Path, a Attr) func() error {
 
 // Dirty is how many dirty bytes lie in memory.
 func (fs *FS) Dirty() int64 { return fs.dirty.Load() }
+
+// PutBeside gives an entry another name, that of a directory beside it, as only
+// frontends of other rules may.
+func (t *Tree) PutBeside(ctx context.Context, from, to Path) error {
+	src, err := t.resolve(ctx, from, wantEntry)
+	if err != nil {
+		return err
+	}
+	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+		w, err := b.dir(ctx, *src.dir.write)
+		if err != nil {
+			return err
+		}
+		e, err := lookup(ctx, w, src.name)
+		if err != nil {
+			return err
+		}
+		if err := w.delete(ctx, e); err != nil {
+			return err
+		}
+		moved := *e
+		_, moved.Name = to.Split()
+		return w.put(ctx, &moved)
+	}})
+}

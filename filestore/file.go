@@ -140,12 +140,9 @@ func (f *File) WriteAt(ctx context.Context, b []byte, off int64) (int, error) {
 	}
 	var n int
 	err := f.do(func(of *openFile) (err error) {
-		n, err = of.writeAt(ctx, b, off, f.append)
+		n, err = of.writeAt(ctx, f, b, off)
 		return err
 	})
-	if n > 0 {
-		f.dirty.Store(true)
-	}
 	return n, wrap("write", err)
 }
 
@@ -159,19 +156,22 @@ func (f *File) mayWrite() error {
 	return nil
 }
 
-func (f *openFile) writeAt(ctx context.Context, b []byte, off int64, atEnd bool) (int, error) {
+func (f *openFile) writeAt(ctx context.Context, h *File, b []byte, off int64) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.begin(ctx); err != nil {
 		return 0, err
 	}
 	d := f.draft
-	if atEnd {
+	if h.append {
 		off = d.size
 	}
 	n, err := d.write(ctx, b, off)
-	if n > 0 && atEnd {
+	if n > 0 && h.append {
 		d.appends, _ = d.appends.add(off, off+int64(n))
+	}
+	if n > 0 {
+		f.wroteBy(h)
 	}
 	f.wrote()
 	return n, err
@@ -222,16 +222,16 @@ func (f *File) Truncate(ctx context.Context, size int64) error {
 	if err := f.mayWrite(); err != nil {
 		return wrap("truncate", err)
 	}
-	f.dirty.Store(true)
-	return wrap("truncate", f.do(func(of *openFile) error { return of.truncate(ctx, size) }))
+	return wrap("truncate", f.do(func(of *openFile) error { return of.truncate(ctx, f, size) }))
 }
 
-func (f *openFile) truncate(ctx context.Context, size int64) error {
+func (f *openFile) truncate(ctx context.Context, h *File, size int64) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.begin(ctx); err != nil {
 		return err
 	}
+	f.wroteBy(h)
 	err := f.draft.setSize(ctx, size)
 	f.wrote()
 	return err
@@ -252,18 +252,18 @@ func (f *File) SetAttr(ctx context.Context, a Attr) error {
 		}
 	}
 	if a.Set&^AttrSize != 0 {
-		f.dirty.Store(true)
-		return f.do(func(of *openFile) error { return of.addAttrs(a) })
+		return f.do(func(of *openFile) error { return of.addAttrs(f, a) })
 	}
 	return nil
 }
 
-func (f *openFile) addAttrs(a Attr) error {
+func (f *openFile) addAttrs(h *File, a Attr) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.into.Load() != nil {
 		return errMerged
 	}
+	f.wroteBy(h)
 	f.mergeAttrs(a)
 	return nil
 }
@@ -347,9 +347,10 @@ func (f *File) Close(ctx context.Context) error {
 	return wrap("close", err)
 }
 
-// Discard releases the handle and commits nothing. When no handle is left that
-// could, what was written since the last commit is dropped, and a file that
-// was never committed vanishes. Discarding a closed handle does nothing.
+// Discard releases the handle and commits nothing. What only this handle wrote
+// and set since the last commit is dropped; with the last handle that could
+// commit, everything is, and a file that was never committed vanishes.
+// Discarding a closed handle does nothing.
 func (f *File) Discard() {
 	if !f.closed.Swap(true) {
 		f.put()
@@ -365,6 +366,8 @@ func (f *File) put() {
 	r.mu.Unlock()
 	if drop {
 		of.dispose()
+	} else if f.dirty.Load() {
+		of.disown(f)
 	}
 }
 

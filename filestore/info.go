@@ -23,6 +23,15 @@ func (p Path) Split() (parent Path, name string) {
 // MaxName is the longest component of a Path, in bytes (formats 4).
 const MaxName = 1024
 
+// hiddenMark at the end of a component makes it mean what is no directory. No
+// name holds it.
+const hiddenMark = "\x00"
+
+// Hidden is the component of a Path for the file, symlink or other entry called
+// name that a directory of the same name hides (formats 4). It finds what is
+// there and creates nothing.
+func Hidden(name string) string { return name + hiddenMark }
+
 // Kind says what an entry is.
 type Kind uint8
 
@@ -56,8 +65,11 @@ type Info struct {
 	// capability at hand is a read capability. No-write files (Mode without
 	// 0200) are not meant by it.
 	ReadOnly bool
-	Target   string // of a symlink
-	Pending  bool   // created on this node, not yet committed
+	// Hidden, in listings: a directory of the same name stands in the same
+	// directory, so that the name means that one. See the func Hidden.
+	Hidden  bool
+	Target  string // of a symlink
+	Pending bool   // created on this node, not yet committed
 }
 
 // AttrMask says which fields of an Attr are meant.

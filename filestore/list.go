@@ -20,23 +20,46 @@ func (t *Tree) List(ctx context.Context, p Path) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		done := t.fs.open.reading()
 		defer done()
-		pl, err := t.resolve(ctx, p, wantDir)
-		switch {
-		case err != nil:
-		case !pl.exists():
-			err = kind.NotExist
-		case pl.node == nil && pl.entry != nil && pl.entry.Kind == dirtree.FrozenDir:
-			err = fmt.Errorf("a frozen directory: %w", kind.Unsupported)
-		case pl.node == nil:
-			err = kind.NotDir
-		}
-		if err != nil {
+		l := listing{t: t, yield: yield}
+		if err := l.begin(ctx, p); err != nil {
 			yield(Info{}, wrap("list", err))
 			return
 		}
-		l := listing{t: t, dir: pl.node, yield: yield}
 		l.run(ctx)
 	}
+}
+
+// begin finds the directory and the files that are open in it, both as of one
+// moment: what is committed in between must not be missed in both.
+func (l *listing) begin(ctx context.Context, p Path) error {
+	for try := 1; ; try++ {
+		pl, err := l.t.resolve(ctx, p, wantDir)
+		switch {
+		case err != nil:
+			return err
+		case !pl.exists():
+			return kind.NotExist
+		case pl.node == nil && pl.entry != nil && pl.entry.Kind == dirtree.FrozenDir:
+			return fmt.Errorf("a frozen directory: %w", kind.Unsupported)
+		case pl.node == nil:
+			return kind.NotDir
+		}
+		l.dir = pl.node
+		if l.t.fs.openIn(l) || try == maxOpens {
+			return nil
+		}
+	}
+}
+
+// openIn notes what is open in l's directory, and reports whether the version
+// at hand is still the current one, as far as this node knows.
+func (fs *FS) openIn(l *listing) bool {
+	r := fs.open
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.open, l.files = r.in(l.dir.id())
+	cur := fs.slots.cached(l.dir.v.read)
+	return cur == nil || cur.rec.Hash == l.dir.v.rec.Hash
 }
 
 // listBatch is how many entries are looked at together, so that the slots of
@@ -54,7 +77,6 @@ type listing struct {
 }
 
 func (l *listing) run(ctx context.Context) {
-	l.open, l.files = l.t.fs.open.in(l.dir.id())
 	for name := range l.files {
 		l.pending = append(l.pending, name)
 	}
@@ -97,11 +119,29 @@ func (l *listing) flush(ctx context.Context, batch []*dirtree.Entry) bool {
 		if f := l.open[e.FileID]; f != nil {
 			f.overlay(&info)
 		}
+		if info.Hidden, err = l.hidden(ctx, e, batch[i+1:]); err != nil {
+			l.yield(Info{}, wrap("list", err))
+			return false
+		}
 		if !l.yield(info, nil) {
 			return false
 		}
 	}
 	return true
+}
+
+// hidden reports whether a directory has the name of e, which is none. Entries
+// come in the order of their keys, so that the next one nearly always tells.
+func (l *listing) hidden(ctx context.Context, e *dirtree.Entry, next []*dirtree.Entry) (bool, error) {
+	if e.Kind.IsDir() {
+		return false, nil
+	}
+	key := e.Name + "/"
+	if len(next) > 0 && next[0].SortKey() >= key {
+		return next[0].SortKey() == key, nil
+	}
+	dir, err := get(ctx, l.dir.view(), key)
+	return dir != nil, err
 }
 
 // created yields the files being created whose names come before key, or all

@@ -162,7 +162,7 @@ func (fs *FS) renew(f *openFile, e *dirtree.Entry) *openFile {
 
 func (fs *FS) newOpenFile(pl *place, t *Tree, e *dirtree.Entry) *openFile {
 	f := &openFile{
-		fs: fs, key: fileKey{pl.dir.id(), e.FileID}, at: spot{name: pl.name},
+		fs: fs, key: fileKey{pl.dir.id(), e.FileID}, at: spot{name: e.Name},
 		owner: t.ownerOf(pl.dir.v.rec.Owner), seen: identityOf(e), entry: *e, base: fs.baseOf(e),
 	}
 	if pl.dir.write != nil {

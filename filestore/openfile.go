@@ -42,9 +42,10 @@ type openFile struct {
 	mu        sync.RWMutex  // guards the fields below
 	entry     dirtree.Entry // the base; of a file being created, what it will be but for its contents
 	base      base
-	draft     *draft // nil: nothing was written since the last commit
-	exclusive bool   // its creation fails if the name has appeared meanwhile
-	replaces  bool   // created or cut to zero here: a commit replaces all contents, whoever else wrote
+	draft     *draft         // nil: nothing was written since the last commit
+	authors   map[*File]bool // who wrote or set something since the last commit
+	exclusive bool           // its creation fails if the name has appeared meanwhile
+	replaces  bool           // created or cut to zero here: a commit replaces all contents, whoever else wrote
 }
 
 // base is the committed contents under a draft.
@@ -165,6 +166,37 @@ func (a Attr) with(b Attr) Attr {
 	return c
 }
 
+// wroteBy notes that h wrote or set something. It is called with mu held.
+func (f *openFile) wroteBy(h *File) {
+	if f.authors == nil {
+		f.authors = make(map[*File]bool)
+	}
+	f.authors[h] = true
+	h.dirty.Store(true)
+}
+
+// disown drops what h alone wrote or set since the last commit. What others
+// wrote beside it stays, and with it what h wrote: their ranges may overlap.
+func (f *openFile) disown(h *File) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.authors[h] {
+		return
+	}
+	if delete(f.authors, h); len(f.authors) > 0 {
+		return
+	}
+	if f.draft != nil {
+		f.draft.drop()
+		f.draft = nil
+		f.size.Store(f.base.size)
+	}
+	f.dirty.Store(false)
+	if !f.isPending() {
+		f.setAttrs(Attr{})
+	}
+}
+
 // refresh takes a newer base, if another gateway has committed one and nothing
 // is written over the old. It is called with mu held.
 func (f *openFile) refresh() {
@@ -191,4 +223,5 @@ func (f *openFile) dispose() {
 		f.draft = nil
 	}
 	f.dirty.Store(false)
+	clear(f.authors)
 }

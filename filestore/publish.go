@@ -99,6 +99,7 @@ func (f *openFile) publish(ctx context.Context, linkAll bool) error {
 	f.exclusive = false
 	f.attrs.Store(nil)
 	f.dirty.Store(false)
+	clear(f.authors)
 	if f.draft != nil {
 		f.draft.drop()
 		f.draft = nil

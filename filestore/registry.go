@@ -89,10 +89,8 @@ func (r *registry) file(k fileKey) *openFile {
 }
 
 // in returns the open files of a directory, committed ones by their id and
-// others by their name.
+// others by their name. It is called with mu held.
 func (r *registry) in(dir slotID) (byID map[FileID]*openFile, pending map[string]*openFile) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	d := r.dirs[dir]
 	if d == nil {
 		return nil, nil

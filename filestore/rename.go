@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -112,6 +113,10 @@ func (r *renaming) apply(ctx context.Context, b *batch) error {
 		}
 		return kind.Exist
 	}
+	bare, hidden := strings.CutSuffix(r.dst.name, hiddenMark)
+	if hidden && old == nil {
+		return kind.NotExist
+	}
 	crosses := e.Kind == dirtree.Directory && src != dst
 	if crosses {
 		if err := b.single(); err != nil {
@@ -129,7 +134,7 @@ func (r *renaming) apply(ctx context.Context, b *batch) error {
 			return err
 		}
 	}
-	return r.move(ctx, b, src, dst, e)
+	return r.move(ctx, b, src, dst, e, bare)
 }
 
 // replace clears the target's name by POSIX's rules. e comes in its place.
@@ -158,18 +163,18 @@ func (r *renaming) replace(ctx context.Context, b *batch, dst *work, e, old *dir
 }
 
 // move takes the entry out of one directory and puts it in the other.
-func (r *renaming) move(ctx context.Context, b *batch, src, dst *work, e *dirtree.Entry) error {
+func (r *renaming) move(ctx context.Context, b *batch, src, dst *work, e *dirtree.Entry, name string) error {
 	if err := src.delete(ctx, e); err != nil {
 		return err
 	}
 	moved := *e
-	moved.Name = r.dst.name
+	moved.Name = name
 	if err := dst.put(ctx, &moved); err != nil {
 		return err
 	}
 	src.namesChanged()
 	dst.namesChanged()
-	r.to = spot{dst.write, r.dst.name}
+	r.to = spot{dst.write, name}
 	if !e.Kind.IsDir() {
 		r.moved = &fileKey{src.id(), e.FileID}
 		b.moved[*r.moved] = &r.to

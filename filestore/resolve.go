@@ -58,6 +58,7 @@ type place struct {
 	entry *dirtree.Entry // nil: nothing committed is there
 	file  *openFile      // a file that is being created there
 	node  *node          // the directory itself, if it was asked for and is one
+	links int            // symbolic links that the path led through
 }
 
 func (pl *place) exists() bool { return pl.dir == nil || pl.entry != nil || pl.file != nil }
@@ -86,6 +87,7 @@ func (t *Tree) resolve(ctx context.Context, p Path, w want) (place, error) {
 	for try := 1; ; try++ {
 		wk := walk{t: t, want: w}
 		pl, err := wk.run(ctx, p)
+		pl.links = wk.links
 		if t.fs.slots.authoritative || len(wk.used) == 0 {
 			return pl, err
 		}
@@ -109,6 +111,7 @@ func checkPath(p Path) error {
 }
 
 func checkName(name string) error {
+	name = strings.TrimSuffix(name, hiddenMark)
 	if len(name) > MaxName {
 		return fmt.Errorf("a name of %d bytes: %w", len(name), kind.NameInvalid)
 	}
@@ -178,6 +181,8 @@ func (w *walk) run(ctx context.Context, p Path) (place, error) {
 		}
 		last := len(rest) == 0
 		switch {
+		case e == nil && strings.HasSuffix(name, hiddenMark):
+			return place{}, fmt.Errorf("a hidden entry: %w", kind.NotExist)
 		case e == nil:
 			file := w.t.fs.open.pending(cur.id(), name)
 			if !last && file != nil {
@@ -257,16 +262,38 @@ type getter interface {
 }
 
 // lookup finds a name in a directory: a directory of that name first, else
-// anything else of that name; nil if there is neither (formats 4).
+// anything else of that name (of a Hidden component only that); nil if there is
+// neither (formats 4).
 func lookup(ctx context.Context, d getter, name string) (*dirtree.Entry, error) {
-	for _, key := range [2]string{name + "/", name} {
-		e, err := d.Get(ctx, key)
-		if err == nil {
-			return e, nil
-		}
-		if !errors.Is(err, kind.NotExist) {
-			return nil, fmt.Errorf("look up a name: %w", err)
-		}
+	if bare, hidden := strings.CutSuffix(name, hiddenMark); hidden {
+		return get(ctx, d, bare)
 	}
-	return nil, nil
+	e, err := get(ctx, d, name+"/")
+	if e != nil || err != nil {
+		return e, err
+	}
+	return get(ctx, d, name)
+}
+
+// get is d.Get with nil for what isn't there.
+func get(ctx context.Context, d getter, sortKey string) (*dirtree.Entry, error) {
+	e, err := d.Get(ctx, sortKey)
+	switch {
+	case err == nil:
+		return e, nil
+	case errors.Is(err, kind.NotExist):
+		return nil, nil
+	}
+	return nil, fmt.Errorf("look up a name: %w", err)
+}
+
+// Straight reports whether p leads to what it names, or to where that would be,
+// without a symbolic link on the way or at its end. Two straight paths of which
+// neither begins with the other lead to different places.
+func (t *Tree) Straight(ctx context.Context, p Path) (bool, error) {
+	pl, err := t.resolve(ctx, p, wantEntry)
+	if err != nil {
+		return false, wrap("resolve", err)
+	}
+	return pl.links == 0 && (pl.entry == nil || pl.entry.Kind != dirtree.Symlink), nil
 }

@@ -57,6 +57,50 @@ func (t *Tree) setAttrAt(ctx context.Context, pl place, p Path, a Attr, follow b
 	return t.setFileAttr(ctx, &pl, a)
 }
 
+// Diminish replaces, in the entry at p, the write capability of a directory or
+// mutable file by its read capability, for good: whoever comes by this path may
+// only read from then on, other links are as they were, and only who holds the
+// write capability elsewhere can undo it. It follows symbolic links. Nothing
+// changes if the entry has no write capability; Invalid for what never has one,
+// Denied for the tree's root.
+func (t *Tree) Diminish(ctx context.Context, p Path) error {
+	return wrap("diminish", t.diminish(ctx, p))
+}
+
+func (t *Tree) diminish(ctx context.Context, p Path) error {
+	pl, err := t.resolve(ctx, p, wantTarget)
+	switch {
+	case err != nil:
+		return err
+	case !pl.exists():
+		return kind.NotExist
+	case pl.dir == nil:
+		return fmt.Errorf("the root of a tree has no link: %w", kind.Denied)
+	case pl.dir.write == nil:
+		return kind.ReadOnly
+	}
+	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+		w, err := b.dir(ctx, *pl.dir.write)
+		if err != nil {
+			return err
+		}
+		e, err := lookup(ctx, w, pl.name)
+		switch {
+		case err != nil:
+			return err
+		case e == nil:
+			return kind.NotExist
+		case e.Kind != dirtree.Directory && e.Kind != dirtree.MutableFile:
+			return fmt.Errorf("neither a directory nor a mutable file: %w", kind.Invalid)
+		case e.DirWrite == nil:
+			return nil
+		}
+		lesser := *e
+		lesser.DirWrite = nil
+		return w.put(ctx, &lesser)
+	}})
+}
+
 // setSize is SetAttr through a handle.
 func (t *Tree) setSize(ctx context.Context, p Path, a Attr, follow bool) error {
 	f, err := t.openFile(ctx, p, OpenOptions{Write: true, NoFollow: !follow})
