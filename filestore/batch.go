@@ -41,13 +41,18 @@ func (b *batch) run(ctx context.Context, o *op) {
 	b.op, b.group, b.mutated = o, nil, false
 	err := o.apply(ctx, b)
 	g := b.group
+	if err != nil && !errors.Is(err, errLater) && b.outdated(ctx, o) {
+		// It has judged what another gateway has changed meanwhile.
+		o.tries++
+		b.startOver(g)
+		b.again = append(b.again, o)
+		return
+	}
 	switch {
 	case b.mutated && err != nil:
 		// The working copies hold half an operation. The others of the group
 		// start over without it.
-		g.void = true
-		b.again = append(b.again, g.all()...)
-		g.ops, g.failed = nil, nil
+		b.startOver(g)
 		if errors.Is(err, errLater) {
 			b.later = append(b.later, o)
 		} else {
@@ -63,6 +68,43 @@ func (b *batch) run(ctx context.Context, o *op) {
 		g.ops = append(g.ops, o)
 		g.closed = g.closed || o.alone
 	}
+}
+
+// startOver has the operations of a group tried again, since something that its
+// working copies hold can't be committed.
+func (b *batch) startOver(g *group) {
+	g.void = true
+	b.again = append(b.again, g.all()...)
+	g.ops, g.failed = nil, nil
+}
+
+// outdated reports whether a directory that an operation has used is another now
+// than the cache says: on a metastore that other gateways write to, too, an
+// operation fails only on what holds. With an error it says no.
+func (b *batch) outdated(ctx context.Context, o *op) bool {
+	if b.fs.slots.authoritative || b.group == nil || o.tries > maxTries {
+		return false
+	}
+	var reads []caps.SlotRead
+	var bases []*version
+	for _, w := range b.group.works {
+		if w.base != nil {
+			reads, bases = append(reads, w.base.read), append(bases, w.base)
+		}
+	}
+	if len(reads) == 0 {
+		return false
+	}
+	now, err := b.fs.slots.loadAll(ctx, reads)
+	if err != nil {
+		return false
+	}
+	for i, l := range now {
+		if l.err == nil && l.v.rec.Hash != bases[i].rec.Hash {
+			return true
+		}
+	}
+	return false
 }
 
 // join makes g the group of the running operation, or merges it into that.

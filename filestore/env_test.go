@@ -113,6 +113,13 @@ func (t tree) remove(p string) {
 	}
 }
 
+func (t tree) rmdir(p string) {
+	t.t.Helper()
+	if err := t.Rmdir(t.t.Context(), path(p)); err != nil {
+		t.t.Fatalf("rmdir %s: %v", p, err)
+	}
+}
+
 var (
 	forWriting = filestore.OpenOptions{Read: true, Write: true}
 	forReading = filestore.OpenOptions{Read: true}

@@ -10,7 +10,8 @@ import (
 )
 
 // locate finds an open file in the working copies: its directory and entry; or
-// that it is still to be created; or, with neither, that it is gone.
+// that it is still to be created; or, with neither, that it is gone. It gives
+// errVanished where another gateway may have moved it to another directory.
 func (b *batch) locate(ctx context.Context, f *openFile) (w *work, e *dirtree.Entry, pending bool, err error) {
 	b.fs.open.mu.Lock()
 	key, at, pending, gone := f.key, f.at, f.pending, f.gone
@@ -46,6 +47,9 @@ func (b *batch) locate(ctx context.Context, f *openFile) (w *work, e *dirtree.En
 		break
 	}
 	w, err = b.dir(ctx, at.dir)
+	if errors.Is(err, kind.NotExist) && !b.fs.slots.authoritative {
+		return nil, nil, false, errVanished
+	}
 	if errors.Is(err, kind.NotExist) {
 		return nil, nil, false, nil
 	}
@@ -63,6 +67,9 @@ func (b *batch) locate(ctx context.Context, f *openFile) (w *work, e *dirtree.En
 		return w, nil, false, nil // who renames tells the registry
 	}
 	e, err = w.search(ctx, key.id)
+	if e == nil && err == nil {
+		err = errVanished
+	}
 	return w, e, false, err
 }
 

@@ -135,10 +135,16 @@ func (fs *FS) enter(pl *place, t *Tree, o OpenOptions, force bool) *openFile {
 		d.pending[pl.name] = f
 	}
 	f.handles++
+	if pl.entry != nil {
+		f.at.name, f.at.version = pl.entry.Name, max(f.at.version, pl.dir.v.rec.Version)
+	}
 	if o.Write {
 		f.writers++
 		if f.at.dir.IsZero() {
 			f.at.dir = *pl.dir.write
+		}
+		if f.tree == nil {
+			f.tree = t
 		}
 	}
 	return f
@@ -179,7 +185,7 @@ func (fs *FS) newPending(pl *place, t *Tree, o OpenOptions) *openFile {
 		Name: pl.name, Kind: dirtree.EmptyFile, FileID: newFileID(), Mode: defaultFileMode, Mtime: now.UnixNano(),
 	})
 	f := &openFile{
-		fs: fs, key: fileKey{pl.dir.id(), e.FileID}, at: spot{*pl.dir.write, pl.name},
+		fs: fs, key: fileKey{pl.dir.id(), e.FileID}, at: spot{dir: *pl.dir.write, name: pl.name},
 		owner: t.ownerOf(pl.dir.v.rec.Owner), pending: true, entry: e, created: e,
 		exclusive: o.Exclusive, replaces: true,
 	}

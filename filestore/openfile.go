@@ -22,6 +22,7 @@ type openFile struct {
 	// Guarded by the registry's mutex.
 	key     fileKey
 	at      spot
+	tree    *Tree    // through which it was first opened for writing; nil: never
 	seen    identity // of the contents that were last committed or opened here
 	handles int
 	writers int

@@ -52,6 +52,12 @@ func (f *openFile) commit(ctx context.Context) error {
 			return nil
 		}
 		err := f.publish(ctx, linkAll)
+		if errors.Is(err, errVanished) {
+			if err := f.follow(ctx); err != nil {
+				return err
+			}
+			continue
+		}
 		var other *otherBase
 		if !errors.As(err, &other) {
 			return err
@@ -137,6 +143,7 @@ type publication struct {
 	gone  bool
 	key   fileKey
 	at    spot
+	in    *work
 }
 
 // apply finds the file by its id, wherever it is now, and gives its entry the
@@ -168,7 +175,8 @@ func (p *publication) apply(ctx context.Context, b *batch) error {
 		p.contents.put(&p.entry)
 	}
 	p.entry = p.attrs.of(p.entry)
-	p.key, p.at = fileKey{w.id(), p.entry.FileID}, spot{w.write, p.entry.Name}
+	p.in = w
+	p.key, p.at = fileKey{w.id(), p.entry.FileID}, spot{dir: w.write, name: p.entry.Name}
 	return w.put(ctx, &p.entry)
 }
 
@@ -199,7 +207,11 @@ func (p *publication) won() {
 		return
 	}
 	f.seen = identityOf(&p.entry)
+	p.at.version = p.in.sealedVersion()
 	if !f.pending {
+		if f.key == p.key {
+			f.at = p.at
+		}
 		return
 	}
 	entry := p.entry

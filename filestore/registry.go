@@ -17,8 +17,9 @@ type fileKey struct {
 // spot is where a file stands. dir is zero as long as nobody opened it through
 // a tree that may write.
 type spot struct {
-	dir  caps.SlotWrite
-	name string
+	dir     caps.SlotWrite
+	name    string
+	version uint64 // of the directory's slot in which it stood there; 0: not known
 }
 
 // registry knows every open file of this node, across all sessions, and the
@@ -143,10 +144,18 @@ func (r *registry) moved(k fileKey, to spot) {
 	if d == nil || d.byID[k.id] == nil {
 		return
 	}
-	f := d.byID[k.id]
+	r.place(d.byID[k.id], to)
+}
+
+// place notes where a file stands now. If another open file is known there under
+// the same id, since somebody has opened it where another gateway had put it, the
+// two go on as those of two gateways would. It is called with mu held.
+func (r *registry) place(f *openFile, to spot) {
 	r.forget(f)
 	f.key.dir, f.at = slotID(to.dir.ID()), to
-	r.dirOf(f.key.dir).byID[f.key.id] = f
+	if d := r.dirOf(f.key.dir); d.byID[f.key.id] == nil {
+		d.byID[f.key.id] = f
+	}
 }
 
 // forget takes a file out of the maps. It is called with mu held.

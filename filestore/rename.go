@@ -70,6 +70,7 @@ type renaming struct {
 	// Of the last attempt.
 	moved, gone *fileKey
 	to          spot
+	into        *work     // to's directory
 	unnamed     *openFile // was being created under the target's name
 }
 
@@ -82,6 +83,7 @@ func (r *renaming) won() {
 		open.drop(r.unnamed)
 	}
 	if r.moved != nil {
+		r.to.version = r.into.sealedVersion()
 		open.moved(*r.moved, r.to)
 	}
 }
@@ -174,7 +176,7 @@ func (r *renaming) move(ctx context.Context, b *batch, src, dst *work, e *dirtre
 	}
 	src.namesChanged()
 	dst.namesChanged()
-	r.to = spot{dst.write, name}
+	r.to, r.into = spot{dir: dst.write, name: name}, dst
 	if !e.Kind.IsDir() {
 		r.moved = &fileKey{src.id(), e.FileID}
 		b.moved[*r.moved] = &r.to

@@ -79,7 +79,8 @@ const maxWalks = 8
 
 // resolve walks p from the tree's root. A last component that isn't there is
 // no error; anything else missing is. With a shared metastore it revalidates
-// every cached slot that it used by one query, and walks again if one changed.
+// every slot that it used by one query, unless it read one alone and just now, and
+// walks again if one changed.
 func (t *Tree) resolve(ctx context.Context, p Path, w want) (place, error) {
 	if err := checkPath(p); err != nil {
 		return place{}, err
@@ -88,7 +89,7 @@ func (t *Tree) resolve(ctx context.Context, p Path, w want) (place, error) {
 		wk := walk{t: t, want: w}
 		pl, err := wk.run(ctx, p)
 		pl.links = wk.links
-		if t.fs.slots.authoritative || len(wk.used) == 0 {
+		if t.fs.slots.authoritative || len(wk.used) == 1 && wk.fresh {
 			return pl, err
 		}
 		same, verr := wk.revalidate(ctx)
@@ -125,7 +126,8 @@ func checkName(name string) error {
 type walk struct {
 	t     *Tree
 	want  want
-	used  []*node // opened from the cache, not revalidated yet
+	used  []*node
+	fresh bool // the last of them doesn't come from the cache
 	links int
 }
 
@@ -139,9 +141,7 @@ func (w *walk) open(ctx context.Context, parent *node, e *dirtree.Entry, r caps.
 		return nil, err
 	}
 	n := &node{v: v, write: wr, parent: parent, entry: e}
-	if !fresh {
-		w.used = append(w.used, n)
-	}
+	w.used, w.fresh = append(w.used, n), fresh
 	if v.state.Tombstone {
 		return nil, fmt.Errorf("the directory was removed: %w", kind.NotExist)
 	}
@@ -234,8 +234,8 @@ func linkParts(target string) []string {
 	return parts
 }
 
-// revalidate asks for the current records of the slots that came from the
-// cache, and reports whether they all are the ones that were used.
+// revalidate asks for the current records of the slots, and reports whether they
+// all are the ones that were used.
 func (w *walk) revalidate(ctx context.Context) (bool, error) {
 	reads := make([]caps.SlotRead, len(w.used))
 	for i, n := range w.used {

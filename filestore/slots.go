@@ -53,8 +53,7 @@ func newSlotCache(fs *FS) *slotCache {
 	if err != nil {
 		panic(err) // the size is a positive constant
 	}
-	exclusive, ok := fs.o.Meta.(metastore.Exclusive)
-	return &slotCache{fs: fs, authoritative: ok && exclusive.Exclusive(), versions: versions}
+	return &slotCache{fs: fs, authoritative: metastore.IsExclusive(fs.o.Meta), versions: versions}
 }
 
 // cached returns the version at hand that r's key opened, if any.

@@ -133,6 +133,16 @@ func (w *work) seal(old metastore.Record) (metastore.Sealed, error) {
 	return metastore.Sealed{Epoch: st.Epoch, Version: st.Version, Bytes: rec}, nil
 }
 
+// sealedVersion is the version of the record that was sealed last.
+func (w *work) sealedVersion() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.sealed) == 0 {
+		return 0
+	}
+	return w.sealed[len(w.sealed)-1].mark.Version
+}
+
 func (w *work) marks() []Mark {
 	w.mu.Lock()
 	defer w.mu.Unlock()
