@@ -12,7 +12,7 @@ var libraries = []struct {
 	rooms []string // nil: anywhere
 }{
 	{"golang.org/x/crypto/ssh", []string{"sftpd", "accounts", "internal", "cmd", "tests"}},
-	{"golang.org/x/crypto", []string{"accounts", "sftpd", "internal", "cmd"}},
+	{"golang.org/x/crypto", []string{"accounts", "sftpd", "internal", "cmd", "contrib"}},
 	{"golang.org/x/sys", nil},
 	{"golang.org/x/sync", nil},
 	{"golang.org/x/text", []string{"sftpd", "httpapi", "filestore", "accounts"}},
