@@ -10,22 +10,31 @@ import (
 )
 
 // CapOf gives the capability of what stands at p: of a file or directory, at
-// the authority asked for. Denied if the tree's own authority is less.
+// the authority asked for, or at read authority if it never changes. ReadOnly if
+// the authority at hand is less, Invalid where there is no such capability.
 func (t *Tree) CapOf(ctx context.Context, p Path, a caps.Authority) (caps.Cap, error) {
 	pl, err := t.resolve(ctx, p, wantDir)
 	switch {
 	case err != nil:
 		return nil, wrap("cap", err)
-	case pl.node != nil && pl.node.write != nil:
-		return atMost(caps.OfSlotWrite(*pl.node.write), a)
 	case pl.node != nil:
-		return atMost(caps.OfSlotRead(pl.node.v.read), a)
+		return atMost(capOfNode(pl.node), a)
 	case pl.file != nil:
 		return nil, wrap("cap", fmt.Errorf("the file is still being created: %w", kind.Unavailable))
 	case pl.entry == nil:
 		return nil, wrap("cap", kind.NotExist)
 	}
 	return capOfEntry(pl.entry, a)
+}
+
+func capOfNode(n *node) caps.Cap {
+	switch {
+	case n.v == nil:
+		return caps.OfFrozenRead(n.frozen.read)
+	case n.write != nil:
+		return caps.OfSlotWrite(*n.write)
+	}
+	return caps.OfSlotRead(n.v.read)
 }
 
 func capOfEntry(e *dirtree.Entry, a caps.Authority) (caps.Cap, error) {

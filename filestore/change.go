@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
@@ -19,7 +20,7 @@ const (
 
 // Mkdir makes an empty directory. Exist if anything of that name is there.
 func (t *Tree) Mkdir(ctx context.Context, p Path, a Attr) error {
-	child := randomSlot()
+	child := randomSlot(caps.SlotDirectory)
 	e := dirtree.Entry{Kind: dirtree.Directory, Mode: defaultDirMode, Dir: child.Read(), DirWrite: &child}
 	err := t.make(ctx, p, e, a, func(b *batch, parent *work) {
 		w := b.create(child, parent.id(), t.ownerUnder(parent))

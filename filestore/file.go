@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
-	"time"
 
 	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -20,7 +19,10 @@ import (
 // Close; an error of a write that was answered before surfaces there. A handle
 // that is dropped by Discard commits nothing.
 type File struct {
-	of     atomic.Pointer[openFile]
+	of       atomic.Pointer[openFile]
+	link     *openLink // of a mutable file: the entry that led to it; nil: none did
+	readOnly bool      // the capability at hand is
+
 	read   bool
 	write  bool
 	append bool
@@ -243,13 +245,16 @@ func (f *File) SetAttr(ctx context.Context, a Attr) error {
 	if err := f.use(); err != nil {
 		return wrap("setattr", err)
 	}
-	if f.file().readOnly() {
+	if f.readOnly {
 		return wrap("setattr", kind.ReadOnly)
 	}
 	if a.Has(AttrSize) {
 		if err := f.Truncate(ctx, a.Size); err != nil {
 			return err
 		}
+	}
+	if f.file().mutable {
+		return wrap("setattr", f.setAttrMutable(ctx, a))
 	}
 	if a.Set&^AttrSize != 0 {
 		return f.do(func(of *openFile) error { return of.addAttrs(f, a) })
@@ -289,37 +294,40 @@ func (f *openFile) mergeAttrs(a Attr) {
 	f.setAttrs(old.with(a))
 }
 
-func (f *openFile) readOnly() bool {
-	f.fs.open.mu.Lock()
-	defer f.fs.open.mu.Unlock()
-	return f.at.dir.IsZero()
-}
-
 // Stat describes the file as its handles see it. The name is the one that it
 // has now, as far as this node knows.
 func (f *File) Stat(ctx context.Context) (Info, error) {
 	if err := f.use(); err != nil {
 		return Info{}, wrap("stat", err)
 	}
-	return f.file().stat(), nil
+	i := f.file().stat()
+	i.ReadOnly = f.readOnly
+	if f.link != nil && !i.Pending {
+		f.link.show(&i)
+	}
+	return i, nil
 }
 
 func (f *openFile) stat() Info {
 	f.fs.open.mu.Lock()
-	name, id, pending, readOnly := f.at.name, f.key.id, f.pending, f.at.dir.IsZero()
+	name, id, pending := f.at.name, f.key.id, f.pending
+	switch {
+	case f.newSlot != nil:
+		id = mutableFileID(f.newSlot.Read())
+	case f.mutable:
+		id = FileID(f.key.dir[:16])
+	}
 	f.fs.open.mu.Unlock()
+	if pending {
+		return pendingInfo(name, f)
+	}
 	e := f.shown.Load()
 	if n := f.newer.Load(); n != nil && !f.dirty.Load() {
 		e = n
 	}
-	var t Tree
-	i := t.entryInfo(e, readOnly)
-	i.Name, i.FileID, i.Kind, i.Pending = name, id, KindFile, pending
+	i := entryInfo(e, false)
+	i.Name, i.FileID, i.Kind, i.Mutable = name, id, KindFile, f.mutable
 	f.overlay(&i)
-	if pending {
-		i.Size, i.Mtime = f.size.Load(), time.Unix(0, f.mtime.Load())
-		f.overlay(&i)
-	}
 	return i
 }
 
@@ -379,6 +387,7 @@ func (f *openFile) release(h *File) (drop bool) {
 	if h.write {
 		f.writers--
 	}
+	r.leaveLink(h.link)
 	last := f.handles == 0
 	drop = f.writers == 0 && (last || f.pending || f.dirty.Load())
 	if drop && f.pending {

@@ -46,23 +46,31 @@ func (f *openFile) follow(ctx context.Context) error {
 	r.mu.Lock()
 	p := pursuit{fs: f.fs, tree: f.tree, id: f.key.id, at: f.at}
 	r.mu.Unlock()
+	if err := p.run(ctx); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p.at.dir.IsZero() {
+		r.forget(f)
+		f.gone = true
+	} else {
+		r.place(f, p.at)
+	}
+	return nil
+}
+
+// run goes from directory to directory, until the file is found or known to be
+// gone.
+func (p *pursuit) run(ctx context.Context) error {
 	for range maxFollows {
 		arrived, err := p.step(ctx)
 		if err != nil {
 			return fmt.Errorf("look for a file that was moved: %w", err)
 		}
-		if !arrived {
-			continue
+		if arrived {
+			return nil
 		}
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if p.at.dir.IsZero() {
-			r.forget(f)
-			f.gone = true
-		} else {
-			r.place(f, p.at)
-		}
-		return nil
 	}
 	return fmt.Errorf("a file keeps moving: %w", kind.Conflict)
 }

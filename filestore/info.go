@@ -35,8 +35,8 @@ func Hidden(name string) string { return name + hiddenMark }
 // Kind says what an entry is.
 type Kind uint8
 
-// The kinds of entries. KindOther is something that this build can carry
-// along, rename and remove, but not open.
+// The kinds of entries. KindOther is a capability of another family, which can
+// be carried along, renamed and removed, but not opened.
 const (
 	KindFile Kind = iota + 1
 	KindDir
@@ -45,8 +45,8 @@ const (
 )
 
 // FileID identifies a file for as long as it lives: it is drawn when the file
-// is created and kept by renames (formats 4). For a directory it is the
-// entry's id; for the root it is zero.
+// is created and kept by renames (formats 4). All names of one mutable file
+// show the same. For a directory it is the entry's id; for the root it is zero.
 type FileID [16]byte
 
 // Info describes an entry, as a frontend shows it.
@@ -70,6 +70,14 @@ type Info struct {
 	Hidden  bool
 	Target  string // of a symlink
 	Pending bool   // created on this node, not yet committed
+
+	// Mutable: a file with a slot of its own, to which several names may lead.
+	Mutable bool
+	// Frozen: a frozen directory, in which nothing changes.
+	Frozen bool
+	// Linked: a directory whose home is elsewhere, so that it goes on there when
+	// this name is taken away.
+	Linked bool
 }
 
 // AttrMask says which fields of an Attr are meant.
@@ -108,6 +116,7 @@ type OpenOptions struct {
 	Truncate  bool // cut it to zero bytes (needs Write)
 	Append    bool // WriteAt writes at the then end unless its offset equals it already
 	NoFollow  bool // a symlink as the last component fails with Invalid
+	Mutable   bool // with Create: the file that is made is a mutable one; Exist if one of another kind is there
 	Attr      Attr // attributes of a file that is created; AttrSize is ignored
 }
 

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
 // Link makes a second entry with the same contents. A stored file is immutable,
 // so this is a copy that costs nothing; from then on the two go their own ways.
-// What was written to the file and not committed is committed first.
+// What was written to the file and not committed is committed first. A mutable
+// file gets a second name: both lead to the same contents from then on.
 func (t *Tree) Link(ctx context.Context, from, to Path) error {
 	return wrap("link", t.link(ctx, from, to))
 }
@@ -39,7 +39,7 @@ func (t *Tree) link(ctx context.Context, from, to Path) error {
 	}
 	f := src.file
 	if f == nil {
-		f = t.fs.open.file(fileKey{src.dir.id(), src.entry.FileID})
+		f = t.fs.open.file(src.key())
 	}
 	if f != nil {
 		if err := f.save(ctx); err != nil {
@@ -62,8 +62,8 @@ func (t *Tree) link(ctx context.Context, from, to Path) error {
 			return err
 		case e == nil:
 			return kind.NotExist
-		case e.Kind.IsDir() || e.Kind == dirtree.MutableFile:
-			return fmt.Errorf("it can have one name only: %w", kind.Denied)
+		case e.Kind.IsDir():
+			return fmt.Errorf("a directory has one name: %w", kind.Denied)
 		}
 		if err := b.absent(ctx, into, dst.name); err != nil {
 			return err

@@ -2,7 +2,6 @@ package filestore
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -39,8 +38,8 @@ func (l *listing) begin(ctx context.Context, p Path) error {
 			return err
 		case !pl.exists():
 			return kind.NotExist
-		case pl.node == nil && pl.entry != nil && pl.entry.Kind == dirtree.FrozenDir:
-			return fmt.Errorf("a frozen directory: %w", kind.Unsupported)
+		case pl.node == nil && pl.entry != nil && pl.entry.Kind == dirtree.Foreign && pl.entry.Foreign.Read.IsDir():
+			return foreignErr(pl.entry)
 		case pl.node == nil:
 			return kind.NotDir
 		}
@@ -57,6 +56,9 @@ func (fs *FS) openIn(l *listing) bool {
 	r := fs.open
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if l.dir.v == nil {
+		return true
+	}
 	l.open, l.files = r.in(l.dir.id())
 	cur := fs.slots.cached(l.dir.v.read)
 	return cur == nil || cur.rec.Hash == l.dir.v.rec.Hash
@@ -103,7 +105,7 @@ func (l *listing) run(ctx context.Context) {
 
 // flush yields a batch of entries, and between them the files being created.
 func (l *listing) flush(ctx context.Context, batch []*dirtree.Entry) bool {
-	dirs, err := l.t.slotsOf(ctx, batch)
+	slots, err := l.t.slotsOf(ctx, batch)
 	if err != nil {
 		l.yield(Info{}, wrap("list", err))
 		return false
@@ -112,11 +114,19 @@ func (l *listing) flush(ctx context.Context, batch []*dirtree.Entry) bool {
 		if !l.created(e.SortKey(), false) {
 			return false
 		}
-		info := l.t.entryInfo(e, l.dir.write == nil)
-		if dirs[i] != nil {
-			fromSlot(&info, dirs[i])
+		info := entryInfo(e, l.dir.readOnly(e))
+		f := l.open[e.FileID]
+		if e.Kind == dirtree.MutableFile {
+			f = l.t.fs.open.file(mutableKey(e))
 		}
-		if f := l.open[e.FileID]; f != nil {
+		switch {
+		case slots[i] == nil:
+		case e.Kind == dirtree.Directory:
+			fromSlot(&info, slots[i], l.dir.id())
+		default:
+			fromContents(&info, slots[i])
+		}
+		if f != nil {
 			f.overlay(&info)
 		}
 		if info.Hidden, err = l.hidden(ctx, e, batch[i+1:]); err != nil {
@@ -153,21 +163,22 @@ func (l *listing) created(key string, rest bool) bool {
 		if name == key && !rest {
 			continue
 		}
-		if !l.yield(l.t.pendingInfo(name, l.files[name]), nil) {
+		if !l.yield(pendingInfo(name, l.files[name]), nil) {
 			return false
 		}
 	}
 	return true
 }
 
-// slotsOf returns for each entry that links a directory its current version,
-// nil for others and for one that can't be read: its place in a listing stays.
+// slotsOf returns for each entry that links a directory or a mutable file its
+// current version, nil for others and for one that can't be read: its place in
+// a listing stays.
 func (t *Tree) slotsOf(ctx context.Context, batch []*dirtree.Entry) ([]*version, error) {
 	out := make([]*version, len(batch))
 	var reads []caps.SlotRead
 	var at []int
 	for i, e := range batch {
-		if e.Kind != dirtree.Directory || e.Check() != nil {
+		if e.Kind != dirtree.Directory && e.Kind != dirtree.MutableFile || e.Check() != nil {
 			continue
 		}
 		if t.fs.slots.authoritative {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
@@ -27,6 +28,13 @@ func (b *batch) locate(ctx context.Context, f *openFile) (w *work, e *dirtree.En
 		w, err := b.dir(ctx, at.dir)
 		return w, nil, true, err
 	}
+	w, e, err = b.find(ctx, key, at)
+	return w, e, false, err
+}
+
+// find finds the entry with the key's file id in the working copies, from where
+// it was last known to stand. None, if it is gone.
+func (b *batch) find(ctx context.Context, key fileKey, at spot) (w *work, e *dirtree.Entry, err error) {
 	for {
 		to, ok := b.moved[key]
 		if !ok {
@@ -37,7 +45,7 @@ func (b *batch) locate(ctx context.Context, f *openFile) (w *work, e *dirtree.En
 			if w := b.works[key.dir]; w != nil {
 				err = b.join(w.group)
 			}
-			return nil, nil, false, err
+			return nil, nil, err
 		}
 		at = *to
 		if id := slotID(to.dir.ID()); id != key.dir {
@@ -46,31 +54,34 @@ func (b *batch) locate(ctx context.Context, f *openFile) (w *work, e *dirtree.En
 		}
 		break
 	}
+	if at.dir.Type() == caps.SlotFile {
+		return b.findContents(ctx, at.dir)
+	}
 	w, err = b.dir(ctx, at.dir)
 	if errors.Is(err, kind.NotExist) && !b.fs.slots.authoritative {
-		return nil, nil, false, errVanished
+		return nil, nil, errVanished
 	}
 	if errors.Is(err, kind.NotExist) {
-		return nil, nil, false, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, nil, false, err
+		return nil, nil, err
 	}
 	e, err = w.Get(ctx, at.name)
 	switch {
 	case err == nil && e.FileID == key.id:
-		return w, e, false, nil
+		return w, e, nil
 	case err != nil && !errors.Is(err, kind.NotExist):
-		return nil, nil, false, fmt.Errorf("look up a file: %w", err)
+		return nil, nil, fmt.Errorf("look up a file: %w", err)
 	}
 	if b.fs.slots.authoritative {
-		return w, nil, false, nil // who renames tells the registry
+		return w, nil, nil // who renames tells the registry
 	}
 	e, err = w.search(ctx, key.id)
 	if e == nil && err == nil {
 		err = errVanished
 	}
-	return w, e, false, err
+	return w, e, err
 }
 
 // search looks a directory over for a file that another gateway has renamed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
@@ -42,17 +43,9 @@ func (t *Tree) openFile(ctx context.Context, p Path, o OpenOptions) (*File, erro
 		w = wantEntry
 	}
 	for try := 1; ; try++ {
-		pl, err := t.resolve(ctx, p, w)
-		if err != nil {
-			return nil, err
-		}
-		if err := t.mayOpen(&pl, o); err != nil {
-			return nil, err
-		}
-		if of := t.fs.enter(&pl, t, o, try == maxOpens); of != nil {
-			f := &File{read: o.Read, write: o.Write, append: o.Append}
-			f.of.Store(of)
-			return f, nil
+		f, err := t.openOnce(ctx, p, w, o, try == maxOpens)
+		if f != nil || err != nil {
+			return f, err
 		}
 		if try >= maxOpens {
 			return nil, fmt.Errorf("the directory keeps changing: %w", kind.Conflict)
@@ -60,10 +53,40 @@ func (t *Tree) openFile(ctx context.Context, p Path, o OpenOptions) (*File, erro
 	}
 }
 
+// openOnce is one attempt at openFile; nil if what the path led to has changed
+// since. With force that counts as what is there.
+func (t *Tree) openOnce(ctx context.Context, p Path, w want, o OpenOptions, force bool) (*File, error) {
+	rd := t.fs.open.begin()
+	defer t.fs.open.end(rd)
+	pl, err := t.resolve(ctx, p, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.mayOpen(&pl, o); err != nil {
+		return nil, err
+	}
+	switch {
+	case pl.immutable():
+		return t.fs.enterImmutable(&pl, o, rd.seq), nil
+	case pl.entry != nil && pl.entry.Kind == dirtree.MutableFile:
+		if pl.slot == nil {
+			if pl.slot, err = t.fs.slots.load(ctx, pl.entry.Dir); err != nil {
+				return nil, err
+			}
+		}
+		in, err := pl.slot.contents(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return t.fs.enterMutable(&pl, in, t, o, force), nil
+	}
+	return t.fs.enter(&pl, t, o, force), nil
+}
+
 // mayOpen decides whether what the path led to can be opened this way.
 func (t *Tree) mayOpen(pl *place, o OpenOptions) error {
 	switch {
-	case pl.dir == nil:
+	case pl.node != nil, pl.dir == nil && pl.entry == nil:
 		return kind.IsDir
 	case !pl.exists() && !o.Create:
 		return kind.NotExist
@@ -72,6 +95,9 @@ func (t *Tree) mayOpen(pl *place, o OpenOptions) error {
 	case o.Create && o.Exclusive:
 		return kind.Exist
 	}
+	if err := isMutable(pl, o); err != nil {
+		return err
+	}
 	mode := uint32(ownerWrite)
 	if e := pl.entry; e != nil {
 		switch {
@@ -79,49 +105,56 @@ func (t *Tree) mayOpen(pl *place, o OpenOptions) error {
 			return kind.IsDir
 		case e.Kind == dirtree.Symlink:
 			return fmt.Errorf("a symbolic link: %w", kind.Invalid)
-		case !isFile(e.Kind):
-			return fmt.Errorf("%v: %w", e.Kind, kind.Unsupported)
+		case e.Kind == dirtree.Foreign && !isLiteral(e):
+			return foreignErr(e)
 		}
-		mode = e.Mode
+		if pl.dir != nil {
+			mode = e.Mode
+		}
 	} else {
 		mode = pl.file.created.Mode
 	}
 	if !o.Write {
 		return nil
 	}
-	if pl.dir.write == nil {
+	switch {
+	case pl.immutable():
+		return fmt.Errorf("what is named here never changes: %w", kind.ReadOnly)
+	case pl.dir == nil && pl.entry.DirWrite == nil, pl.dir != nil && pl.dir.write == nil,
+		pl.entry != nil && pl.entry.Kind == dirtree.MutableFile && pl.entry.DirWrite == nil:
 		return fmt.Errorf("the capability at hand is read-only: %w", kind.ReadOnly)
-	}
-	if mode&ownerWrite == 0 {
+	case mode&ownerWrite == 0:
 		return fmt.Errorf("the file is no-write: %w", kind.ReadOnly)
 	}
 	return nil
 }
 
-// enter notes a handle in the registry and returns its file; nil if the
-// directory isn't what it was when the path was resolved.
-func (fs *FS) enter(pl *place, t *Tree, o OpenOptions, force bool) *openFile {
+// isMutable demands, where a mutable file is to be made, that what is there
+// already is one.
+func isMutable(pl *place, o OpenOptions) error {
+	is := pl.file != nil && pl.file.mutable || pl.entry != nil && pl.entry.Kind == dirtree.MutableFile
+	if o.Create && o.Mutable && !is {
+		return fmt.Errorf("what is there is no mutable file: %w", kind.Exist)
+	}
+	return nil
+}
+
+// enter notes a handle in the registry and returns it; nil if the directory
+// isn't what it was when the path was resolved.
+func (fs *FS) enter(pl *place, t *Tree, o OpenOptions, force bool) *File {
 	r := fs.open
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// Commits publish under the same lock: as long as the version is current,
 	// so is what was found in it.
-	if cur := fs.slots.cached(pl.dir.v.read); !force && (cur == nil || cur.rec.Hash != pl.dir.v.rec.Hash) {
+	if !force && !fs.slots.isCurrent(pl.dir.v) {
 		return nil
 	}
 	d := r.dirOf(pl.dir.id())
 	var f *openFile
 	switch {
 	case pl.entry != nil:
-		f = d.byID[pl.entry.FileID]
-		if f != nil && f.seen != identityOf(pl.entry) {
-			f = fs.renew(f, pl.entry)
-		}
-		if f == nil {
-			f = fs.newOpenFile(pl, t, pl.entry)
-			d = r.dirOf(pl.dir.id())
-			d.byID[f.key.id] = f
-		}
+		f = fs.share(pl.key(), pl.entry, func() *openFile { return fs.newOpenFile(pl, t) })
 	case d.pending[pl.name] != nil:
 		if pl.file == nil { // it has come since; the conditions are to be checked
 			return nil
@@ -134,20 +167,86 @@ func (fs *FS) enter(pl *place, t *Tree, o OpenOptions, force bool) *openFile {
 		f = fs.newPending(pl, t, o)
 		d.pending[pl.name] = f
 	}
-	f.handles++
 	if pl.entry != nil {
 		f.at.name, f.at.version = pl.entry.Name, max(f.at.version, pl.dir.v.rec.Version)
 	}
-	if o.Write {
-		f.writers++
-		if f.at.dir.IsZero() {
-			f.at.dir = *pl.dir.write
+	if o.Write && f.tree == nil {
+		f.tree = t
+	}
+	h := f.handle(o, pl.dir.write)
+	if f.mutable {
+		h.link = r.enterLink(t, pl, &f.created)
+	}
+	return h
+}
+
+// enterMutable is enter for a mutable file that is there; in holds its contents.
+func (fs *FS) enterMutable(pl *place, in *dirtree.Entry, t *Tree, o OpenOptions, force bool) *File {
+	r := fs.open
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !force && !fs.slots.isCurrent(pl.slot) {
+		return nil
+	}
+	f := fs.share(pl.key(), in, func() *openFile {
+		f := &openFile{
+			fs: fs, key: pl.key(), mutable: true, owner: t.ownerOf(pl.slot.rec.Owner),
+			seen: identityOf(in), entry: *in, base: fs.baseOf(in),
 		}
-		if f.tree == nil {
-			f.tree = t
-		}
+		f.shown.Store(in)
+		r.hold(f, r.seq)
+		return f
+	})
+	h := f.handle(o, pl.entry.DirWrite)
+	if pl.dir != nil {
+		h.link = r.enterLink(t, pl, pl.entry)
+	}
+	return h
+}
+
+// enterImmutable opens a file that nobody can write to, so that there is nothing
+// to be shared; it reads what was there at the commit seq.
+func (fs *FS) enterImmutable(pl *place, o OpenOptions, seq uint64) *File {
+	r := fs.open
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := pl.entry
+	f := &openFile{fs: fs, at: spot{name: pl.name}, seen: identityOf(e), entry: *e, base: fs.baseOf(e)}
+	f.key.id = e.FileID
+	f.shown.Store(e)
+	r.hold(f, seq)
+	return f.handle(o, nil)
+}
+
+// share returns the open file with the key and the contents of e, which fresh
+// makes if there is none. It is called with the registry's mutex held.
+func (fs *FS) share(k fileKey, e *dirtree.Entry, fresh func() *openFile) *openFile {
+	d := fs.open.dirOf(k.dir)
+	f := d.byID[k.id]
+	if f != nil && f.seen != identityOf(e) {
+		f = fs.renew(f, e)
+	}
+	if f == nil {
+		f = fresh()
+		fs.open.dirOf(k.dir).byID[k.id] = f
 	}
 	return f
+}
+
+// handle adds a handle that came by the write authority dir: over the directory,
+// or over the file's own slot if it is a mutable one. It is called with the
+// registry's mutex held.
+func (f *openFile) handle(o OpenOptions, dir *caps.SlotWrite) *File {
+	f.handles++
+	if o.Write {
+		f.writers++
+	}
+	if dir != nil && f.at.dir.IsZero() {
+		f.at.dir = *dir
+	}
+	h := &File{read: o.Read, write: o.Write, append: o.Append, readOnly: dir == nil}
+	h.of.Store(f)
+	return h
 }
 
 // renew decides what becomes of an open file whose entry another gateway has
@@ -166,16 +265,14 @@ func (fs *FS) renew(f *openFile, e *dirtree.Entry) *openFile {
 	return f
 }
 
-func (fs *FS) newOpenFile(pl *place, t *Tree, e *dirtree.Entry) *openFile {
+func (fs *FS) newOpenFile(pl *place, t *Tree) *openFile {
+	e := pl.entry
 	f := &openFile{
-		fs: fs, key: fileKey{pl.dir.id(), e.FileID}, at: spot{name: e.Name},
+		fs: fs, key: pl.key(), at: spot{name: e.Name},
 		owner: t.ownerOf(pl.dir.v.rec.Owner), seen: identityOf(e), entry: *e, base: fs.baseOf(e),
 	}
-	if pl.dir.write != nil {
-		f.at.dir = *pl.dir.write
-	}
 	f.shown.Store(e)
-	fs.open.hold(f)
+	fs.open.hold(f, fs.open.seq)
 	return f
 }
 
@@ -189,11 +286,15 @@ func (fs *FS) newPending(pl *place, t *Tree, o OpenOptions) *openFile {
 		owner: t.ownerOf(pl.dir.v.rec.Owner), pending: true, entry: e, created: e,
 		exclusive: o.Exclusive, replaces: true,
 	}
+	if o.Mutable {
+		slot := randomSlot(caps.SlotFile)
+		f.newSlot, f.mutable = &slot, true
+	}
 	f.shown.Store(&f.created)
 	f.mtime.Store(e.Mtime)
 	if o.Attr.Has(AttrMtime) {
 		f.attrs.Store(&Attr{Set: AttrMtime, Mtime: o.Attr.Mtime})
 	}
-	fs.open.hold(f)
+	fs.open.hold(f, fs.open.seq)
 	return f
 }

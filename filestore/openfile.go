@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/filestore/filetree"
 )
@@ -17,7 +18,9 @@ type openFile struct {
 	fs    *FS
 	owner slotID
 
-	created dirtree.Entry // what it was created as; never changes
+	created dirtree.Entry   // what it was created as; never changes
+	mutable bool            // a mutable file; never changes
+	newSlot *caps.SlotWrite // of a mutable file that was created here; never changes
 
 	// Guarded by the registry's mutex.
 	key     fileKey
@@ -83,6 +86,9 @@ func (fs *FS) baseOf(e *dirtree.Entry) base {
 		return base{size: int64(e.Size), reader: filetree.NewReader(blocks{fs.source}, e.File, fs.fileCache)}
 	case dirtree.Inline:
 		return base{size: int64(len(e.Data)), data: e.Data}
+	case dirtree.Foreign:
+		data, _ := literalOf(e)
+		return base{size: int64(len(data)), data: data}
 	}
 	return base{}
 }

@@ -140,6 +140,7 @@ type publication struct {
 
 	// Of the last attempt.
 	entry dirtree.Entry
+	link  dirtree.Entry // of a mutable file that is created: what leads to it
 	gone  bool
 	key   fileKey
 	at    spot
@@ -157,6 +158,8 @@ func (p *publication) apply(ctx context.Context, b *batch) error {
 	switch {
 	case p.gone:
 		return nil
+	case pending && p.f.newSlot != nil:
+		return p.createMutable(ctx, b, w)
 	case pending:
 		p.entry, err = p.create(ctx, b, w)
 		if err != nil {
@@ -175,8 +178,14 @@ func (p *publication) apply(ctx context.Context, b *batch) error {
 		p.contents.put(&p.entry)
 	}
 	p.entry = p.attrs.of(p.entry)
+	if p.f.mutable {
+		w.next.Mtime = p.entry.Mtime
+	}
 	p.in = w
 	p.key, p.at = fileKey{w.id(), p.entry.FileID}, spot{dir: w.write, name: p.entry.Name}
+	if p.f.mutable {
+		p.key.id = FileID{}
+	}
 	return w.put(ctx, &p.entry)
 }
 
@@ -213,6 +222,10 @@ func (p *publication) won() {
 			f.at = p.at
 		}
 		return
+	}
+	if l := r.links[f.key]; l != nil && f.mutable {
+		link := p.link
+		l.shown.Store(&link)
 	}
 	entry := p.entry
 	r.found(f, p.key, p.at, &entry)

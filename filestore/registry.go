@@ -8,14 +8,15 @@ import (
 )
 
 // fileKey names an open file: who has the directory may share it, and nobody
-// else, whatever file ids they make up.
+// else, whatever file ids they make up. A mutable file stands for its own
+// directory, with the zero id.
 type fileKey struct {
 	dir slotID
 	id  FileID
 }
 
 // spot is where a file stands. dir is zero as long as nobody opened it through
-// a tree that may write.
+// a tree that may write; for a mutable file it is the file's own slot.
 type spot struct {
 	dir     caps.SlotWrite
 	name    string
@@ -27,6 +28,7 @@ type spot struct {
 type registry struct {
 	mu      sync.Mutex // guards everything below, and the fields of openFile that say so
 	dirs    map[slotID]*dirFiles
+	links   map[fileKey]*openLink // entries that mutable files were opened by
 	readers map[*reader]bool
 	files   map[*openFile]bool // every open file, also those that have no name any more
 	seq     uint64             // a commit that is at most the newest
@@ -42,7 +44,7 @@ type dirFiles struct {
 type reader struct{ seq uint64 }
 
 func newRegistry() *registry {
-	return &registry{dirs: make(map[slotID]*dirFiles), readers: make(map[*reader]bool), files: make(map[*openFile]bool)}
+	return &registry{dirs: make(map[slotID]*dirFiles), links: make(map[fileKey]*openLink), readers: make(map[*reader]bool), files: make(map[*openFile]bool)}
 }
 
 func (r *registry) dirOf(id slotID) *dirFiles {
@@ -130,6 +132,10 @@ func (r *registry) drop(f *openFile) {
 
 // removed notes that a committed file is gone. It is called with mu held.
 func (r *registry) removed(k fileKey) {
+	if l := r.links[k]; l != nil {
+		l.gone = true
+		delete(r.links, k)
+	}
 	if d := r.dirs[k.dir]; d != nil {
 		if f := d.byID[k.id]; f != nil {
 			f.gone = true
@@ -140,6 +146,9 @@ func (r *registry) removed(k fileKey) {
 
 // moved notes where a file stands now. It is called with mu held.
 func (r *registry) moved(k fileKey, to spot) {
+	if l := r.links[k]; l != nil {
+		r.moveLink(l, to)
+	}
 	d := r.dirs[k.dir]
 	if d == nil || d.byID[k.id] == nil {
 		return
@@ -175,20 +184,29 @@ func (r *registry) forget(f *openFile) {
 
 // reading notes that a version is being read, until the result is called.
 func (r *registry) reading() (done func()) {
+	rd := r.begin()
+	return func() { r.end(rd) }
+}
+
+// begin notes that a version is being read, until end.
+func (r *registry) begin() *reader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	rd := &reader{r.seq}
 	r.readers[rd] = true
-	return func() {
-		r.mu.Lock()
-		delete(r.readers, rd)
-		r.mu.Unlock()
-	}
+	return rd
 }
 
-// hold notes that f's version is being read. It is called with mu held.
-func (r *registry) hold(f *openFile) {
-	f.reader = &reader{r.seq}
+func (r *registry) end(rd *reader) {
+	r.mu.Lock()
+	delete(r.readers, rd)
+	r.mu.Unlock()
+}
+
+// hold notes that f reads a version that is current at the commit seq or later.
+// It is called with mu held.
+func (r *registry) hold(f *openFile, seq uint64) {
+	f.reader = &reader{seq}
 	r.readers[f.reader] = true
 	r.files[f] = true
 }

@@ -131,8 +131,11 @@ func (t *Tree) renewChild(ctx context.Context, e *dirtree.Entry) {
 // and makes it a tombstone if parent is its home and it is no root; through
 // any other link it is only unlinked (formats 10).
 func (b *batch) bury(ctx context.Context, parent *work, e *dirtree.Entry) error {
-	if e.Kind != dirtree.Directory {
-		return nil // frozen: nothing can be lost by unlinking it
+	if e.Kind == dirtree.FrozenDir {
+		if e.Frozen.Root != (caps.RootID{}) {
+			return kind.NotEmpty // Unlink takes it away
+		}
+		return nil
 	}
 	id := slotID(e.Dir.ID())
 	if b.fs.open.anyPending(id) {

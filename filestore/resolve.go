@@ -9,68 +9,19 @@ import (
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
-	"github.com/truckee-fs/truckee/metastore"
 )
 
 // maxLinks is how many symbolic links one path may lead through.
 const maxLinks = 40
-
-// node is a directory that a path leads through, in one version of it.
-type node struct {
-	v      *version
-	write  *caps.SlotWrite // nil: this tree may only read it
-	parent *node           // nil: the tree's root
-	entry  *dirtree.Entry  // in parent; nil: the tree's root
-}
-
-func (n *node) id() metastore.SlotID { return n.v.rec.ID }
-
-// view is the directory under the authority at hand: with the write key, so
-// that entries come with their children's write capabilities.
-func (n *node) view() *dirtree.Dir {
-	if n.write == nil {
-		return n.v.dir
-	}
-	return n.v.writable(*n.write)
-}
-
-// noWrite reports whether the directory's own mode refuses changes inside it.
-func (n *node) noWrite() bool { return n.entry != nil && n.entry.Mode&ownerWrite == 0 }
-
-// ownerWrite is the permission bit that stands for no-write when cleared.
-const ownerWrite = 0o200
-
-// mayChange tells whether names may be made or taken away in n.
-func (n *node) mayChange() error {
-	if n.write == nil {
-		return fmt.Errorf("the capability at hand is read-only: %w", kind.ReadOnly)
-	}
-	if n.noWrite() {
-		return fmt.Errorf("the directory is no-write: %w", kind.ReadOnly)
-	}
-	return nil
-}
-
-// place is where a path led: a name in a directory, and what is there.
-type place struct {
-	dir   *node          // nil: the tree's root itself
-	name  string         // the last component, after symbolic links
-	entry *dirtree.Entry // nil: nothing committed is there
-	file  *openFile      // a file that is being created there
-	node  *node          // the directory itself, if it was asked for and is one
-	links int            // symbolic links that the path led through
-}
-
-func (pl *place) exists() bool { return pl.dir == nil || pl.entry != nil || pl.file != nil }
 
 // want says how resolve treats the last component.
 type want uint8
 
 const (
 	wantEntry  want = iota // what stands there, a symlink included
-	wantTarget             // symlinks followed
-	wantDir                // symlinks followed, directories opened
-	wantSelf               // a directory opened, a symlink not followed
+	wantTarget             // symlinks followed, mutable files opened
+	wantDir                // symlinks followed, directories and mutable files opened
+	wantSelf               // directories and mutable files opened, a symlink not followed
 )
 
 // maxWalks bounds how often a path is walked again because a directory on it
@@ -89,7 +40,7 @@ func (t *Tree) resolve(ctx context.Context, p Path, w want) (place, error) {
 		wk := walk{t: t, want: w}
 		pl, err := wk.run(ctx, p)
 		pl.links = wk.links
-		if t.fs.slots.authoritative || len(wk.used) == 1 && wk.fresh {
+		if t.fs.slots.authoritative || len(wk.used) == 0 || len(wk.used) == 1 && wk.fresh {
 			return pl, err
 		}
 		same, verr := wk.revalidate(ctx)
@@ -126,32 +77,43 @@ func checkName(name string) error {
 type walk struct {
 	t     *Tree
 	want  want
-	used  []*node
+	used  []*version
 	fresh bool // the last of them doesn't come from the cache
 	links int
 }
 
 func (w *walk) root(ctx context.Context) (*node, error) {
+	if r := w.t.root; r != nil {
+		return &node{frozen: w.t.fs.frozen(r.Frozen)}, nil
+	}
 	return w.open(ctx, nil, nil, w.t.read, w.t.write)
 }
 
 func (w *walk) open(ctx context.Context, parent *node, e *dirtree.Entry, r caps.SlotRead, wr *caps.SlotWrite) (*node, error) {
+	v, err := w.slot(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if v.state.Tombstone {
+		return nil, fmt.Errorf("the directory was removed: %w", kind.NotExist)
+	}
+	return &node{v: v, write: wr, parent: parent, entry: e}, nil
+}
+
+// slot is the version of a slot at hand, or else the current one.
+func (w *walk) slot(ctx context.Context, r caps.SlotRead) (*version, error) {
 	v, fresh, err := w.t.fs.slots.get(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	n := &node{v: v, write: wr, parent: parent, entry: e}
-	w.used, w.fresh = append(w.used, n), fresh
-	if v.state.Tombstone {
-		return nil, fmt.Errorf("the directory was removed: %w", kind.NotExist)
-	}
-	return n, nil
+	w.used, w.fresh = append(w.used, v), fresh
+	return v, nil
 }
 
 // openChild opens the directory that e, an entry of parent, links.
 func (w *walk) openChild(ctx context.Context, parent *node, e *dirtree.Entry) (*node, error) {
-	if e.Kind != dirtree.Directory {
-		return nil, fmt.Errorf("a directory of this form can't be opened yet: %w", kind.Unsupported)
+	if e.Kind == dirtree.FrozenDir {
+		return &node{frozen: w.t.fs.frozen(e.Frozen), parent: parent, entry: e}, nil
 	}
 	var wr *caps.SlotWrite
 	if parent.write != nil {
@@ -160,7 +122,28 @@ func (w *walk) openChild(ctx context.Context, parent *node, e *dirtree.Entry) (*
 	return w.open(ctx, parent, e, e.Dir, wr)
 }
 
+// file is the walk in a tree whose root is a file.
+func (w *walk) file(ctx context.Context, p Path) (place, error) {
+	if len(p) > 0 {
+		return place{}, fmt.Errorf("a path through a file: %w", kind.NotDir)
+	}
+	return w.leaf(ctx, place{entry: w.t.root})
+}
+
+// leaf completes the place of what is no directory.
+func (w *walk) leaf(ctx context.Context, pl place) (place, error) {
+	if pl.entry.Kind != dirtree.MutableFile || w.want == wantEntry {
+		return pl, nil
+	}
+	var err error
+	pl.slot, err = w.slot(ctx, pl.entry.Dir)
+	return pl, err
+}
+
 func (w *walk) run(ctx context.Context, p Path) (place, error) {
+	if w.t.root != nil && !w.t.root.Kind.IsDir() {
+		return w.file(ctx, p)
+	}
 	cur, err := w.root(ctx)
 	if err != nil {
 		return place{}, err
@@ -193,7 +176,7 @@ func (w *walk) run(ctx context.Context, p Path) (place, error) {
 			}
 			return place{dir: cur, name: name, file: file}, nil
 		case e.Kind.IsDir():
-			if last && (w.want == wantEntry || w.want == wantTarget || e.Kind != dirtree.Directory) {
+			if last && (w.want == wantEntry || w.want == wantTarget) {
 				return place{dir: cur, name: name, entry: e}, nil
 			}
 			if cur, err = w.openChild(ctx, cur, e); err != nil {
@@ -211,7 +194,9 @@ func (w *walk) run(ctx context.Context, p Path) (place, error) {
 			literal = min(literal, len(rest))
 			rest = append(linkParts(string(e.Data)), rest...)
 		case last:
-			return place{dir: cur, name: name, entry: e}, nil
+			return w.leaf(ctx, place{dir: cur, name: name, entry: e})
+		case e.Kind == dirtree.Foreign && e.Foreign.Read.IsDir():
+			return place{}, foreignErr(e)
 		default:
 			return place{}, fmt.Errorf("a path through a file: %w", kind.NotDir)
 		}
@@ -238,18 +223,18 @@ func linkParts(target string) []string {
 // all are the ones that were used.
 func (w *walk) revalidate(ctx context.Context) (bool, error) {
 	reads := make([]caps.SlotRead, len(w.used))
-	for i, n := range w.used {
-		reads[i] = n.v.read
+	for i, v := range w.used {
+		reads[i] = v.read
 	}
 	now, err := w.t.fs.slots.loadAll(ctx, reads)
 	if err != nil {
 		return false, err
 	}
-	for i, n := range w.used {
+	for i, v := range w.used {
 		if now[i].err != nil {
 			return false, now[i].err
 		}
-		if now[i].v.rec.Hash != n.v.rec.Hash {
+		if now[i].v.rec.Hash != v.rec.Hash {
 			return false, nil
 		}
 	}

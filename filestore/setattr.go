@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
@@ -38,9 +39,9 @@ func (t *Tree) setAttrAt(ctx context.Context, pl place, p Path, a Attr, follow b
 		return kind.NotExist
 	case pl.node != nil && a.Has(AttrSize):
 		return kind.IsDir
-	case pl.node != nil && pl.node.write == nil, pl.dir != nil && pl.dir.write == nil:
+	case pl.file == nil && pl.readOnly():
 		return kind.ReadOnly
-	case pl.dir == nil:
+	case pl.dir == nil && pl.node != nil:
 		return t.setRootAttr(ctx, pl.node, a)
 	case a.Set == 0:
 		return nil
@@ -52,7 +53,9 @@ func (t *Tree) setAttrAt(ctx context.Context, pl place, p Path, a Attr, follow b
 		}
 		return t.setAttr(ctx, p, a, follow) // it has been committed since, or dropped
 	case pl.node != nil:
-		return t.setDirAttr(ctx, &pl, a)
+		return t.setSlotAttr(ctx, &pl, pl.node.write, a)
+	case pl.entry.Kind == dirtree.MutableFile:
+		return t.setMutableAttr(ctx, &pl, a)
 	}
 	return t.setFileAttr(ctx, &pl, a)
 }
@@ -125,7 +128,7 @@ func (t *Tree) setFileAttr(ctx context.Context, pl *place, a Attr) error {
 	if err != nil {
 		return err
 	}
-	if f := t.fs.open.file(fileKey{pl.dir.id(), pl.entry.FileID}); f != nil {
+	if f := t.fs.open.file(pl.key()); f != nil {
 		f.attrsCommitted(a)
 	}
 	return nil
@@ -173,14 +176,40 @@ func (f *openFile) attrsCommitted(a Attr) {
 	}
 }
 
-// setDirAttr sets a directory's own mtime in its slot, everything else in the
-// entry that links it.
-func (t *Tree) setDirAttr(ctx context.Context, pl *place, a Attr) error {
+// setMutableAttr sets attributes of a mutable file that have to do with the
+// entry at hand or with the file, whichever they belong to.
+func (t *Tree) setMutableAttr(ctx context.Context, pl *place, a Attr) error {
+	if a.Has(AttrMtime) && pl.entry.DirWrite == nil {
+		return fmt.Errorf("the capability at hand is read-only: %w", kind.ReadOnly)
+	}
+	if pl.dir == nil {
+		if err := bareAttr(a); err != nil {
+			return err
+		}
+		a.Set &= AttrMtime
+	}
+	if err := t.setSlotAttr(ctx, pl, pl.entry.DirWrite, a); err != nil {
+		return err
+	}
+	if f := t.fs.open.file(mutableKey(pl.entry)); f != nil && a.Has(AttrMtime) {
+		f.attrsCommitted(Attr{Set: AttrMtime, Mtime: a.Mtime})
+	}
+	if pl.dir != nil {
+		if l := t.fs.open.link(fileKey{pl.dir.id(), pl.entry.FileID}); l != nil {
+			l.set(a)
+		}
+	}
+	return nil
+}
+
+// setSlotAttr sets the mtime of a directory or mutable file in its slot,
+// everything else in the entry that leads to it.
+func (t *Tree) setSlotAttr(ctx context.Context, pl *place, slot *caps.SlotWrite, a Attr) error {
 	inEntry := a
 	inEntry.Set &^= AttrMtime
 	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
 		if a.Has(AttrMtime) {
-			w, err := b.dir(ctx, *pl.node.write)
+			w, err := b.dir(ctx, *slot)
 			if err != nil {
 				return err
 			}
@@ -201,7 +230,7 @@ func (t *Tree) setDirAttr(ctx context.Context, pl *place, a Attr) error {
 
 // setRootAttr sets what can be set of a tree's root, which no entry describes.
 func (t *Tree) setRootAttr(ctx context.Context, n *node, a Attr) error {
-	shown := t.dirInfo(n)
+	shown := dirInfo(n)
 	// Clients set both times together; the root's atime is its mtime.
 	atime := a.Has(AttrAtime) && !a.Has(AttrMtime) && !a.Atime.Equal(shown.Atime)
 	if a.Has(AttrMode) && a.Mode&modeBits != shown.Mode || a.Has(AttrUID) && a.UID != shown.UID ||

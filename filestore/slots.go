@@ -16,7 +16,7 @@ import (
 	"github.com/truckee-fs/truckee/metastore"
 )
 
-// version is one accepted record of a directory's slot: its signature, its
+// version is one accepted record of the slot of a directory or mutable file: its signature, its
 // keys and its freshness hold. It never changes.
 type version struct {
 	rec   metastore.Record
@@ -67,6 +67,12 @@ func (c *slotCache) cached(r caps.SlotRead) *version {
 		return nil
 	}
 	return v
+}
+
+// isCurrent reports whether v is the version at hand.
+func (c *slotCache) isCurrent(v *version) bool {
+	cur := c.cached(v.read)
+	return cur != nil && cur.rec.Hash == v.rec.Hash
 }
 
 // get returns the version at hand, or else the current one. fresh tells that

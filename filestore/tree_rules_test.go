@@ -153,8 +153,7 @@ func TestCapOfMountsAgain(t *testing.T) {
 	if err != nil || file.Authority() != caps.AuthorityRead || file.IsDir() {
 		t.Errorf("cap of a file: %v, %v", file, err)
 	}
-	_, err = fs.Mount(ctx, file, filestore.MountOptions{})
-	expectKind(t, "mount of a file", err, kind.Invalid)
+	mount(t, fs, file).expect("", random(100_000, 1))
 	if v, err := tr.CapOf(ctx, path("d"), caps.AuthorityVerify); err != nil || v.Authority() != caps.AuthorityVerify {
 		t.Errorf("verify cap: %v, %v", v, err)
 	}
@@ -174,8 +173,9 @@ func TestMountRefusesWhatItCannotOpen(t *testing.T) {
 	fs := newStorage(t).open()
 	for text, want := range map[string]kind.Kind{
 		"URI:DIR2:" + strings.Repeat("a", 26) + ":" + strings.Repeat("a", 52): kind.Unsupported,
-		"URI:LIT:":            kind.Invalid,
+		"URI:DIR2-LIT:":       kind.Unsupported,
 		"URI:FUTURE:whatever": kind.Invalid,
+		"URI:FILE3-Verifier:" + strings.Repeat("a", 52) + ":" + strings.Repeat("a", 52) + ":255:1": kind.Invalid,
 	} {
 		c, err := caps.Parse(text)
 		if err != nil {

@@ -179,10 +179,10 @@ func addDelta(n uint64, delta int64) uint64 {
 	return uint64(int64(n) + delta)
 }
 
-func randomSlot() caps.SlotWrite {
+func randomSlot(t caps.SlotType) caps.SlotWrite {
 	var seed [32]byte
 	rand.Read(seed[:])
-	return caps.NewSlotWrite(caps.SlotDirectory, caps.KeyOf(seed))
+	return caps.NewSlotWrite(t, caps.KeyOf(seed))
 }
 
 func newFileID() FileID {

@@ -1,0 +1,87 @@
+package filestore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// Unlink takes the name at p away and leaves what it leads to as it is, for who
+// comes there by another way: a directory whose home is elsewhere or that is a
+// root, with all that is in it; a frozen directory; a file. NotEmpty for a
+// directory that has its home here and isn't empty: all in it would be lost.
+func (t *Tree) Unlink(ctx context.Context, p Path) error {
+	return wrap("unlink", t.unlink(ctx, p))
+}
+
+func (t *Tree) unlink(ctx context.Context, p Path) error {
+	pl, err := t.resolve(ctx, p, wantEntry)
+	switch {
+	case err != nil:
+		return err
+	case pl.dir == nil:
+		return fmt.Errorf("the root of a tree: %w", kind.Denied)
+	case !pl.exists():
+		return kind.NotExist
+	case pl.entry == nil || !pl.entry.Kind.IsDir():
+		return t.remove(ctx, p)
+	}
+	if err := pl.dir.mayChange(); err != nil {
+		return err
+	}
+	t.renewChild(ctx, pl.entry)
+	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+		w, err := b.dir(ctx, *pl.dir.write)
+		if err != nil {
+			return err
+		}
+		e, err := lookup(ctx, w, pl.name)
+		switch {
+		case err != nil:
+			return err
+		case e == nil:
+			return kind.NotExist
+		case !e.Kind.IsDir():
+			return kind.NotDir
+		}
+		if e.Kind == dirtree.Directory {
+			if err := b.release(ctx, w, e); err != nil {
+				return err
+			}
+		}
+		w.namesChanged()
+		return w.delete(ctx, e)
+	}})
+}
+
+// release demands that the directory that e, an entry of parent, links goes on
+// elsewhere when it is unlinked; else that it is empty, and buries it.
+func (b *batch) release(ctx context.Context, parent *work, e *dirtree.Entry) error {
+	id := slotID(e.Dir.ID())
+	home := slotID{}
+	if w := b.works[id]; w != nil {
+		home = w.next.Home
+	} else {
+		v, err := b.fs.slots.load(ctx, e.Dir)
+		if err != nil {
+			return err
+		}
+		home = v.state.Home
+	}
+	// Its home can't become this directory without a change of this directory,
+	// which would have the operation tried again.
+	if home != parent.id() {
+		return nil
+	}
+	is, err := b.fs.o.Meta.IsRoot(ctx, []slotID{id})
+	if err != nil {
+		return fmt.Errorf("look up a root: %w", err)
+	}
+	if !is[0] {
+		return b.bury(ctx, parent, e)
+	}
+	b.own().requireRoot(id, true)
+	return nil
+}
