@@ -24,6 +24,7 @@ var libraries = []struct {
 	{"github.com/jackc/pgx/v5", []string{"metastore/postgres", "blockstore/postgresql", "cmd", "tests"}},
 	{"github.com/rogpeppe/go-internal", []string{"cmd", "tests"}},
 	{"github.com/pkg/sftp", []string{"tests"}}, // a client to test with; the server is ours
+	{"github.com/anishathalye/porcupine", []string{"tests"}}, // checks histories in tests
 }
 
 func outside() []rule {
