@@ -86,6 +86,7 @@ func (c *subcommand) usage() string {
 	for _, o := range config.Options() {
 		options[o.Flag] = true
 	}
+	options["b"], options["blockstore"] = true, true
 	var own strings.Builder
 	inv.flags.VisitAll(func(f *flag.Flag) {
 		if options[f.Name] && !c.shows(f.Name) {
@@ -102,12 +103,18 @@ func (c *subcommand) usage() string {
 		fmt.Fprintf(&b, "\nFlags:\n%s", own.String())
 	}
 	if c.opensNode {
-		b.WriteString("\nEvery key of tahoe.cfg is a flag, too: docs/configuration.md has the table.\n")
+		b.WriteString("\nEvery key of tahoe.cfg is a flag, too, as are -b and --db: docs/configuration.md\nhas the table.\n")
 	}
 	return b.String()
 }
 
 // shows tells which of the configuration's flags stand in a command's help.
 func (c *subcommand) shows(name string) bool {
-	return c.name == "serve" && (name == "sftp" || name == "log-level" || name == "log-format") || name == "allow-soft-aes" && c.name == "serve"
+	switch name {
+	case "blockstore", "db", "blockstore-wait", "dev":
+		return c.name == "serve" || c.name == "init"
+	case "sftp", "log-level", "log-format", "allow-soft-aes":
+		return c.name == "serve"
+	}
+	return false
 }

@@ -18,8 +18,9 @@ type invocation struct {
 	flags   *flag.FlagSet
 	words   []string
 
-	basedir string
-	config  map[string]string // the configuration's flags that were given
+	basedir     string
+	config      map[string]string // the configuration's flags that were given
+	blockstores []string          // of -b
 }
 
 func newInvocation(c *subcommand, e env) *invocation {
@@ -28,7 +29,7 @@ func newInvocation(c *subcommand, e env) *invocation {
 	inv.flags.SetOutput(io.Discard)
 	if c.opensNode {
 		inv.flags.StringVar(&inv.basedir, "basedir", "", "the node's folder `DIR`; else $"+config.BaseDirEnv+", else ~/.truckee")
-		config.RegisterFlags(inv.flags, inv.config)
+		config.RegisterFlags(inv.flags, inv.config, &inv.blockstores)
 	}
 	if c.setFlags != nil {
 		c.setFlags(inv.flags, inv)

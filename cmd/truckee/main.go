@@ -39,7 +39,7 @@ type env struct {
 func run(args []string, e env) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	c, rest, err := find(args)
+	c, rest, err := findWith(args, os.LookupEnv)
 	if err != nil {
 		fmt.Fprintf(e.stderr, "truckee: %v\n", err)
 		return command.StatusUsage

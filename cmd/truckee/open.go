@@ -2,42 +2,16 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
 
-	"github.com/truckee-fs/truckee/blockstore"
-	blocklocal "github.com/truckee-fs/truckee/blockstore/local"
 	"github.com/truckee-fs/truckee/internal/command"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/control"
-	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/node"
-	"github.com/truckee-fs/truckee/metastore"
-	metasqlite "github.com/truckee-fs/truckee/metastore/sqlite"
 )
-
-// drivers open the stores by the names that the configuration allows.
-func drivers() node.Drivers {
-	return node.Drivers{
-		Blocks: func(_ context.Context, c config.Blockstore, log *slog.Logger) (blockstore.Store, error) {
-			switch c.Driver {
-			case "local":
-				return blocklocal.Open(string(c.Dir), blocklocal.Options{Log: log})
-			}
-			return nil, fmt.Errorf("blockstore driver %q: %w", c.Driver, kind.Unsupported)
-		},
-		Meta: func(_ context.Context, c config.Metastore, log *slog.Logger) (metastore.Store, error) {
-			switch c.Driver {
-			case "sqlite":
-				return metasqlite.Open(string(c.File), metasqlite.Log(log))
-			}
-			return nil, fmt.Errorf("metastore driver %q: %w", c.Driver, kind.Unsupported)
-		},
-	}
-}
 
 // setting is where a node is and what it is told.
 type setting struct {
@@ -51,15 +25,19 @@ func (inv *invocation) setting() (setting, error) {
 	if err != nil {
 		return setting{}, err
 	}
-	c, warnings, err := config.Load(config.Sources{BaseDir: dir, Environ: os.Environ(), Flags: inv.config})
+	c, warnings, err := config.Load(config.Sources{BaseDir: dir, Environ: os.Environ(), Flags: inv.config, Blockstores: inv.blockstores})
 	if err != nil {
+		return setting{}, usageError{err}
+	}
+	layout := node.Layout{BaseDir: dir}
+	if err := layout.CheckKept(c); err != nil {
 		return setting{}, usageError{err}
 	}
 	log := logger(c.Node, inv.stderr)
 	for _, w := range warnings {
 		log.Warn(w)
 	}
-	return setting{node.Layout{BaseDir: dir}, node.Options{
+	return setting{layout, node.Options{
 		BaseDir: dir, Config: c, Drivers: drivers(), Log: log, User: node.UserName(),
 	}}, nil
 }

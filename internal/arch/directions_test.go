@@ -38,11 +38,15 @@ var rooms = []room{
 	{name: "blockstore", imports: []string{"blockstore"}},
 	{name: "metastore", imports: []string{"metastore"}},
 
+	// What a node is told: a blockstore, in that package's words.
+	{name: "internal/config", imports: []string{"blockstore"}},
 	// A running node, put together of what cmd opened: no leaf, so for cmd
 	// only, and no driver either.
-	{name: "internal/node", imports: []string{"filestore", "filestore/highwater", "accounts", "caps", "blockstore", "metastore"}},
+	{name: "internal/node", imports: []string{"internal/config", "filestore", "filestore/highwater", "accounts", "caps", "blockstore", "metastore"}},
 	// What commands do on an open node: for cmd only, too.
-	{name: "internal/command", imports: []string{"internal/node", "filestore", "accounts", "caps"}},
+	{name: "internal/command", imports: []string{
+		"internal/node", "internal/config", "filestore", "accounts", "caps", "blockstore", "blockstore/storecheck", "metastore", "metastore/dump",
+	}},
 	// Leaves, which every room may import: of ours, they import other leaves.
 	{name: "internal"},
 
@@ -138,7 +142,11 @@ func directions() []rule {
 				imports("internal/node", "metastore/sqlite"),
 				imports("internal/node", "cmd/truckee"),
 				imports("internal/node", "internal/command"),
-				imports("internal/command", "blockstore"),
+				imports("internal/config", "blockstore/local"),
+				imports("internal/config", "metastore"),
+				imports("sftpd", "internal/config"),
+				imports("internal/command", "blockstore/local"),
+				imports("internal/command", "metastore/sqlite"),
 				imports("sftpd", "internal/command"),
 				imports("filestore", "internal/node"),
 				imports("cmd/truckee", "tests/testbed"),
@@ -156,7 +164,7 @@ func directions() []rule {
 				imports("caps", "internal/kind"), imports("blockstore/local", "blockstore"), imports("blockstore/local", "internal/retry"),
 				imports("blockstore/blockstoretest", "blockstore/storecheck"), imports("metastore/sqlite", "metastore"),
 				imports("internal/config", "internal/kind"), imports("internal/node", "internal/config"), imports("internal/node", "filestore"), imports("cmd/truckee", "internal/node"),
-				imports("internal/command", "internal/node"), imports("internal/command", "filestore"), imports("tests/e2e", "cmd/truckee"),
+				imports("internal/command", "internal/node"), imports("internal/command", "blockstore"), imports("internal/config", "blockstore"), imports("internal/command", "filestore"), imports("tests/e2e", "cmd/truckee"),
 			),
 		},
 		{

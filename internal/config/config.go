@@ -3,10 +3,13 @@ package config
 import (
 	"log/slog"
 	"time"
+
+	"github.com/truckee-fs/truckee/blockstore"
 )
 
 // Config is everything that a node can be told. The tags: key in its section,
-// default as text, flag if it isn't --SECTION-KEY, min and max of numbers, sizes
+// default as text, flag if it isn't --SECTION-KEY and env if it isn't
+// TRUCKEE_SECTION_KEY ("-" for none), min and max of numbers, sizes
 // and durations, one of the words allowed, help for the manual.
 type Config struct {
 	Node       Node       `section:"node" help:"The process."`
@@ -23,6 +26,8 @@ type Node struct {
 	LogFormat       string        `key:"log_format" flag:"log-format" default:"text" one:"text json" help:"text or json, on standard error."`
 	AllowSoftAES    bool          `key:"allow_soft_aes" flag:"allow-soft-aes" default:"false" help:"Start on a processor without AES instructions, where encryption is slow and its timing depends on the key."`
 	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"30s" min:"0s" help:"On SIGTERM, how long open sessions may go on to finish their requests."`
+	Dev             bool          `key:"dev" flag:"dev" default:"false" help:"For development: no warnings of stores that forget."`
+	SecretsFile     Path          `key:"secrets_file" flag:"-" env:"-" default:"private/storage.secrets" help:"The secrets that [blockstore] and [metastore] leave open, in the same form as this file. It need not exist; if it does, nobody else may read it."`
 	MemoryLimit     Size          `key:"memory_limit" default:"128MiB" min:"0" help:"Memory beyond which serving collects garbage more eagerly, at the price of processor time: a soft limit. 0: none. GOMEMLIMIT in the environment wins."`
 }
 
@@ -48,16 +53,31 @@ type SFTPD struct {
 	Umask            Mode          `key:"umask" default:"022" help:"Permission bits taken off what clients create, octal."`
 }
 
-// Blockstore is about where blocks lie.
+// Blockstore is about where blocks lie. What the driver needs are further keys of
+// the section, of which blockstore.Forms is the table.
 type Blockstore struct {
-	Driver string `key:"driver" default:"local" one:"local" help:"local: a directory of this machine."`
-	Dir    Path   `key:"dir" default:"blocks" help:"The directory of driver local."`
+	Wait time.Duration `key:"wait" flag:"blockstore-wait" default:"0s" min:"0s" help:"How long a start waits for a blockstore that doesn't answer or isn't there yet."`
+
+	Tree   blockstore.Config // in use: Kept, or what -b and TRUCKEE_BLOCKSTORE say
+	Kept   blockstore.Config // what tahoe.cfg says, or else the default
+	Stated bool              // tahoe.cfg says it
+	Given  bool              // -b or TRUCKEE_BLOCKSTORE do
 }
 
 // Metastore is about the database.
 type Metastore struct {
-	Driver string `key:"driver" default:"sqlite" one:"sqlite" help:"sqlite: one file of this machine."`
-	File   Path   `key:"file" default:"metastore.sqlite" help:"The file of driver sqlite."`
+	DB           Database      `key:"db" flag:"db" env:"TRUCKEE_DB" default:"sqlite:metastore.sqlite" help:"sqlite:<file>: one file of this machine. postgresql://<user>:<password>@<host>/<database>: for several gateways. MOCKED: memory, for development; everything is gone at the end."`
+	Password     Secret        `key:"password" flag:"-" env:"TRUCKEE_DB_PASSWORD" help:"Password for PostgreSQL, if the address has none."`
+	PasswordFile Path          `key:"password_file" flag:"db-password-file" env:"TRUCKEE_DB_PASSWORD_FILE" help:"A file that holds it."`
+	MinConns     int           `key:"min_connections" flag:"db-min-connections" env:"TRUCKEE_DB_MIN_CONNECTIONS" default:"5" min:"1" help:"Connections to PostgreSQL that are kept open."`
+	MaxConns     int           `key:"max_connections" flag:"db-max-connections" env:"TRUCKEE_DB_MAX_CONNECTIONS" default:"7" min:"2" help:"Connections to PostgreSQL at a time. One of them listens for what other gateways change."`
+	Attempts     int           `key:"connection_attempts" flag:"maximum-database-connection-attempts" env:"TRUCKEE_MAXIMUM_DATABASE_CONNECTION_ATTEMPTS" default:"10" min:"1" help:"How often a start tries to reach PostgreSQL."`
+	Pause        time.Duration `key:"connection_pause" flag:"pause-before-retry-database-connection" env:"TRUCKEE_PAUSE_BEFORE_RETRY_DATABASE_CONNECTION" default:"1s" min:"0s" help:"The pause between two attempts."`
+
+	Kept         Database // what tahoe.cfg says, or else the default
+	KeptPassword bool     // tahoe.cfg or the file of the secrets have one
+	Stated       bool     // tahoe.cfg says it
+	Given        bool     // --db or TRUCKEE_DB do
 }
 
 // Filestore is about files, and the memory that they may take.

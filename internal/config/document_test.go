@@ -65,7 +65,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 		}
 		lines = append(lines, line)
 	}
-	if keys != len(config.Options()) {
+	if keys != len(config.Options())+2 { // and driver and dir
 		t.Errorf("%d keys in the example, %d in the code", keys, len(config.Options()))
 	}
 	dir := t.TempDir()
@@ -83,6 +83,10 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	if len(got.SFTPD.HostKeys) == 0 {
 		got.SFTPD.HostKeys = nil
 	}
+	if !got.Blockstore.Stated || !got.Metastore.Stated || got.Metastore.DB.String() != want.Metastore.DB.String() {
+		t.Errorf("got %+v, %+v", got.Blockstore, got.Metastore)
+	}
+	got.Blockstore.Stated, got.Metastore.Stated = false, false
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -94,7 +98,7 @@ func TestEveryOptionIsDocumented(t *testing.T) {
 		if o.Key == "" || o.Help == "" || !strings.HasSuffix(o.Help, ".") {
 			t.Errorf("%s: help %q", o.Name(), o.Help)
 		}
-		if flags[o.Flag] || envs[o.Env] {
+		if o.Flag != "" && flags[o.Flag] || o.Env != "" && envs[o.Env] {
 			t.Errorf("%s: flag --%s or variable %s is taken", o.Name(), o.Flag, o.Env)
 		}
 		flags[o.Flag], envs[o.Env] = true, true

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/nearest"
 )
@@ -19,19 +20,32 @@ const FileName = "tahoe.cfg"
 // maxFile bounds tahoe.cfg, in bytes.
 const maxFile = 1 << 20
 
-// BaseDirEnv names the variable that says where BASEDIR is.
-const BaseDirEnv = "TRUCKEE_BASEDIR"
+// Names of variables that aren't keys: where BASEDIR is, more of the command
+// line, and the blockstores, as -b takes them, with white space between.
+const (
+	BaseDirEnv    = "TRUCKEE_BASEDIR"
+	CmdArgsEnv    = "TRUCKEE_CMD_ARGS"
+	BlockstoreEnv = "TRUCKEE_BLOCKSTORE"
+)
 
 // Sources are what a Config is read from.
 type Sources struct {
-	BaseDir string            // absolute; its tahoe.cfg may be absent
-	Environ []string          // as os.Environ gives it
-	Flags   map[string]string // by the flag's name
+	BaseDir     string            // absolute; its tahoe.cfg may be absent
+	Environ     []string          // as os.Environ gives it
+	Flags       map[string]string // by the flag's name
+	Blockstores []string          // of -b
 }
 
 // Load reads the configuration. Warnings are for the log. Errors are of kind
 // Invalid and name the place: file and line, variable or flag.
 func Load(src Sources) (c Config, warnings []string, err error) {
+	if c, warnings, err = load(src); err != nil {
+		return Config{}, nil, invalid(err)
+	}
+	return c, warnings, nil
+}
+
+func load(src Sources) (c Config, warnings []string, err error) {
 	table := options(&c)
 	for _, o := range table {
 		if o.Default == "" {
@@ -41,27 +55,63 @@ func Load(src Sources) (c Config, warnings []string, err error) {
 			return Config{}, nil, fmt.Errorf("default of %s: %w", o.Name(), err)
 		}
 	}
-	file, warnings, err := readFile(filepath.Join(src.BaseDir, FileName), table)
+	path := filepath.Join(src.BaseDir, FileName)
+	file, warnings, err := readFile(path, table)
 	if err != nil {
-		return Config{}, nil, invalid(err)
+		return Config{}, nil, err
 	}
-	env, err := readEnviron(src.Environ, table)
+	if err := applyAll(table, file.options); err != nil {
+		return Config{}, nil, err
+	}
+	secrets, err := readSecrets(src.BaseDir, c.Node.SecretsFile)
 	if err != nil {
-		return Config{}, nil, invalid(err)
+		return Config{}, nil, err
+	}
+	if err := applyAll(table, secrets.options); err != nil {
+		return Config{}, nil, err
+	}
+	if c.Blockstore.Kept, err = readTree(src.BaseDir, file.blockstore, secrets.blockstore); err != nil {
+		return Config{}, nil, err
+	}
+	c.Blockstore.Stated = len(file.blockstore) > 0
+	c.Metastore.Kept, c.Metastore.Stated = c.Metastore.DB, file.has("metastore", "db")
+	c.Metastore.KeptPassword = c.Metastore.Password != "" || c.Metastore.PasswordFile != ""
+	if holdsSecrets(file) && readableByOthers(path) {
+		warnings = append(warnings, path+" holds secrets and others can read it: run chmod 600 on it, or move them to "+string(c.Node.SecretsFile))
+	}
+	env, blockstores, err := readEnviron(src.Environ, table)
+	if err != nil {
+		return Config{}, nil, err
 	}
 	flags, err := readFlags(src.Flags, table)
 	if err != nil {
-		return Config{}, nil, invalid(err)
+		return Config{}, nil, err
 	}
-	for _, s := range slices.Concat(file, env, flags) {
+	given := loaded{options: slices.Concat(env, flags)}
+	if err := applyAll(table, given.options); err != nil {
+		return Config{}, nil, err
+	}
+	c.Metastore.Given = given.has("metastore", "db")
+	return c, warnings, c.finish(src, blockstores)
+}
+
+// loaded are the settings of one source.
+type loaded struct {
+	options    []setting
+	blockstore []setting // the keys of [blockstore] that are in no table of ours
+}
+
+func (l loaded) has(section, key string) bool {
+	return slices.ContainsFunc(l.options, func(s setting) bool { return s.section == section && s.key == key })
+}
+
+func applyAll(table []Option, all []setting) error {
+	for _, s := range all {
 		if err := apply(table, s); err != nil {
-			return Config{}, nil, invalid(err)
+			return err
 		}
 	}
-	if err := c.finish(src.BaseDir); err != nil {
-		return Config{}, nil, invalid(err)
-	}
-	return c, warnings, nil
+	return nil
 }
 
 func invalid(err error) error { return kind.Errorf(kind.Invalid, "%w", err) }
@@ -79,18 +129,11 @@ func apply(table []Option, s setting) error {
 }
 
 // readFile lists the settings of tahoe.cfg that are ours.
-func readFile(path string, table []Option) (ours []setting, warnings []string, err error) {
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
+func readFile(path string, table []Option) (ours loaded, warnings []string, err error) {
+	text, err := readText(path)
+	if err != nil || text == "" {
+		return loaded{}, nil, err
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(b) > maxFile {
-		return nil, nil, fmt.Errorf("%s: larger than %d KiB", path, maxFile>>10)
-	}
-	text := strings.TrimPrefix(string(b), "\ufeff")
 	all, syntax, err := readTOML(path, text)
 	if syntax {
 		if all, err = asINI(path, text, err); err == nil {
@@ -98,21 +141,38 @@ func readFile(path string, table []Option) (ours []setting, warnings []string, e
 		}
 	}
 	if err != nil {
-		return nil, nil, err
+		return loaded{}, nil, err
 	}
 	for _, s := range all {
 		switch {
 		case known(table, s.section, "") && s.key == "":
 		case known(table, s.section, s.key):
-			ours = append(ours, s)
+			ours.options = append(ours.options, s)
+		case s.section == blockstoreSection:
+			ours.blockstore = append(ours.blockstore, s)
 		case s.key == "" && isTahoe(s.section, ""):
 		case isTahoe(s.section, s.key):
 			warnings = append(warnings, fmt.Sprintf("%s: [%s] %s of Tahoe-LAFS means nothing here and is ignored", s.from, s.section, s.key))
 		default:
-			return nil, nil, unknownKey(table, s)
+			return loaded{}, nil, unknownKey(table, s)
 		}
 	}
 	return ours, warnings, nil
+}
+
+// readText reads a file of the configuration; one that is absent is empty.
+func readText(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if len(b) > maxFile {
+		return "", fmt.Errorf("%s: larger than %d KiB", path, maxFile>>10)
+	}
+	return strings.TrimPrefix(string(b), "\ufeff"), nil
 }
 
 // asINI reads a file that TOML refused with notTOML.
@@ -153,35 +213,40 @@ func unknownKey(table []Option, s setting) error {
 	return fmt.Errorf("%s: unknown key %.40s in [%s]", s.from, s.key, s.section)
 }
 
-// readEnviron lists the settings of the environment.
-func readEnviron(environ []string, table []Option) ([]setting, error) {
-	names := []string{BaseDirEnv}
+// readEnviron lists the settings of the environment, and the blockstores.
+func readEnviron(environ []string, table []Option) (all []setting, blockstores []string, err error) {
+	names := []string{BaseDirEnv, CmdArgsEnv, BlockstoreEnv}
 	for _, o := range table {
-		names = append(names, o.Env)
+		if o.Env != "" {
+			names = append(names, o.Env)
+		}
 	}
-	var all []setting
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, "TRUCKEE_") || name == BaseDirEnv {
+		if !strings.HasPrefix(name, "TRUCKEE_") || name == BaseDirEnv || name == CmdArgsEnv {
+			continue
+		}
+		if name == BlockstoreEnv {
+			blockstores = blockstore.SplitList(value)
 			continue
 		}
 		i := slices.IndexFunc(table, func(o Option) bool { return o.Env == name })
 		if i < 0 {
 			if near, ok := nearest.Word(name, names); ok {
-				return nil, fmt.Errorf("unknown environment variable %.60s; did you mean %s?", name, near)
+				return nil, nil, fmt.Errorf("unknown environment variable %.60s; did you mean %s?", name, near)
 			}
-			return nil, fmt.Errorf("unknown environment variable %.60s", name)
+			return nil, nil, fmt.Errorf("unknown environment variable %.60s", name)
 		}
 		all = append(all, setting{section: table[i].Section, key: table[i].Key, value: value, from: name})
 	}
-	return all, nil
+	return all, blockstores, nil
 }
 
 // readFlags lists the settings of the command line.
 func readFlags(flags map[string]string, table []Option) ([]setting, error) {
 	var all []setting
 	for _, o := range table {
-		if value, ok := flags[o.Flag]; ok {
+		if value, ok := flags[o.Flag]; ok && o.Flag != "" {
 			all = append(all, setting{section: o.Section, key: o.Key, value: value, from: "--" + o.Flag})
 		}
 	}
@@ -192,7 +257,7 @@ func readFlags(flags map[string]string, table []Option) ([]setting, error) {
 }
 
 // finish checks what concerns several keys, and makes paths absolute.
-func (c *Config) finish(basedir string) error {
+func (c *Config) finish(src Sources, environment []string) error {
 	if c.SFTPD.AccountsURL != "" {
 		return errors.New("sftpd.accounts.url: account servers are not supported yet; use accounts.file")
 	}
@@ -206,18 +271,67 @@ func (c *Config) finish(basedir string) error {
 		return fmt.Errorf("filestore.chunk_size: %s is no power of two", n)
 	}
 	paths := []*Path{
-		&c.SFTPD.HostPrivkeyFile, &c.SFTPD.HostPubkeyFile, &c.SFTPD.AccountsFile,
-		&c.Blockstore.Dir, &c.Metastore.File, &c.Filestore.SpoolDir,
+		&c.SFTPD.HostPrivkeyFile, &c.SFTPD.HostPubkeyFile, &c.SFTPD.AccountsFile, &c.Filestore.SpoolDir,
+		&c.Node.SecretsFile, &c.Metastore.DB.File, &c.Metastore.Kept.File, &c.Metastore.PasswordFile,
 	}
 	for i := range c.SFTPD.HostKeys {
 		paths = append(paths, &c.SFTPD.HostKeys[i])
 	}
 	for _, p := range paths {
-		abs, err := p.in(basedir)
+		abs, err := p.in(src.BaseDir)
 		if err != nil {
 			return err
 		}
 		*p = abs
+	}
+	if err := c.Blockstore.finish(src, environment); err != nil {
+		return err
+	}
+	return c.Metastore.finish(src.BaseDir)
+}
+
+// finish takes the blockstores of the command line, or else of the environment,
+// or else what is kept.
+func (b *Blockstore) finish(src Sources, environment []string) error {
+	b.Tree = b.Kept
+	texts, from := src.Blockstores, "-b"
+	if len(texts) == 0 {
+		texts, from = environment, BlockstoreEnv
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	given, err := blockstore.Join(texts)
+	if err == nil {
+		err = absoluteTree(src.BaseDir, given)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	b.Given, b.Tree = true, given
+	if given.SamePlace(b.Kept) {
+		b.Tree = merge(b.Kept, given)
+	}
+	return nil
+}
+
+// finish puts the password where it belongs and checks the limits of the pool.
+func (m *Metastore) finish(basedir string) error {
+	if m.MinConns > m.MaxConns {
+		return fmt.Errorf("metastore.min_connections is %d, more than max_connections, %d", m.MinConns, m.MaxConns)
+	}
+	if m.PasswordFile != "" {
+		if m.Password != "" {
+			return errors.New("metastore.password and metastore.password_file are both set; use one of them")
+		}
+		text, err := readSecret(basedir, m.PasswordFile)
+		if err != nil {
+			return fmt.Errorf("metastore.password_file: %w", err)
+		}
+		m.Password = Secret(text)
+	}
+	if m.Password != "" && m.DB.Password() == "" {
+		m.DB = m.DB.WithPassword(string(m.Password))
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatalf("%v, %q", err, warnings)
 	}
 	if !c.SFTPD.Enabled || c.SFTPD.Port.String() != "127.0.0.1:8022" || c.SFTPD.AccountsFile != "/nowhere/private/accounts" ||
-		c.Blockstore.Dir != "/nowhere/blocks" || c.Node.LogLevel != slog.LevelInfo || c.Filestore.ChunkSize != 1<<20 ||
+		c.Blockstore.Tree.Fields["dir"] != "/nowhere/blocks" || c.Metastore.DB.File != "/nowhere/metastore.sqlite" || c.Node.LogLevel != slog.LevelInfo || c.Filestore.ChunkSize != 1<<20 ||
 		c.SFTPD.HandshakeTimeout != 2*time.Minute || c.SFTPD.Umask != 0o22 {
 		t.Errorf("got %+v", c)
 	}
@@ -112,7 +112,6 @@ func TestMistakes(t *testing.T) {
 		{"[sftpd]\nidle_timeout = \"-5s\"", "it is at least 0s"},
 		{"[node]\nlog_level = \"loud\"", "none of debug"},
 		{"[node]\nlog_format = \"xml\"", "known are: text, json"},
-		{"[blockstore]\ndriver = \"s3\"", `blockstore.driver: "s3" is not known; known are: local`},
 		{"[filestore]\nchunk_size = \"300KiB\"", "no power of two"},
 		{"[filestore]\nchunk_size = \"8MiB\"", "it is at most 4MiB"},
 		{"[filestore]\nspool_limit = \"9999999999TiB\"", "too large"},

@@ -14,8 +14,8 @@ import (
 type Option struct {
 	Section string
 	Key     string // may hold a dot: accounts.file
-	Flag    string // without dashes
-	Env     string
+	Flag    string // without dashes; empty: none
+	Env     string // empty: none
 	Default string // as text
 	Help    string
 	IsBool  bool
@@ -39,7 +39,9 @@ func options(c *Config) []Option {
 		section := sections.Type().Field(i).Tag.Get("section")
 		fields := sections.Field(i)
 		for j := range fields.NumField() {
-			all = append(all, newOption(section, fields.Type().Field(j).Tag, fields.Field(j)))
+			if tag := fields.Type().Field(j).Tag; tag.Get("key") != "" {
+				all = append(all, newOption(section, tag, fields.Field(j)))
+			}
 		}
 	}
 	return all
@@ -59,11 +61,20 @@ func newOption(section string, tag reflect.StructTag, field reflect.Value) Optio
 		field:   field,
 	}
 	flat := strings.NewReplacer(".", "_").Replace(section + "_" + o.Key)
-	o.Env = "TRUCKEE_" + strings.ToUpper(flat)
-	if o.Flag == "" {
-		o.Flag = strings.ReplaceAll(flat, "_", "-")
-	}
+	o.Env = named(tag.Get("env"), "TRUCKEE_"+strings.ToUpper(flat))
+	o.Flag = named(o.Flag, strings.ReplaceAll(flat, "_", "-"))
 	return o
+}
+
+// named is the name that a tag gives, or else the usual one; "-" is none.
+func named(given, usual string) string {
+	switch given {
+	case "":
+		return usual
+	case "-":
+		return ""
+	}
+	return given
 }
 
 // set gives the option a value: a string from where everything is text, or what
@@ -167,6 +178,10 @@ func parseAs(kind any, text string) (any, error) {
 		return ParseListen(text)
 	case Path:
 		return Path(text), nil
+	case Secret:
+		return Secret(text), nil
+	case Database:
+		return ParseDatabase(text)
 	case []Path:
 		return parsePaths(text), nil
 	}

@@ -16,7 +16,7 @@ type setting struct {
 }
 
 // maxTOMLDepth bounds the nesting of tables: sections, and keys with a dot.
-const maxTOMLDepth = 4
+const maxTOMLDepth = 8
 
 // readTOML lists the values of a TOML file. syntax tells whether err is of
 // the syntax, so that the file may be something else.
@@ -24,7 +24,7 @@ func readTOML(path, text string) (all []setting, syntax bool, err error) {
 	var top map[string]toml.Primitive
 	md, err := toml.Decode(text, &top)
 	if err != nil {
-		return nil, true, tomlError(path, err)
+		return nil, true, tomlError(path, text, err)
 	}
 	for _, key := range md.Keys() {
 		table := md.Type(key...) == "Hash"
@@ -41,12 +41,33 @@ func readTOML(path, text string) (all []setting, syntax bool, err error) {
 	return all, false, nil
 }
 
-func tomlError(path string, err error) error {
-	var pe toml.ParseError
-	if errors.As(err, &pe) {
-		return fmt.Errorf("%s:%d: %s", path, pe.Position.Line, pe.Message)
+// mayBeSecret tells whether the line names a key whose value must not be
+// repeated: the decoder's message can hold it.
+func mayBeSecret(text string, line int) bool {
+	n := 0
+	for l := range strings.Lines(text) {
+		if n++; n < line-1 || n > line+1 {
+			continue
+		}
+		l = strings.ToLower(l)
+		for _, word := range []string{"key", "secret", "pass", "token", "url", "db"} {
+			if strings.Contains(l, word) {
+				return true
+			}
+		}
 	}
-	return fmt.Errorf("%s: %w", path, err)
+	return false
+}
+
+func tomlError(path, text string, err error) error {
+	var pe toml.ParseError
+	if !errors.As(err, &pe) {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if mayBeSecret(text, pe.Position.Line) {
+		return fmt.Errorf("%s:%d: this is no TOML; does the value stand in quotes?", path, pe.Position.Line)
+	}
+	return fmt.Errorf("%s:%d: %s", path, pe.Position.Line, pe.Message)
 }
 
 // probe takes any TOML value, keeps it, and refuses it: the decoder then says

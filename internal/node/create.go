@@ -8,12 +8,15 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strings"
 	"unicode"
 
 	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/internal/atomicfile"
+	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
 )
 
 // First tells of a node that was just made.
@@ -27,22 +30,33 @@ type First struct {
 
 // create makes the node. Every step finds what an earlier attempt left.
 func (n *Node) create(ctx context.Context, o Options) error {
+	n.fresh = true
 	if err := n.makePrivate(); err != nil {
 		return err
 	}
 	if err := n.checkFresh(); err != nil {
 		return err
 	}
-	if err := n.newMasterKey(); err != nil {
+	if db := n.Config.Metastore.DB; db.Engine == config.EngineSQLite {
+		if err := makeDir(filepath.Dir(string(db.File))); err != nil {
+			return err
+		}
+	}
+	if o.Drivers.PrepareMeta != nil {
+		if err := retryMeta(ctx, n.Config.Metastore, n.log, func() error { return o.Drivers.PrepareMeta(ctx, n.Config.Metastore, n.log) }); err != nil {
+			return err
+		}
+	}
+	if err := n.openStores(ctx, o); err != nil {
 		return err
 	}
-	if err := n.MakeHostKeys(); err != nil {
+	if err := n.makeKeys(ctx); err != nil {
 		return err
 	}
-	if _, err := n.HostKeys(); err != nil {
+	if err := n.keep(); err != nil {
 		return err
 	}
-	if err := n.open(ctx, o); err != nil {
+	if err := n.openFilestore(ctx); err != nil {
 		return err
 	}
 	first, err := n.firstAccount(ctx, o.User)
@@ -52,23 +66,67 @@ func (n *Node) create(ctx context.Context, o Options) error {
 	if err := n.openAccounts(); err != nil {
 		return err
 	}
-	if err := n.writeGateway(); err != nil {
+	if err := n.writeGateway(n.gateway); err != nil {
 		return err
 	}
 	n.First = first
 	return nil
 }
 
+// makeKeys makes the master key and the host keys, unless an earlier attempt
+// has, or they were brought from another gateway.
+func (n *Node) makeKeys(ctx context.Context) error {
+	key, err := exists(n.masterKey())
+	if err != nil {
+		return err
+	}
+	if !key {
+		used, err := isUsed(ctx, n.Meta)
+		if err != nil {
+			return err
+		}
+		if used {
+			return kind.Errorf(kind.Exist, "%s is in use by other gateways: a new one needs their master key, which `truckee init --join` brings (truckee help init)",
+				n.Config.Metastore.DB)
+		}
+	}
+	if err := n.newMasterKey(); err != nil {
+		return err
+	}
+	if err := n.MakeHostKeys(); err != nil {
+		return err
+	}
+	_, err = n.HostKeys()
+	return err
+}
+
+// isUsed reports whether a database holds anything that a key belongs to.
+func isUsed(ctx context.Context, meta metastore.Store) (bool, error) {
+	v, err := meta.Collector().Snapshot(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer v.Close()
+	for _, err := range v.AllRoots(ctx) {
+		return err == nil, err
+	}
+	for _, err := range v.AllSlots(ctx) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
 // checkFresh refuses to make a master key for a database that had another one.
 func (n *Node) checkFresh() error {
 	key, err := exists(n.masterKey())
-	if err != nil || key {
+	if err != nil || key || n.Config.Metastore.DB.Engine != config.EngineSQLite {
 		return err
 	}
-	db, err := exists(string(n.Config.Metastore.File))
+	file := string(n.Config.Metastore.DB.File)
+	db, err := exists(file)
 	if err == nil && db {
 		err = fmt.Errorf("%s is there but %s is missing: restore the folder private from the backup: %w",
-			n.Config.Metastore.File, n.masterKey(), kind.NotExist)
+			file, n.masterKey(), kind.NotExist)
 	}
 	return err
 }

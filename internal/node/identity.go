@@ -1,7 +1,6 @@
 package node
 
 import (
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"io/fs"
@@ -38,11 +37,7 @@ func (l Layout) readGateway() (metastore.GatewayID, error) {
 }
 
 // writeGateway marks the node complete.
-func (l Layout) writeGateway() error {
-	var id metastore.GatewayID
-	if _, err := rand.Read(id[:]); err != nil {
-		return err
-	}
+func (l Layout) writeGateway(id metastore.GatewayID) error {
 	text := layoutLine + "\ngateway " + hex.EncodeToString(id[:]) + "\n"
 	return atomicfile.Write(l.nodeFile(), []byte(text), 0o600, atomicfile.MustBeNew())
 }

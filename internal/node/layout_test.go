@@ -58,11 +58,12 @@ func TestGatewayID(t *testing.T) {
 	if id, err := l.readGateway(); err != nil || id != (metastore.GatewayID{}) {
 		t.Errorf("incomplete: %x, %v", id, err)
 	}
-	if err := l.writeGateway(); err != nil {
+	want := metastore.GatewayID{1, 2}
+	if err := l.writeGateway(want); err != nil {
 		t.Fatal(err)
 	}
 	id, err := l.readGateway()
-	if err != nil || id == (metastore.GatewayID{}) {
+	if err != nil || id != want {
 		t.Errorf("%x, %v", id, err)
 	}
 	for text, want := range map[string]kind.Kind{

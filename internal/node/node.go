@@ -2,16 +2,15 @@ package node
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/sys/unix"
 
 	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/blockstore"
@@ -25,8 +24,26 @@ import (
 
 // Drivers open what the configuration names. The command knows the drivers.
 type Drivers struct {
-	Blocks func(ctx context.Context, c config.Blockstore, log *slog.Logger) (blockstore.Store, error)
-	Meta   func(ctx context.Context, c config.Metastore, log *slog.Logger) (metastore.Store, error)
+	// Meta opens the database. Unavailable: it doesn't answer, perhaps not yet.
+	Meta func(ctx context.Context, c config.Metastore, log *slog.Logger) (metastore.Store, error)
+
+	// PrepareMeta makes the tables of a database that has none; nil: Meta does.
+	PrepareMeta func(ctx context.Context, c config.Metastore, log *slog.Logger) error
+
+	// Blocks opens the blockstore. Unavailable and NotExist: it isn't there, perhaps not yet.
+	Blocks func(ctx context.Context, c config.Config, env BlocksEnv) (blockstore.Store, error)
+}
+
+// BlocksEnv is what a blockstore is opened in.
+type BlocksEnv struct {
+	Log *slog.Logger
+
+	// Queue remembers what a redundant blockstore owes to its nodes; nil if the
+	// database can't.
+	Queue blockstore.Queue
+
+	// Fresh: the node is being made, so that directories may be made, too.
+	Fresh bool
 }
 
 // Options of Open.
@@ -48,8 +65,15 @@ type Node struct {
 	Accounts *accounts.File
 	First    *First // set if this Open made the node
 
+	// Blocks and Meta are the stores that FS works on; what goes by them goes
+	// past its caches. They belong to the node.
+	Blocks blockstore.Store
+	Meta   metastore.Store
+
 	log     *slog.Logger
 	closers []func() error // of what was opened, in that order
+	fresh   bool           // it is being made
+	gateway metastore.GatewayID
 
 	editing sync.Mutex // held while the accounts file is changed
 }
@@ -70,6 +94,9 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	}
 	if err == nil {
 		err = n.openAccounts()
+	}
+	if err == nil {
+		err = n.reviveRoots(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -106,9 +133,14 @@ func newNode(o Options) *Node {
 
 // checkWhole refuses a complete node of which something is gone.
 func (n *Node) checkWhole() error {
-	for _, path := range []string{
-		n.masterKey(), string(n.Config.SFTPD.AccountsFile), string(n.Config.Metastore.File), string(n.Config.Blockstore.Dir),
-	} {
+	paths := []string{n.masterKey(), string(n.Config.SFTPD.AccountsFile)}
+	if db := n.Config.Metastore.DB; db.Engine == config.EngineSQLite {
+		paths = append(paths, string(db.File))
+	}
+	if tree := n.Config.Blockstore.Tree; tree.Driver == "local" {
+		paths = append(paths, tree.Fields["dir"])
+	}
+	for _, path := range paths {
 		ok, err := exists(path)
 		if err != nil {
 			return err
@@ -122,14 +154,45 @@ func (n *Node) checkWhole() error {
 
 // open opens the stores and the filestore.
 func (n *Node) open(ctx context.Context, o Options) error {
+	if err := n.openStores(ctx, o); err != nil {
+		return err
+	}
+	return n.openFilestore(ctx)
+}
+
+// openStores opens the database and the blockstore.
+func (n *Node) openStores(ctx context.Context, o Options) error {
 	if err := checkAES(n.Config.Node.AllowSoftAES); err != nil {
 		return err
 	}
-	master, err := n.readMasterKey()
+	gateway, err := n.readGateway()
 	if err != nil {
 		return err
 	}
-	gateway, err := n.readGateway()
+	if n.gateway = gateway; n.fresh {
+		if _, err := rand.Read(n.gateway[:]); err != nil {
+			return err
+		}
+	}
+	n.warnOfMemory()
+	meta, err := openMeta(ctx, o.Drivers, n.Config.Metastore, n.log)
+	if err != nil {
+		return err
+	}
+	n.Meta = meta
+	n.closers = append(n.closers, meta.Close)
+	env := BlocksEnv{Log: n.log, Queue: queueOf(meta), Fresh: n.fresh}
+	n.Blocks, err = openBlocks(ctx, o.Drivers, n.Config, env)
+	if err != nil {
+		return err
+	}
+	n.closers = append(n.closers, n.Blocks.Close)
+	return nil
+}
+
+// openFilestore opens the filestore on the stores.
+func (n *Node) openFilestore(ctx context.Context) error {
+	master, err := n.readMasterKey()
 	if err != nil {
 		return err
 	}
@@ -137,30 +200,33 @@ func (n *Node) open(ctx context.Context, o Options) error {
 	if err := makeDir(spool); err != nil {
 		return err
 	}
-	marks, err := highwater.Open(n.highWater(), n.log)
+	marks, err := n.openHighWater()
 	if err != nil {
 		return err
 	}
-	n.closers = append(n.closers, marks.Close)
-	meta, err := o.Drivers.Meta(ctx, n.Config.Metastore, n.log)
-	if err != nil {
-		return err
-	}
-	n.closers = append(n.closers, meta.Close)
-	blocks, err := o.Drivers.Blocks(ctx, n.Config.Blockstore, n.log)
-	if err != nil {
-		return err
-	}
-	n.closers = append(n.closers, blocks.Close)
 	n.FS, err = filestore.New(ctx, filestoreOptions(n.Config.Filestore, filestore.Options{
-		Blocks: blocks, Meta: meta, Master: master, SpoolDir: spool, HighWater: marks,
-		Log: n.log, Gateway: gateway, Capacity: capacityOf(string(n.Config.Blockstore.Dir)),
+		Blocks: n.Blocks, Meta: n.Meta, Master: master, SpoolDir: spool, HighWater: marks,
+		Log: n.log, Gateway: n.gateway, Capacity: capacityOf(n.Config.Blockstore.Tree),
 	}))
 	if err != nil {
 		return err
 	}
 	n.closers = append(n.closers, n.FS.Close)
 	return nil
+}
+
+// openHighWater opens the marks of the newest records seen. A database that
+// forgets everything needs marks that do.
+func (n *Node) openHighWater() (filestore.HighWater, error) {
+	if n.Config.Metastore.DB.Engine == config.EngineMemory {
+		return nil, nil
+	}
+	marks, err := highwater.Open(n.highWater(), n.log)
+	if err != nil {
+		return nil, err
+	}
+	n.closers = append(n.closers, marks.Close)
+	return marks, nil
 }
 
 // filestoreOptions adds what is configured.
@@ -176,17 +242,6 @@ func filestoreOptions(c config.Filestore, o filestore.Options) filestore.Options
 	o.FlightBytes = int64(c.FlightMemory)
 	o.SpoolBytes = int64(c.SpoolLimit)
 	return o
-}
-
-// capacityOf asks the file system of the blocks, for statvfs.
-func capacityOf(dir string) func(context.Context) (total, free int64, err error) {
-	return func(context.Context) (int64, int64, error) {
-		var st unix.Statfs_t
-		if err := unix.Statfs(dir, &st); err != nil {
-			return 0, 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
-		}
-		return int64(st.Blocks) * st.Frsize, int64(st.Bavail) * st.Frsize, nil
-	}
 }
 
 func (n *Node) openAccounts() (err error) {

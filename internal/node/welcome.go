@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/truckee-fs/truckee/blockstore"
 )
 
 // Welcome is what a new node's user is told.
@@ -49,10 +51,18 @@ func (w Welcome) Write(out io.Writer) error {
 		line(label, ssh.FingerprintSHA256(s.PublicKey())+" ("+s.PublicKey().Type()+")")
 	}
 	line("back up", fmt.Sprintf("%s now and after every account change: without it nothing can be read;", w.Node.Private()))
-	line("", fmt.Sprintf("%s and %s regularly: they are the files, encrypted", w.Node.Config.Metastore.File, w.Node.Config.Blockstore.Dir))
+	line("", fmt.Sprintf("%s and %s regularly: they are the files, encrypted", w.Node.Config.Metastore.DB.Place(), place(w.Node.Config.Blockstore.Tree)))
 	b.WriteString("\n")
 	_, err = io.WriteString(out, b.String())
 	return err
+}
+
+// place is where the blocks lie, for a sentence.
+func place(c blockstore.Config) string {
+	if c.Driver == "local" {
+		return c.Fields["dir"]
+	}
+	return c.String()
 }
 
 // reachable is an address that a client on this machine can use.

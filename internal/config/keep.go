@@ -1,0 +1,291 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/internal/atomicfile"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// Keep writes to tahoe.cfg in basedir where -b and --db said that the stores are,
+// as far as it doesn't say so itself, and their secrets to the file of the
+// secrets (0600). It is idempotent, and completes what a crash left.
+func Keep(basedir string, c Config) error {
+	now, _, err := Load(Sources{BaseDir: basedir})
+	if err != nil {
+		return err
+	}
+	c.Blockstore.Stated, c.Blockstore.Kept = now.Blockstore.Stated, now.Blockstore.Kept
+	c.Metastore.Stated, c.Metastore.Kept, c.Metastore.KeptPassword = now.Metastore.Stated, now.Metastore.Kept, now.Metastore.KeptPassword
+	place, secrets := newTables(), newTables()
+	if c.Blockstore.Given {
+		if !c.Blockstore.Stated && !c.Blockstore.Tree.SamePlace(c.Blockstore.Kept) {
+			if err := keepTree(basedir, c.Blockstore.Tree, place, blockstoreSection); err != nil {
+				return err
+			}
+		}
+		keepSecrets(c.Blockstore.Tree, c.Blockstore.Kept, secrets, blockstoreSection)
+	}
+	if c.Metastore.Given {
+		keepDatabase(basedir, c.Metastore, place, secrets)
+	}
+	path := filepath.Join(basedir, FileName)
+	if err := addTo(path, place, 0); err != nil {
+		return err
+	}
+	if err := addTo(string(c.Node.SecretsFile), secrets, 0o600); err != nil {
+		return err
+	}
+	if len(place.order)+len(secrets.order) == 0 {
+		return nil
+	}
+	// What can't be read back as it was meant must not be found out by the next start.
+	again, _, err := Load(Sources{BaseDir: basedir})
+	if err != nil {
+		return fmt.Errorf("after adding to %s: %w", path, err)
+	}
+	if c.Blockstore.Given && !again.Blockstore.Tree.SamePlace(c.Blockstore.Tree) || c.Metastore.Given && !again.Metastore.DB.SamePlace(c.Metastore.DB) {
+		return kind.Errorf(kind.Invalid, "%s can't be added to by itself; write the sections [blockstore] and [metastore] into it by hand", path)
+	}
+	return nil
+}
+
+// KeepDatabase has tahoe.cfg in basedir say that the database is db, in place of
+// what it says. The file is read back before it takes the place of the old one.
+func KeepDatabase(basedir string, c Config, db Database) error {
+	path := filepath.Join(basedir, FileName)
+	text, err := readText(path)
+	if err != nil {
+		return err
+	}
+	place, secrets := newTables(), newTables()
+	keepDatabase(basedir, Metastore{DB: db, Given: true}, place, secrets)
+	text = without(text, "metastore", "db", "password_file", "password")
+	if err := replaceWith(path, place.in(text), 0); err != nil {
+		return err
+	}
+	secretsPath := string(c.Node.SecretsFile)
+	if text, err = readText(secretsPath); err != nil {
+		return err
+	}
+	return replaceWith(secretsPath, secrets.in(without(text, "metastore", "password")), 0o600)
+}
+
+// tables are lines to be added, by section.
+type tables struct {
+	order []string
+	lines map[string][]string
+}
+
+func newTables() *tables { return &tables{lines: map[string][]string{}} }
+
+func (t *tables) add(section, key, value string) {
+	if t.lines[section] == nil {
+		t.order = append(t.order, section)
+	}
+	t.lines[section] = append(t.lines[section], key+" = "+value)
+}
+
+// in is text with the lines in it: below the header of their section if there is
+// one, at the end otherwise.
+func (t *tables) in(text string) string {
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	for _, section := range t.order {
+		lines := strings.Join(t.lines[section], "\n") + "\n"
+		if _, end, ok := header(text, section); ok {
+			text = text[:end] + lines + text[end:]
+			continue
+		}
+		if text != "" {
+			text += "\n"
+		}
+		text += "[" + section + "]\n" + lines
+	}
+	return text
+}
+
+// header finds the line [section] in text.
+func header(text, section string) (begin, end int, ok bool) {
+	at := 0
+	for line := range strings.Lines(text) {
+		name, _, _ := strings.Cut(line, "#")
+		if strings.TrimSpace(name) == "["+section+"]" {
+			if !strings.HasSuffix(line, "\n") {
+				return 0, 0, false
+			}
+			return at, at + len(line), true
+		}
+		at += len(line)
+	}
+	return 0, 0, false
+}
+
+// without is text without the lines of those keys in a section.
+func without(text, section string, keys ...string) string {
+	var b strings.Builder
+	inside := false
+	for line := range strings.Lines(text) {
+		trimmed := strings.TrimSpace(line)
+		if strings.HasPrefix(trimmed, "[") {
+			name, _, _ := strings.Cut(trimmed, "#")
+			inside = strings.TrimSpace(name) == "["+section+"]"
+		}
+		key, _, ok := strings.Cut(trimmed, "=")
+		if inside && ok && slices.Contains(keys, strings.TrimSpace(key)) {
+			continue
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// keepTree writes a blockstore without its secrets.
+func keepTree(basedir string, c blockstore.Config, t *tables, section string) error {
+	f, err := c.Form()
+	if err != nil {
+		return err
+	}
+	t.add(section, "driver", quote(c.Driver))
+	for _, name := range slices.Sorted(maps.Keys(c.Fields)) {
+		field, _ := f.Field(name)
+		value := c.Fields[name]
+		switch {
+		case field.Secret:
+			continue
+		case field.Type == blockstore.TypePath:
+			value = relative(basedir, value)
+		case field.Type == blockstore.TypeDatabase:
+			d, err := ParseDatabase(value)
+			if err != nil {
+				return err
+			}
+			value = d.WithPassword("").Address()
+		}
+		if !utf8.ValidString(value) {
+			return kind.Errorf(kind.Invalid, "%s holds bytes that are no text, and can't be kept in %s", name, FileName)
+		}
+		t.add(section, name, quote(value))
+	}
+	for i, n := range c.Nodes {
+		if err := keepTree(basedir, n, t, section+"."+strconv.Itoa(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepSecrets writes those secrets that kept lacks.
+func keepSecrets(c, kept blockstore.Config, t *tables, section string) {
+	f, _ := blockstore.FormOf(c.Driver)
+	for _, field := range f.Fields {
+		if value := c.Fields[field.Name]; field.Secret && value != "" && kept.Fields[field.Name] == "" {
+			t.add(section, field.Name, quote(value))
+		}
+		if d, err := ParseDatabase(c.Fields[field.Name]); field.Type == blockstore.TypeDatabase && err == nil && d.Password() != "" && c.Fields["password"] == "" && kept.Secrets() == nil {
+			t.add(section, "password", quote(d.Password()))
+		}
+	}
+	for i, n := range c.Nodes {
+		var k blockstore.Config
+		if i < len(kept.Nodes) {
+			k = kept.Nodes[i]
+		}
+		keepSecrets(n, k, t, section+"."+strconv.Itoa(i))
+	}
+}
+
+func keepDatabase(basedir string, m Metastore, place, secrets *tables) {
+	const section = "metastore"
+	if !m.Stated && !m.DB.SamePlace(m.Kept) {
+		text := m.DB.WithPassword("").Address()
+		switch m.DB.Engine {
+		case EngineMemory:
+			text = "MOCKED"
+		case EngineSQLite:
+			text = "sqlite:" + relative(basedir, string(m.DB.File))
+		}
+		place.add(section, "db", quote(text))
+		if m.PasswordFile != "" {
+			place.add(section, "password_file", quote(relative(basedir, string(m.PasswordFile))))
+		}
+	}
+	if password := m.DB.Password(); password != "" && m.PasswordFile == "" && m.Kept.Password() == "" && !m.KeptPassword {
+		secrets.add(section, "password", quote(password))
+	}
+}
+
+// relative shortens what lies in basedir, so that the folder can be moved.
+func relative(basedir, path string) string {
+	if rest, ok := strings.CutPrefix(path, basedir+string(filepath.Separator)); ok {
+		return rest
+	}
+	return path
+}
+
+// quote writes a string as TOML has it.
+func quote(text string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// addTo adds tables to a file. Mode 0: that of the file, 0600 for a new one.
+func addTo(path string, t *tables, mode fs.FileMode) error {
+	if len(t.order) == 0 {
+		return nil
+	}
+	text, err := readText(path)
+	if err != nil {
+		return err
+	}
+	return replaceWith(path, t.in(text), mode)
+}
+
+// replaceWith replaces a file, if the text is TOML.
+func replaceWith(path, text string, mode fs.FileMode) error {
+	if _, _, err := readTOML(path, text); err != nil {
+		return kind.Errorf(kind.Invalid, "%s can't be added to by itself (it must be TOML, and [blockstore] and [metastore] sections of their own): write into it by hand", path)
+	}
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if text == "" {
+			return nil
+		}
+		if mode == 0 {
+			mode = 0o600
+		}
+	case err != nil:
+		return err
+	case mode == 0:
+		mode = st.Mode().Perm()
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return atomicfile.Write(path, []byte(text), mode)
+}

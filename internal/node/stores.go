@@ -1,0 +1,229 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/internal/config"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// openMeta opens the database, as often as is configured if it doesn't answer.
+func openMeta(ctx context.Context, d Drivers, c config.Metastore, log *slog.Logger) (metastore.Store, error) {
+	var meta metastore.Store
+	err := retryMeta(ctx, c, log, func() (err error) {
+		meta, err = d.Meta(ctx, c, log)
+		return err
+	})
+	return meta, err
+}
+
+func retryMeta(ctx context.Context, c config.Metastore, log *slog.Logger, open func() error) error {
+	if c.DB.Engine != config.EnginePostgres {
+		return open()
+	}
+	for attempt := 1; ; attempt++ {
+		err := open()
+		if kind.Of(err) != kind.Unavailable {
+			return err
+		}
+		if attempt >= c.Attempts {
+			return fmt.Errorf("the database %s doesn't answer, asked %d times: start it, or correct --db: %w", c.DB, attempt, err)
+		}
+		log.Warn("the database doesn't answer; asking again", "database", c.DB, "attempt", attempt, "of", c.Attempts, "error", err)
+		if !pause(ctx, c.Pause) {
+			return errors.Join(kind.Canceled, err)
+		}
+	}
+}
+
+// blocksPause is how long a start waits between two looks at a blockstore.
+const blocksPause = 500 * time.Millisecond
+
+// openBlocks opens the blockstore. One that isn't there is asked again for as
+// long as is configured.
+func openBlocks(ctx context.Context, d Drivers, c config.Config, env BlocksEnv) (blockstore.Store, error) {
+	deadline := time.Now().Add(c.Blockstore.Wait)
+	for told := false; ; {
+		s, err := d.Blocks(ctx, c, env)
+		if err == nil {
+			return s, nil
+		}
+		missing := kind.Of(err) == kind.Unavailable || kind.Of(err) == kind.NotExist
+		if !missing {
+			return nil, fmt.Errorf("the blockstore %s can't be used: %w", c.Blockstore.Tree, err)
+		}
+		if !time.Now().Before(deadline) {
+			return nil, fmt.Errorf("the blockstore %s isn't there: make it or start it, or have the start wait for it by --blockstore-wait 60s: %w", c.Blockstore.Tree, err)
+		}
+		if !told {
+			env.Log.Warn("waiting for the blockstore", "blockstore", c.Blockstore.Tree, "until", deadline.Format(time.RFC3339), "error", err)
+			told = true
+		}
+		if !pause(ctx, min(blocksPause, time.Until(deadline))) {
+			return nil, errors.Join(kind.Canceled, err)
+		}
+	}
+}
+
+// pause waits, and reports whether ctx is still on.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(max(d, 0))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// warnOfMemory says loudly what will be gone at the end.
+func (n *Node) warnOfMemory() {
+	if n.Config.Node.Dev {
+		return
+	}
+	if n.Config.Metastore.DB.Engine == config.EngineMemory {
+		n.log.Warn("THE DATABASE IS MEMORY: every file is gone when this process ends; for development only (--dev silences this)")
+	}
+	if hasMemory(n.Config.Blockstore.Tree) {
+		n.log.Warn("BLOCKS LIE IN MEMORY: the contents of files are gone when this process ends; for development only (--dev silences this)",
+			"blockstore", n.Config.Blockstore.Tree)
+	}
+}
+
+func hasMemory(c blockstore.Config) bool {
+	if c.Driver == "memory" {
+		return true
+	}
+	for _, node := range c.Nodes {
+		if hasMemory(node) {
+			return true
+		}
+	}
+	return false
+}
+
+// queueOf is the metastore's repair queue, for compositions; nil if it has none.
+func queueOf(meta metastore.Store) blockstore.Queue {
+	r, err := metastore.AsRepairer(meta)
+	if err != nil {
+		return nil
+	}
+	return queue{r}
+}
+
+// queue is a metastore's repair queue under the names of package blockstore.
+type queue struct{ r metastore.Repairer }
+
+func (q queue) AddRepairs(ctx context.Context, member string, ids []blockstore.ID) error {
+	return q.r.AddRepairs(ctx, member, metaIDs(ids))
+}
+
+func (q queue) EndRepairs(ctx context.Context, member string, ids []blockstore.ID) error {
+	return q.r.EndRepairs(ctx, member, metaIDs(ids))
+}
+
+func (q queue) Repairs(ctx context.Context, member string, after blockstore.ID, limit int) ([]blockstore.ID, error) {
+	ids, err := q.r.Repairs(ctx, member, metastore.ID(after), limit)
+	if err != nil {
+		return nil, err
+	}
+	blocks := make([]blockstore.ID, len(ids))
+	for i, id := range ids {
+		blocks[i] = blockstore.ID(id)
+	}
+	return blocks, nil
+}
+
+func (q queue) CountRepairs(ctx context.Context) (map[string]int64, error) {
+	return q.r.CountRepairs(ctx)
+}
+
+func metaIDs(ids []blockstore.ID) []metastore.ID {
+	all := make([]metastore.ID, len(ids))
+	for i, id := range ids {
+		all[i] = metastore.ID(id)
+	}
+	return all
+}
+
+// capacityOf asks the file systems that hold the blocks, for statvfs; nil if
+// nothing can be told, because they lie elsewhere.
+func capacityOf(c blockstore.Config) func(context.Context) (total, free int64, err error) {
+	if !hasCapacity(c) {
+		return nil
+	}
+	return func(context.Context) (int64, int64, error) { return capacity(c) }
+}
+
+// hasCapacity tells whether every byte lies on a file system of this machine; of
+// a mirror, one node is enough to bound it.
+func hasCapacity(c blockstore.Config) bool {
+	switch c.Driver {
+	case "local":
+		return true
+	case "cached":
+		return hasCapacity(c.Nodes[0])
+	case "raid0", "raid1", "raid5":
+		bounded := 0
+		for _, node := range c.Nodes {
+			if hasCapacity(node) {
+				bounded++
+			}
+		}
+		return bounded > 0
+	}
+	return false
+}
+
+// capacity is what the whole can hold: RAID0 and RAID5 as many times the
+// smallest node as there are nodes with data, since blocks spread evenly, RAID1
+// as much as its smallest. A node that doesn't answer is left out.
+func capacity(c blockstore.Config) (total, free int64, err error) {
+	if c.Driver == "local" {
+		return statfs(c.Fields["dir"])
+	}
+	known := false
+	for _, node := range c.Nodes {
+		if !hasCapacity(node) {
+			continue
+		}
+		t, f, nodeErr := capacity(node)
+		if nodeErr != nil {
+			err = nodeErr
+			continue
+		}
+		if !known {
+			total, free, known = t, f, true
+		}
+		total, free = min(total, t), min(free, f)
+	}
+	if !known {
+		return 0, 0, err
+	}
+	times := int64(1)
+	switch c.Driver {
+	case "raid0":
+		times = int64(len(c.Nodes))
+	case "raid5":
+		times = int64(len(c.Nodes)) - 1
+	}
+	return total * times, free * times, nil
+}
+
+func statfs(dir string) (total, free int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return int64(st.Blocks) * st.Frsize, int64(st.Bavail) * st.Frsize, nil
+}
