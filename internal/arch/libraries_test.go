@@ -23,7 +23,7 @@ var libraries = []struct {
 	{"modernc.org/libc", []string{"metastore/sqlite"}},
 	{"github.com/jackc/pgx/v5", []string{"metastore/postgres", "blockstore/postgresql", "cmd", "tests"}},
 	{"github.com/rogpeppe/go-internal", []string{"cmd", "tests"}},
-	{"github.com/pkg/sftp", []string{"tests"}}, // a client to test with; the server is ours
+	{"github.com/pkg/sftp", []string{"tests"}},               // a client to test with; the server is ours
 	{"github.com/anishathalye/porcupine", []string{"tests"}}, // checks histories in tests
 }
 
