@@ -117,10 +117,10 @@ func unescape(s string) (name string, ok bool) {
 
 // aliased returns the name that p's last component is an alias of, and whether
 // such an entry exists. For a cut name the directory is searched.
-func (s *session) aliased(ctx context.Context, p filestore.Path) (string, bool) {
+func aliased(ctx context.Context, t tree, p filestore.Path) (string, bool) {
 	dir, a := p.Split()
 	if isCut(a) {
-		for info, err := range s.tree.List(ctx, dir) {
+		for info, err := range t.List(ctx, dir) {
 			if err != nil {
 				break
 			}
@@ -134,6 +134,6 @@ func (s *session) aliased(ctx context.Context, p filestore.Path) (string, bool) 
 		return "", false
 	}
 	name, _ := unescape(a)
-	_, err := s.tree.Lstat(ctx, append(dir[:len(dir):len(dir)], name))
+	_, err := t.Lstat(ctx, append(dir[:len(dir):len(dir)], name))
 	return name, err == nil
 }

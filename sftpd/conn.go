@@ -46,10 +46,13 @@ type conn struct {
 	mountOnce sync.Once
 	tree      tree
 	mountErr  error
+
+	sessions  sync.WaitGroup // channels being served
+	heavyOnes chan struct{}  // see heavy
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, nc: newBufferedConn(nc), draining: make(chan struct{}), source: source(nc.RemoteAddr()), since: time.Now()}
+	c := &conn{srv: s, nc: newBufferedConn(nc), draining: make(chan struct{}), source: source(nc.RemoteAddr()), since: time.Now(), heavyOnes: make(chan struct{}, 1)}
 	c.nc.look = c.look
 	c.backlog.all = &s.backlogs
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
@@ -117,10 +120,31 @@ func (c *conn) serve(ctx context.Context) {
 	for nch := range channels {
 		c.accept(nch, account)
 	}
+	c.finish()
 	c.cancel(net.ErrClosed)
 	sc.Close()
 	c.wg.Wait()
 	c.log.Info("sftp logout", "requests", c.requests.Load())
+}
+
+// leaveTime is how long sessions may go on with what they have received after
+// the client has gone.
+const leaveTime = 30 * time.Second
+
+// finish waits for the sessions to end by themselves.
+func (c *conn) finish() {
+	ended := make(chan struct{})
+	c.wg.Go(func() {
+		c.sessions.Wait()
+		close(ended)
+	})
+	t := time.NewTimer(leaveTime)
+	defer t.Stop()
+	select {
+	case <-ended:
+	case <-t.C:
+	case <-c.ctx.Done():
+	}
 }
 
 // logRefusal logs why a connection did not log in. Those who say nothing, as
@@ -169,10 +193,12 @@ func (c *conn) accept(nch ssh.NewChannel, a accounts.Account) {
 		return
 	}
 	c.channels.Add(1)
+	c.sessions.Add(1)
 	in := c.backlog.open(ch)
 	c.wg.Go(func() { _, _ = io.Copy(io.Discard, ch.Stderr()) }) // nothing is meant for it
 	c.wg.Go(func() {
 		defer c.channels.Add(-1)
+		defer c.sessions.Done()
 		defer func() {
 			if v := recover(); v != nil {
 				c.bug(v)

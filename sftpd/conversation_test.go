@@ -59,6 +59,7 @@ func silent(t *testing.T, tr tree) *talk {
 func bare(tr tree, rw io.ReadWriter) *session {
 	return &session{
 		tree: tr, rw: rw, log: slog.New(slog.DiscardHandler), umask: 0o022,
+		bug: func(any) {}, user: "alice", replies: newReplies(rw), heavyOnes: make(chan struct{}, 1),
 		count: new(atomic.Int64), handles: handleTable{limit: 16, files: new(atomic.Int32)},
 	}
 }

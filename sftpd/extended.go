@@ -8,25 +8,34 @@ import (
 	"github.com/truckee-fs/truckee/sftpd/wire"
 )
 
-type extension struct{ name, version string }
+// extension is one kind of EXTENDED request.
+type extension struct {
+	name, version string
+	// changes: a tree mounted by a read capability would refuse it, and isn't
+	// offered it: clients switch to posix-rename because they see it in
+	// VERSION, and then die of the refusal.
+	changes bool
+	answer  func(s *session, ctx context.Context, id uint32, d *wire.Decoder) (what []byte, err error)
+}
 
-// extensions lists what VERSION announces. A tree mounted by a read capability
-// is not offered what it would refuse: clients switch to posix-rename because
-// they see it, and then die of the refusal.
-func extensions(readOnly bool) []extension {
-	out := []extension{
-		{wire.ExtStatVFS, "2"},
-		{wire.ExtFStatVFS, "2"},
-		{wire.ExtLimits, "1"},
+// extensions lists what VERSION announces, in that order.
+func extensions() []extension {
+	return []extension{
+		{wire.ExtPosixRename, "1", true, (*session).posixRename},
+		{wire.ExtStatVFS, "2", false, (*session).statvfs},
+		{wire.ExtFStatVFS, "2", false, (*session).fstatvfs},
+		{wire.ExtHardlink, "1", true, (*session).hardlink},
+		{wire.ExtFsync, "1", true, (*session).fsync},
+		{wire.ExtLsetstat, "1", true, (*session).lsetstat},
+		{wire.ExtLimits, "1", false, (*session).limits},
+		{wire.ExtExpandPath, "1", false, (*session).expandPath},
+		{wire.ExtCopyData, "1", true, (*session).copyData},
+		{wire.ExtHomeDirectory, "1", false, (*session).homeDirectory},
+		{wire.ExtUsersGroupsByID, "1", false, (*session).usersGroups},
+		{wire.ExtCheckFile, "1", false, (*session).checkFile},
+		{wire.ExtCheckFileHandle, "1", false, (*session).checkFileHandle},
+		{wire.ExtCheckFileName, "1", false, (*session).checkFileName},
 	}
-	if !readOnly {
-		out = append(out,
-			extension{wire.ExtPosixRename, "1"},
-			extension{wire.ExtFsync, "1"},
-			extension{wire.ExtLsetstat, "1"},
-		)
-	}
-	return out
 }
 
 // extended answers EXTENDED requests; a name that is not known here is
@@ -36,23 +45,26 @@ func (s *session) extended(ctx context.Context, id uint32, d *wire.Decoder) ([]b
 	if d.Bad() {
 		return nil, errBadFields
 	}
-	switch string(name) {
-	case wire.ExtPosixRename:
-		return s.rename(ctx, id, d, renamePosix)
-	case wire.ExtLsetstat:
-		return s.setstat(ctx, id, d, false)
-	case wire.ExtFsync:
-		return s.fsync(ctx, id, d)
-	case wire.ExtStatVFS:
-		return s.statvfs(ctx, id, d)
-	case wire.ExtFStatVFS:
-		return s.fstatvfs(ctx, id, d)
-	case wire.ExtLimits:
-		s.limits(id)
-		return nil, nil
-	default:
-		return nil, fmt.Errorf("extension %.64q: %w", name, kind.Unsupported)
+	for _, e := range extensions() {
+		if string(name) == e.name {
+			return e.answer(s, ctx, id, d)
+		}
 	}
+	return nil, fmt.Errorf("extension %.64q: %w", name, kind.Unsupported)
+}
+
+func (s *session) posixRename(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
+	return s.rename(ctx, wire.Extended, id, d, renamePosix)
+}
+
+func (s *session) lsetstat(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
+	return s.setstat(ctx, wire.Extended, id, d, false)
+}
+
+// hardlink answers hardlink@openssh.com: a second entry with the same contents.
+// A stored file never changes, so from then on the two go their own ways.
+func (s *session) hardlink(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
+	return s.twoPaths(ctx, wire.Extended, id, d, s.tree.Link)
 }
 
 // fsync commits what the file holds; its OK follows durability.
@@ -61,19 +73,14 @@ func (s *session) fsync(ctx context.Context, id uint32, d *wire.Decoder) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	if err := h.file.Sync(ctx); err != nil {
-		return h.path, err
-	}
-	s.ok(id)
+	f := h.file
+	s.fly(ctx, wire.Extended, id, &flight{what: h.path, paths: h.paths(), handles: [2]*handle{h}},
+		func(ctx context.Context) ([]byte, error) { return nil, f.Sync(ctx) })
 	return h.path, nil
 }
 
 func (s *session) statvfs(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
-	raw := d.Bytes()
-	if d.Bad() {
-		return nil, errBadFields
-	}
-	p, err := s.path(ctx, raw)
+	raw, p, err := s.onePath(ctx, d)
 	if err == nil {
 		_, err = s.tree.Stat(ctx, p)
 	}
@@ -84,56 +91,40 @@ func (s *session) statvfs(ctx context.Context, id uint32, d *wire.Decoder) ([]by
 }
 
 func (s *session) fstatvfs(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
-	h := s.handles.get(d.Bytes())
-	if d.Bad() {
-		return nil, errBadFields
-	}
-	if h == nil {
-		return nil, errBadHandle
+	h, err := s.handle(d)
+	if err != nil {
+		return nil, err
 	}
 	return h.path, s.vfsReply(ctx, id)
 }
-
-// freeFiles is the number of entries that statvfs says can still be made:
-// nothing bounds them but space.
-const freeFiles = 1 << 32
 
 // vfsReply appends eleven uint64: bsize, frsize, blocks, bfree, bavail, files,
 // ffree, favail, fsid, flag, namemax. bsize and frsize are equal because some
 // `df` mix them up.
 func (s *session) vfsReply(ctx context.Context, id uint32) error {
-	u, err := s.tree.Usage(ctx)
+	v, err := volumeOf(ctx, s.tree)
 	if err != nil {
 		return err
 	}
-	bs := uint64(max(u.BlockSize, 1))
 	flag := wire.StatVFSNoSUID
 	if s.tree.ReadOnly() {
 		flag |= wire.StatVFSReadOnly
 	}
-	total, free := blocks(u.TotalBytes, bs), blocks(u.FreeBytes, bs)
-	files := uint64(max(u.Blocks, 0))
-	var start int
-	s.out, start = wire.Begin(s.out, wire.ExtendedReply, id)
-	for _, v := range [...]uint64{
-		bs, bs, total, free, free, files + freeFiles, freeFiles, freeFiles, fsid, flag, maxName,
-	} {
-		s.out = wire.AppendUint64(s.out, v)
-	}
-	s.out = wire.Finish(s.out, start)
+	s.numbers(id, v.blockSize, v.blockSize, v.blocks, v.free, v.free, v.files, v.freeFiles, v.freeFiles, fsid, flag, maxName)
 	return nil
 }
 
-// fsid is the same for every tree: nothing finer is told to clients.
-const fsid = 0x547275636b6565 // "Truckee"
-
-func blocks(bytes int64, size uint64) uint64 { return uint64(max(bytes, 0)) / size }
-
 // limits answers limits@openssh.com: packet, read, write, handles.
-func (s *session) limits(id uint32) {
+func (s *session) limits(_ context.Context, id uint32, _ *wire.Decoder) ([]byte, error) {
+	s.numbers(id, wire.MaxPacket, wire.MaxData, wire.MaxData, uint64(s.handles.limit))
+	return nil, nil
+}
+
+// numbers appends an EXTENDED_REPLY of uint64.
+func (s *session) numbers(id uint32, values ...uint64) {
 	var start int
 	s.out, start = wire.Begin(s.out, wire.ExtendedReply, id)
-	for _, v := range [...]uint64{wire.MaxPacket, wire.MaxData, wire.MaxData, uint64(s.handles.limit)} {
+	for _, v := range values {
 		s.out = wire.AppendUint64(s.out, v)
 	}
 	s.out = wire.Finish(s.out, start)

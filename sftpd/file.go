@@ -25,19 +25,31 @@ var (
 	errNotFile   = fmt.Errorf("handle of a directory: %w", kind.Closed)
 )
 
-// fileHandle reads a handle field that must name an open file.
-func (s *session) fileHandle(d *wire.Decoder) (*handle, error) {
+// handle reads a handle field, and waits for what uses the handle.
+func (s *session) handle(d *wire.Decoder) (*handle, error) {
 	h := s.handles.get(d.Bytes())
 	switch {
 	case d.Bad():
 		return nil, errBadFields
 	case h == nil:
 		return nil, errBadHandle
-	case h.file == nil:
-		return nil, errNotFile
 	}
+	s.requested = h
+	s.settleHandle(h)
 	return h, nil
 }
+
+// fileHandle reads a handle field that must name an open file.
+func (s *session) fileHandle(d *wire.Decoder) (*handle, error) {
+	h, err := s.handle(d)
+	if err == nil && h.file == nil {
+		return nil, errNotFile
+	}
+	return h, err
+}
+
+// paths are where a commit of the handle's file may change something.
+func (h *handle) paths() []filestore.Path { return []filestore.Path{h.at} }
 
 // open answers OPEN: filename, pflags, attrs. Without any access flag it
 // opens for reading, as OpenSSH does. EXCL without CREAT means nothing; TRUNC
@@ -73,7 +85,7 @@ func (s *session) open(ctx context.Context, id uint32, d *wire.Decoder) ([]byte,
 			return s.tree.Open(ctx, p, filestore.OpenOptions{Write: true})
 		})
 	}
-	h := &handle{path: slices.Clone(raw), file: f}
+	h := &handle{path: slices.Clone(raw), file: f, at: p, writes: o.Write}
 	if err := s.handles.add(h); err != nil {
 		f.Discard()
 		return raw, err
@@ -119,19 +131,28 @@ func (s *session) createEmpty(ctx context.Context, p filestore.Path, o filestore
 // close answers CLOSE. For a file it commits: the reply follows durability,
 // and an error means that the new contents are not there.
 func (s *session) close(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
-	h := s.handles.get(d.Bytes())
-	if d.Bad() {
-		return nil, errBadFields
-	}
-	if h == nil {
-		return nil, errBadHandle
+	h, err := s.handle(d)
+	if err != nil {
+		return nil, err
 	}
 	f, dir := h.file, h.dir
 	s.handles.remove(h)
-	if dir != nil {
+	switch {
+	case dir != nil:
 		dir.stop()
-	} else if err := f.Close(ctx); err != nil {
-		return h.path, err
+	case h.writes:
+		files := s.handles.files
+		files.Add(1) // the file is open until it is committed
+		s.fly(ctx, wire.Close, id, &flight{what: h.path, paths: h.paths(), handles: [2]*handle{h}},
+			func(ctx context.Context) ([]byte, error) {
+				defer files.Add(-1)
+				return nil, f.Close(ctx)
+			})
+		return h.path, nil
+	default:
+		if err := f.Close(ctx); err != nil {
+			return h.path, err
+		}
 	}
 	s.ok(id)
 	return h.path, nil

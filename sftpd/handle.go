@@ -23,6 +23,10 @@ type handle struct {
 	path  []byte // as the client opened it, for messages
 	file  file
 	dir   *listing
+
+	at         filestore.Path // where it was opened
+	writes     bool           // a file that was opened for writing
+	complained atomic.Uint32  // the kind of the last error that an operator was told
 }
 
 // listing is an open directory.

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/truckee-fs/truckee/filestore"
@@ -19,13 +19,19 @@ const (
 	renamePosix  = filestore.Replace
 )
 
+// onePath reads a request's path.
+func (s *session) onePath(ctx context.Context, d *wire.Decoder) (raw []byte, p filestore.Path, err error) {
+	raw = d.Bytes()
+	if d.Bad() {
+		return nil, nil, errBadFields
+	}
+	p, err = s.path(ctx, raw)
+	return raw, p, err
+}
+
 // stat answers STAT and LSTAT.
 func (s *session) stat(ctx context.Context, id uint32, d *wire.Decoder, look func(context.Context, filestore.Path) (filestore.Info, error)) ([]byte, error) {
-	raw := d.Bytes()
-	if d.Bad() {
-		return nil, errBadFields
-	}
-	p, err := s.path(ctx, raw)
+	raw, p, err := s.onePath(ctx, d)
 	if err != nil {
 		return raw, err
 	}
@@ -40,7 +46,7 @@ func (s *session) stat(ctx context.Context, id uint32, d *wire.Decoder, look fun
 
 // setstat answers SETSTAT, and lsetstat@openssh.com with follow false. Every
 // subset of attributes is taken; extended pairs are ignored.
-func (s *session) setstat(ctx context.Context, id uint32, d *wire.Decoder, follow bool) ([]byte, error) {
+func (s *session) setstat(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder, follow bool) ([]byte, error) {
 	raw, attrs := d.Bytes(), d.Attrs()
 	if d.Bad() {
 		return raw, errBadFields
@@ -53,36 +59,41 @@ func (s *session) setstat(ctx context.Context, id uint32, d *wire.Decoder, follo
 	if err != nil {
 		return raw, err
 	}
-	if a.Set == 0 {
-		_, err = s.tree.Lstat(ctx, p)
-	} else {
-		err = s.tree.SetAttr(ctx, p, a, follow)
-	}
-	if err != nil {
-		return raw, err
-	}
-	s.ok(id)
-	return raw, nil
+	return raw, s.change(ctx, t, id, raw, func(ctx context.Context) error {
+		if a.Set == 0 {
+			_, err := s.tree.Lstat(ctx, p)
+			return err
+		}
+		return s.setAttr(ctx, p, a, follow)
+	}, p)
 }
 
-// onPath answers REMOVE and RMDIR.
-func (s *session) onPath(ctx context.Context, id uint32, d *wire.Decoder, do func(context.Context, filestore.Path) error) ([]byte, error) {
-	raw := d.Bytes()
-	if d.Bad() {
-		return nil, errBadFields
+// setAttr sets attributes of what stands at p. A mode without the owner's w bit
+// also diminishes a directory's link, if Tahoe-LAFS's way has been asked for.
+func (s *session) setAttr(ctx context.Context, p filestore.Path, a filestore.Attr, follow bool) error {
+	if err := s.tree.SetAttr(ctx, p, a, follow); err != nil || !s.diminish || !follow || !noWrite(a) {
+		return err
 	}
-	p, err := s.path(ctx, raw)
+	err := s.tree.Diminish(ctx, p)
+	if k := kind.Of(err); k == kind.Invalid || k == kind.Denied { // a file has no such link, and the root none
+		return nil
+	}
+	return err
+}
+
+// noWrite reports whether a takes the owner's permission to write.
+func noWrite(a filestore.Attr) bool { return a.Has(filestore.AttrMode) && a.Mode&0o200 == 0 }
+
+// remove answers REMOVE and RMDIR.
+func (s *session) remove(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder, do func(context.Context, filestore.Path) error) ([]byte, error) {
+	raw, p, err := s.onePath(ctx, d)
 	if err == nil {
 		err = notRoot(p)
 	}
-	if err == nil {
-		err = do(ctx, p)
-	}
 	if err != nil {
 		return raw, err
 	}
-	s.ok(id)
-	return raw, nil
+	return raw, s.change(ctx, t, id, raw, func(ctx context.Context) error { return do(ctx, p) }, p)
 }
 
 // notRoot refuses what can't be done to the root of a tree.
@@ -93,7 +104,7 @@ func notRoot(p filestore.Path) error {
 	return nil
 }
 
-func (s *session) mkdir(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
+func (s *session) mkdir(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder) ([]byte, error) {
 	raw, attrs := d.Bytes(), d.Attrs()
 	if d.Bad() {
 		return raw, errBadFields
@@ -102,19 +113,24 @@ func (s *session) mkdir(ctx context.Context, id uint32, d *wire.Decoder) ([]byte
 	if err == nil && len(p) == 0 {
 		err = fmt.Errorf("the root: %w", kind.Exist)
 	}
-	if err == nil {
-		err = s.tree.Mkdir(ctx, p, s.createAttr(&attrs, defaultDirMode))
-	}
 	if err != nil {
 		return raw, err
 	}
-	s.ok(id)
-	return raw, nil
+	a := s.createAttr(&attrs, defaultDirMode)
+	return raw, s.change(ctx, t, id, raw, func(ctx context.Context) error { return s.tree.Mkdir(ctx, p, a) }, p)
 }
 
 // rename answers RENAME, which refuses an existing target, and posix-rename,
 // which replaces it.
-func (s *session) rename(ctx context.Context, id uint32, d *wire.Decoder, m filestore.RenameMode) ([]byte, error) {
+func (s *session) rename(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder, m filestore.RenameMode) ([]byte, error) {
+	return s.twoPaths(ctx, t, id, d, func(ctx context.Context, from, to filestore.Path) error {
+		return s.tree.Rename(ctx, from, to, m)
+	})
+}
+
+// twoPaths answers a request that does something with an entry and gives the
+// result a name.
+func (s *session) twoPaths(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder, do func(ctx context.Context, from, to filestore.Path) error) ([]byte, error) {
 	rawFrom, rawTo := d.Bytes(), d.Bytes()
 	if d.Bad() {
 		return rawFrom, errBadFields
@@ -133,44 +149,27 @@ func (s *session) rename(ctx context.Context, id uint32, d *wire.Decoder, m file
 	if err != nil {
 		return rawTo, err
 	}
-	if err := s.tree.Rename(ctx, from, to, m); err != nil {
-		if kind.Of(err) == kind.Exist || kind.Of(err) == kind.NotEmpty {
-			return rawTo, err
-		}
-		return rawFrom, err
-	}
-	s.ok(id)
-	return rawFrom, nil
+	both := slices.Concat(rawFrom, []byte(" -> "), rawTo)
+	return both, s.change(ctx, t, id, both, func(ctx context.Context) error { return do(ctx, from, to) }, from, to)
 }
 
 // symlink answers SYMLINK with the target first and the new link second,
 // which is OpenSSH's order and not the draft's; everybody follows OpenSSH.
-func (s *session) symlink(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
-	target, raw := d.Bytes(), d.Bytes()
-	if d.Bad() {
-		return raw, errBadFields
-	}
-	p, err := s.path(ctx, raw)
+func (s *session) symlink(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder) ([]byte, error) {
+	target := string(d.Bytes())
+	raw, p, err := s.onePath(ctx, d)
 	if err == nil && len(p) == 0 {
 		err = fmt.Errorf("the root: %w", kind.Exist)
-	}
-	if err == nil {
-		a := filestore.Attr{Set: filestore.AttrMode, Mode: 0o777}
-		err = s.tree.Symlink(ctx, p, string(target), a)
 	}
 	if err != nil {
 		return raw, err
 	}
-	s.ok(id)
-	return raw, nil
+	a := filestore.Attr{Set: filestore.AttrMode, Mode: 0o777}
+	return raw, s.change(ctx, t, id, raw, func(ctx context.Context) error { return s.tree.Symlink(ctx, p, target, a) }, p)
 }
 
 func (s *session) readlink(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
-	raw := d.Bytes()
-	if d.Bad() {
-		return nil, errBadFields
-	}
-	p, err := s.path(ctx, raw)
+	raw, p, err := s.onePath(ctx, d)
 	if err != nil {
 		return raw, err
 	}
@@ -189,22 +188,13 @@ func (s *session) realpath(id uint32, d *wire.Decoder) ([]byte, error) {
 	if d.Bad() {
 		return nil, errBadFields
 	}
-	p, err := parsePath(raw)
-	if err != nil {
-		return raw, err
-	}
-	s.out = wire.AppendOneName(s.out, id, "/"+strings.Join(p, "/"))
-	return raw, nil
+	return raw, s.canonical(id, raw)
 }
 
 // opendir answers OPENDIR. "." and ".." are listed first, as OpenSSH's server
 // lists them: sshfs hands them on to programs that expect them.
 func (s *session) opendir(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
-	raw := d.Bytes()
-	if d.Bad() {
-		return nil, errBadFields
-	}
-	p, err := s.path(ctx, raw)
+	raw, p, err := s.onePath(ctx, d)
 	if err != nil {
 		return raw, err
 	}
@@ -240,12 +230,10 @@ const namesPerReply = 100 << 10
 
 // readdir answers READDIR with as many entries as fit, and EOF after the last.
 func (s *session) readdir(id uint32, d *wire.Decoder) ([]byte, error) {
-	h := s.handles.get(d.Bytes())
+	h, err := s.handle(d)
 	switch {
-	case d.Bad():
-		return nil, errBadFields
-	case h == nil:
-		return nil, errBadHandle
+	case err != nil:
+		return nil, err
 	case h.dir == nil:
 		return h.path, fmt.Errorf("readdir: %w", kind.NotDir)
 	}

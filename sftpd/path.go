@@ -53,13 +53,29 @@ func parsePath(raw []byte) (filestore.Path, error) {
 // component that does not exist as given and is not in NFC is looked up in NFC
 // too, because clients on macOS decompose what others composed. Other paths,
 // nearly all, cost no look-up here.
+//
+// It waits for the changes under way that have to do with the path.
 func (s *session) path(ctx context.Context, raw []byte) (filestore.Path, error) {
 	p, err := parsePath(raw)
-	if err != nil || norm.NFC.IsNormal(raw) && bytes.IndexByte(raw, '%') < 0 {
+	if err != nil {
 		return p, err
 	}
+	if plain(raw) {
+		s.settle(ctx, p)
+		return p, nil
+	}
+	s.flights.wait(nil) // the names may be those of anything
+	translate(ctx, s.tree, p)
+	return p, nil
+}
+
+// plain reports whether a path can only mean what it says.
+func plain(raw []byte) bool { return norm.NFC.IsNormal(raw) && bytes.IndexByte(raw, '%') < 0 }
+
+// translate replaces the components of p that mean another name.
+func translate(ctx context.Context, t tree, p filestore.Path) {
 	for i, c := range p {
-		if name, ok := s.aliased(ctx, p[:i+1]); ok {
+		if name, ok := aliased(ctx, t, p[:i+1]); ok {
 			p[i] = name
 			continue
 		}
@@ -67,13 +83,12 @@ func (s *session) path(ctx context.Context, raw []byte) (filestore.Path, error) 
 		if composed == c {
 			continue
 		}
-		if _, err := s.tree.Lstat(ctx, p[:i+1]); kind.Of(err) != kind.NotExist {
+		if _, err := t.Lstat(ctx, p[:i+1]); kind.Of(err) != kind.NotExist {
 			continue
 		}
 		p[i] = composed
-		if _, err := s.tree.Lstat(ctx, p[:i+1]); err != nil {
+		if _, err := t.Lstat(ctx, p[:i+1]); err != nil {
 			p[i] = c
 		}
 	}
-	return p, nil
 }

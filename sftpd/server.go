@@ -44,6 +44,12 @@ type Server struct {
 	Umask   uint32
 	NoUmask bool
 
+	// ChmodDiminishes makes a SETSTAT that takes the owner's w bit from a
+	// directory or mutable file replace the link to it by its read capability,
+	// for good, as Tahoe-LAFS does. Without it the bit only refuses changes
+	// until it is set again.
+	ChmodDiminishes bool
+
 	// MaxConns bounds the connections, logged in or not. Zero: 1000.
 	MaxConns int
 	// MaxHandshakes bounds those that have not logged in yet. When it is

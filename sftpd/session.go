@@ -27,16 +27,25 @@ const (
 	maxSkip = 16 << 20
 )
 
-// session is one SFTP channel. A single goroutine reads requests, executes
-// them in order and writes the replies in the same order: replies never need
-// sorting, buffers are reused without locks, and a packet costs no allocation.
+// session is one SFTP channel. A single goroutine reads requests and executes
+// them in order: buffers are reused without locks, and a packet of data costs no
+// allocation. Some that wait for storage fly (see flights); replies keep the
+// order of the requests in any case.
 type session struct {
-	tree    tree
-	rw      io.ReadWriter
-	log     *slog.Logger
-	umask   uint32
-	count   *atomic.Int64 // requests, of all sessions of a connection
-	handles handleTable
+	tree      tree
+	rw        io.ReadWriter
+	log       *slog.Logger
+	bug       func(recovered any)
+	user      string // the account's name
+	umask     uint32
+	diminish  bool          // see Server.ChmodDiminishes
+	count     *atomic.Int64 // requests, of all sessions of a connection
+	handles   handleTable
+	flights   flights
+	replies   *replies
+	fields    wire.Decoder  // of the request at hand
+	requested *handle       // that the request at hand names
+	heavyOnes chan struct{} // see heavy; of the connection
 
 	in   []byte // in[r:w] has arrived and is not yet executed
 	r, w int
@@ -47,16 +56,20 @@ type session struct {
 // newSession makes a session on t for a channel of c.
 func newSession(t tree, rw io.ReadWriter, c *conn) *session {
 	return &session{
-		tree: t, rw: rw, log: c.log, umask: c.srv.umask(), count: &c.requests,
+		tree: t, rw: rw, log: c.log, bug: c.bug, user: c.account, umask: c.srv.umask(), count: &c.requests,
+		diminish: c.srv.ChmodDiminishes, replies: newReplies(rw), heavyOnes: c.heavyOnes,
 		handles: handleTable{limit: limit(c.srv.MaxHandles, 1000), files: &c.files},
 	}
 }
 
 // run serves requests until the client ends the channel (nil), the connection
 // breaks, ctx ends, or the client breaks the protocol. Whatever is still open
-// is discarded, never committed: only a CLOSE from the client commits.
+// is discarded, never committed: only a CLOSE from the client commits. What has
+// been received is executed, though nobody may be there any more to hear the
+// answer: sshfs has told its users that their files are closed when it leaves.
 func (s *session) run(ctx context.Context) error {
 	defer s.handles.discard()
+	defer s.flights.wg.Wait()
 	s.in = make([]byte, firstBuffer)
 	s.out = make([]byte, 0, firstBuffer)
 	for {
@@ -66,18 +79,18 @@ func (s *session) run(ctx context.Context) error {
 		}
 		if err != nil {
 			if errors.Is(err, io.EOF) {
-				return nil
+				return s.replies.broken()
 			}
 			return err
 		}
 		s.count.Add(1)
 		if err := s.execute(ctx, p); err != nil {
-			return errors.Join(err, s.flush())
+			s.flush()
+			return err
 		}
 		if len(s.out) >= flushAt {
-			if err := s.flush(); err != nil {
-				return err
-			}
+			s.flush()
+			s.replies.room()
 		}
 	}
 }
@@ -113,9 +126,7 @@ func (s *session) next() ([]byte, error) {
 // fill makes at least n bytes from s.r on available.
 func (s *session) fill(n int) error {
 	for s.w-s.r < n {
-		if err := s.flush(); err != nil {
-			return err
-		}
+		s.flush()
 		s.makeRoom(n)
 		got, err := s.rw.Read(s.in[s.w:])
 		s.w += got
@@ -173,14 +184,21 @@ func (s *session) skip(n int) error {
 	return nil
 }
 
-// flush writes the replies that wait, in one Write.
-func (s *session) flush() error {
-	if len(s.out) == 0 {
-		return nil
+// flush writes the replies that wait, in one Write, or queues them behind those
+// of flights.
+func (s *session) flush() {
+	if len(s.out) > 0 {
+		s.renew(s.replies.send(s.out))
 	}
-	_, err := s.rw.Write(s.out)
-	s.out = s.out[:0]
-	return err
+}
+
+// renew makes the output buffer empty; a new one if the old one isn't free.
+func (s *session) renew(free bool) {
+	if free {
+		s.out = s.out[:0]
+	} else {
+		s.out = make([]byte, 0, firstBuffer)
+	}
 }
 
 // execute runs one request and appends its reply. Its error ends the session;
@@ -194,34 +212,18 @@ func (s *session) execute(ctx context.Context, p []byte) error {
 		return fmt.Errorf("%v request of %d bytes, INIT seen: %t: %w", t, len(p), s.init, kind.Invalid)
 	}
 	id := binary.BigEndian.Uint32(p[1:])
-	d := wire.NewDecoder(p[wire.HeaderSize:])
-	if durable(t) {
-		if err := s.flush(); err != nil {
-			return err
-		}
-	}
-	mark := len(s.out)
-	what, err := s.request(ctx, t, id, &d)
+	s.fields = wire.NewDecoder(p[wire.HeaderSize:])
+	s.requested = nil
+	whole := len(s.out)
+	what, err := s.request(ctx, t, id, &s.fields)
 	if err != nil {
-		s.out = s.out[:mark]
-		s.fail(t, id, what, err)
+		s.out = s.appendFailure(s.out[:min(whole, len(s.out))], t, id, what, s.requested, err)
 	}
 	return nil
 }
 
-// durable reports whether a request's answer waits for storage: replies that
-// are ready don't wait with it.
-func durable(t wire.Type) bool {
-	switch t {
-	case wire.Close, wire.Setstat, wire.Fsetstat, wire.Remove, wire.Mkdir, wire.Rmdir, wire.Rename,
-		wire.Symlink, wire.Open, wire.Extended:
-		return true
-	}
-	return false
-}
-
-// request dispatches by type. Each branch appends a reply or returns an
-// error, and says which path the request was about.
+// request dispatches by type. Each branch appends a reply, or pledges one, or
+// returns an error, and says which path the request was about.
 func (s *session) request(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder) (what []byte, err error) {
 	switch t {
 	case wire.Read:
@@ -241,21 +243,21 @@ func (s *session) request(ctx context.Context, t wire.Type, id uint32, d *wire.D
 	case wire.Lstat:
 		return s.stat(ctx, id, d, s.tree.Lstat)
 	case wire.Setstat:
-		return s.setstat(ctx, id, d, true)
+		return s.setstat(ctx, t, id, d, true)
 	case wire.Opendir:
 		return s.opendir(ctx, id, d)
 	case wire.Readdir:
 		return s.readdir(id, d)
 	case wire.Mkdir:
-		return s.mkdir(ctx, id, d)
+		return s.mkdir(ctx, t, id, d)
 	case wire.Rmdir:
-		return s.onPath(ctx, id, d, s.tree.Rmdir)
+		return s.remove(ctx, t, id, d, s.tree.Rmdir)
 	case wire.Remove:
-		return s.onPath(ctx, id, d, s.tree.Remove)
+		return s.remove(ctx, t, id, d, s.tree.Remove)
 	case wire.Rename:
-		return s.rename(ctx, id, d, renameStrict)
+		return s.rename(ctx, t, id, d, renameStrict)
 	case wire.Symlink:
-		return s.symlink(ctx, id, d)
+		return s.symlink(ctx, t, id, d)
 	case wire.Readlink:
 		return s.readlink(ctx, id, d)
 	case wire.Realpath:
@@ -277,7 +279,10 @@ func (s *session) hello(p []byte) error {
 	start := len(s.out)
 	s.out = append(s.out, 0, 0, 0, 0, byte(wire.VersionReply))
 	s.out = wire.AppendUint32(s.out, wire.Version)
-	for _, e := range extensions(s.tree.ReadOnly()) {
+	for _, e := range extensions() {
+		if e.changes && s.tree.ReadOnly() {
+			continue
+		}
 		s.out = wire.AppendString(s.out, e.name)
 		s.out = wire.AppendString(s.out, e.version)
 	}
@@ -290,16 +295,22 @@ func (s *session) ok(id uint32) {
 	s.out = wire.AppendStatus(s.out, id, wire.OK, "")
 }
 
-// fail appends the reply to a request that failed, and logs the whole error.
-func (s *session) fail(t wire.Type, id uint32, what []byte, err error) {
-	k := kind.Of(err)
+// appendFailure appends the reply to a request that failed, and logs the whole
+// error: of those that an operator has to see, the first of a handle, since a
+// client may have sent hundreds of writes when the disk turns out to be full.
+// It is safe for concurrent use.
+func (s *session) appendFailure(b []byte, t wire.Type, id uint32, what []byte, h *handle, err error) []byte {
 	if errors.Is(err, io.EOF) {
-		s.out = wire.AppendStatus(s.out, id, wire.EOF, "end of file")
-		return
+		return wire.AppendStatus(b, id, wire.EOF, "end of file")
 	}
-	s.out = wire.AppendStatus(s.out, id, statusOf[k], statusText(k, what))
-	s.log.LogAttrs(context.Background(), severity(k), "sftp request failed",
+	k := kind.Of(err)
+	level := severity(k)
+	if level > slog.LevelDebug && h != nil && kind.Kind(h.complained.Swap(uint32(k))) == k {
+		level = slog.LevelDebug
+	}
+	s.log.LogAttrs(context.Background(), level, "sftp request failed",
 		slog.String("op", t.String()), slog.Uint64("request", uint64(id)), slog.Any("error", err))
+	return wire.AppendStatus(b, id, statusOf[k], statusText(k, what))
 }
 
 // severity tells what an operator has to see from what clients do all day.

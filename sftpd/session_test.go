@@ -27,6 +27,7 @@ func TestVersionOffersWhatTheTreeCanDo(t *testing.T) {
 		}
 		for name, version := range map[string]string{
 			"posix-rename@openssh.com": "1", "fsync@openssh.com": "1", "lsetstat@openssh.com": "1",
+			"hardlink@openssh.com": "1", "copy-data": "1",
 		} {
 			if readOnly {
 				version = ""
@@ -37,7 +38,8 @@ func TestVersionOffersWhatTheTreeCanDo(t *testing.T) {
 		}
 		for name, version := range map[string]string{
 			"statvfs@openssh.com": "2", "fstatvfs@openssh.com": "2", "limits@openssh.com": "1",
-			"hardlink@openssh.com": "", "copy-data": "",
+			"expand-path@openssh.com": "1", "home-directory": "1", "users-groups-by-id@openssh.com": "1",
+			"check-file": "1", "check-file-handle": "1", "check-file-name": "1",
 		} {
 			if offered[name] != version {
 				t.Errorf("%s offered as %q, want %q", name, offered[name], version)

@@ -22,6 +22,9 @@ type tree interface {
 	Symlink(ctx context.Context, p filestore.Path, target string, a filestore.Attr) error
 	Readlink(ctx context.Context, p filestore.Path) (string, error)
 	SetAttr(ctx context.Context, p filestore.Path, a filestore.Attr, follow bool) error
+	Link(ctx context.Context, from, to filestore.Path) error
+	Diminish(ctx context.Context, p filestore.Path) error
+	Straight(ctx context.Context, p filestore.Path) (bool, error)
 	Usage(ctx context.Context) (filestore.Usage, error)
 }
 

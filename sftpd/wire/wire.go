@@ -90,15 +90,26 @@ const (
 	FlagExcl   uint32 = 0x20
 )
 
-// The names of OpenSSH's extensions that are spoken here, each with the
-// version that belongs to it.
+// The names of the extensions that are spoken here, each with the version that
+// belongs to it: OpenSSH's (its PROTOCOL, section 4), the two of
+// draft-ietf-secsh-filexfer-extensions-00 that clients of version 3 use
+// (copy-data, home-directory), and check-file of filexfer-13, section 9.1.2,
+// in the forms that clients have made of it.
 const (
-	ExtPosixRename = "posix-rename@openssh.com" // "1"
-	ExtStatVFS     = "statvfs@openssh.com"      // "2"
-	ExtFStatVFS    = "fstatvfs@openssh.com"     // "2"
-	ExtFsync       = "fsync@openssh.com"        // "1"
-	ExtLsetstat    = "lsetstat@openssh.com"     // "1"
-	ExtLimits      = "limits@openssh.com"       // "1"
+	ExtPosixRename     = "posix-rename@openssh.com"       // "1"
+	ExtStatVFS         = "statvfs@openssh.com"            // "2"
+	ExtFStatVFS        = "fstatvfs@openssh.com"           // "2"
+	ExtHardlink        = "hardlink@openssh.com"           // "1"
+	ExtFsync           = "fsync@openssh.com"              // "1"
+	ExtLsetstat        = "lsetstat@openssh.com"           // "1"
+	ExtLimits          = "limits@openssh.com"             // "1"
+	ExtExpandPath      = "expand-path@openssh.com"        // "1"
+	ExtCopyData        = "copy-data"                      // "1"
+	ExtHomeDirectory   = "home-directory"                 // "1"
+	ExtUsersGroupsByID = "users-groups-by-id@openssh.com" // "1"
+	ExtCheckFile       = "check-file"                     // "1"
+	ExtCheckFileHandle = "check-file-handle"              // "1"
+	ExtCheckFileName   = "check-file-name"                // "1"
 )
 
 // The bits of f_flag in a statvfs reply.

@@ -1,0 +1,116 @@
+package sftpd
+
+import (
+	"io"
+	"sync"
+)
+
+// maxQueued bounds the bytes of replies that wait for an earlier one.
+const maxQueued = 1 << 20
+
+// replies sends what a session answers in the order of its requests, though
+// some answers are ready before those of earlier requests: clients such as lftp
+// and WS_FTP disconnect when they come in another order. Its methods are safe
+// for concurrent use.
+type replies struct {
+	w io.Writer
+
+	mu    sync.Mutex // guards the fields below; held while w is written
+	moved sync.Cond  // the queue has become shorter
+	queue []*pledge  // begins with one that isn't ready, but while it is sent
+	bytes int        // in queue
+	err   error      // of a write: nothing is sent any more
+}
+
+// pledge is the place of a reply in the order.
+type pledge struct {
+	b     []byte
+	ready bool
+}
+
+func newReplies(w io.Writer) *replies {
+	r := &replies{w: w}
+	r.moved.L = &r.mu
+	return r
+}
+
+// send sends b, which follows all that was sent and pledged so far. It reports
+// whether b is free to be used again: if not, it waits in the queue.
+func (r *replies) send(b []byte) (free bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.queue) == 0 {
+		r.write(b)
+		return true
+	}
+	if len(b) == 0 {
+		return true
+	}
+	r.push(&pledge{b, true})
+	return false
+}
+
+// pledge takes the next place in the order, after b.
+func (r *replies) pledge(b []byte) (p *pledge, free bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	free = true
+	if len(b) > 0 && len(r.queue) == 0 {
+		r.write(b)
+	} else if len(b) > 0 {
+		r.push(&pledge{b, true})
+		free = false
+	}
+	p = &pledge{}
+	r.push(p)
+	return p, free
+}
+
+// keep makes p the reply b, and sends all that no longer waits.
+func (r *replies) keep(p *pledge, b []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p.b, p.ready = b, true
+	r.bytes += len(b)
+	n := 0
+	for ; n < len(r.queue) && r.queue[n].ready; n++ {
+		r.write(r.queue[n].b)
+		r.bytes -= len(r.queue[n].b)
+		r.queue[n] = nil
+	}
+	if r.queue = r.queue[n:]; len(r.queue) == 0 {
+		r.queue = nil
+	}
+	r.moved.Broadcast()
+}
+
+// room waits until little enough waits in the queue. Every pledge must be on
+// its way to be kept.
+func (r *replies) room() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for r.bytes > maxQueued && len(r.queue) > 0 {
+		r.moved.Wait()
+	}
+}
+
+// broken returns the error of a write, if there was one.
+func (r *replies) broken() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// push is called with mu held.
+func (r *replies) push(p *pledge) {
+	r.queue = append(r.queue, p)
+	r.bytes += len(p.b)
+}
+
+// write is called with mu held.
+func (r *replies) write(b []byte) {
+	if len(b) == 0 || r.err != nil {
+		return
+	}
+	_, r.err = r.w.Write(b)
+}
