@@ -35,6 +35,10 @@ var rooms = []room{
 	// The conformance checks; a driver imports the interface and nothing else.
 	{name: "blockstore/blockstoretest", imports: []string{"blockstore", "blockstore/storecheck"}},
 	{name: "metastore/metastoretest", imports: []string{"metastore", "metastore/storecheck"}},
+	// Layouts of several stores share what they know of members.
+	{name: "blockstore/raid0", imports: []string{"blockstore", "blockstore/array"}},
+	{name: "blockstore/raid1", imports: []string{"blockstore", "blockstore/array"}},
+	{name: "blockstore/raid5", imports: []string{"blockstore", "blockstore/array"}},
 	{name: "blockstore", imports: []string{"blockstore"}},
 	{name: "metastore", imports: []string{"metastore"}},
 
@@ -62,9 +66,10 @@ func roomOf(dir string) (room, bool) {
 	return room{}, false
 }
 
-// isDriver reports whether p is a way to store, and no conformance suite.
+// isDriver reports whether p is a way to store, and no conformance suite or part
+// of several ways.
 func isDriver(p string) bool {
-	suite := strings.HasSuffix(p, "test") || strings.HasSuffix(p, "check")
+	suite := strings.HasSuffix(p, "test") || strings.HasSuffix(p, "check") || p == "blockstore/array"
 	return (strings.HasPrefix(p, "blockstore/") || strings.HasPrefix(p, "metastore/")) && !suite
 }
 
@@ -108,6 +113,9 @@ func directions() []rule {
 				imports("blockstore/local", "caps"),
 				imports("blockstore/local", "accounts"),
 				imports("blockstore/local", "blockstore/memory"),
+				imports("blockstore/local", "blockstore/array"),
+				imports("blockstore/raid1", "blockstore/local"),
+				imports("blockstore/array", "blockstore/raid1"),
 				imports("blockstore/local", "metastore"),
 				imports("blockstore/storecheck", "blockstore/memory"),
 				imports("metastore", "caps"),
@@ -161,7 +169,7 @@ func directions() []rule {
 				imports("accounts", "caps"), imports("accounts", "metastore"),
 				imports("filestore", "filestore/dirtree"), imports("filestore", "blockstore"), imports("filestore", "metastore"),
 				imports("filestore/dirtree", "filestore/filetree"), imports("filestore/highwater", "filestore"),
-				imports("caps", "internal/kind"), imports("blockstore/local", "blockstore"), imports("blockstore/local", "internal/retry"),
+				imports("caps", "internal/kind"), imports("blockstore/local", "blockstore"), imports("blockstore/local", "internal/retry"), imports("blockstore/raid1", "blockstore/array"),
 				imports("blockstore/blockstoretest", "blockstore/storecheck"), imports("metastore/sqlite", "metastore"),
 				imports("internal/config", "internal/kind"), imports("internal/node", "internal/config"), imports("internal/node", "filestore"), imports("cmd/truckee", "internal/node"),
 				imports("internal/command", "internal/node"), imports("internal/command", "blockstore"), imports("internal/config", "blockstore"), imports("internal/command", "filestore"), imports("tests/e2e", "cmd/truckee"),

@@ -1,0 +1,259 @@
+package array
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/pace"
+)
+
+// suspect is a copy that a read found absent or damaged.
+type suspect struct {
+	member int
+	id     blockstore.ID
+}
+
+// Suspect has a member's part of a block looked at, and repaired, some time
+// soon. It never waits; what is not noted because there is too much of it, the
+// next read or a scrub finds again.
+func (a *Array) Suspect(i int, id blockstore.ID) {
+	if a.State(i) != blockstore.StateOK {
+		return // there it is known, and will be seen to as a whole
+	}
+	select {
+	case a.suspects <- suspect{i, id}:
+	default:
+	}
+}
+
+// The intervals of the repairs: what is owed is looked at when a member comes
+// back, soon after something became owed, and every so often, since another
+// gateway may have noted it. A member that can't be repaired is left alone
+// longer and longer.
+const (
+	repairSoon  = time.Second
+	repairEvery = time.Minute
+)
+
+// repair makes the repairs that are owed until the array is closed.
+func (a *Array) repair() {
+	every := time.NewTicker(repairEvery)
+	defer every.Stop()
+	a.drain()
+	for {
+		select {
+		case s := <-a.suspects:
+			a.note(s)
+		case <-a.drains:
+		case <-every.C:
+		case <-a.life.Done():
+			return
+		}
+		a.drain()
+		select { // members that flap, and every write of a degraded array, wake it
+		case <-time.After(repairSoon):
+		case <-a.life.Done():
+			return
+		}
+	}
+}
+
+// note brings suspects to the queue.
+func (a *Array) note(first suspect) {
+	ids := map[int][]blockstore.ID{first.member: {first.id}}
+	for {
+		select {
+		case s := <-a.suspects:
+			ids[s.member] = append(ids[s.member], s.id)
+			continue
+		default:
+		}
+		break
+	}
+	for i, ids := range ids {
+		if err := a.queue.AddRepairs(a.life, a.members[i].key, ids); err != nil && a.life.Err() == nil {
+			a.log.Warn("can't note a repair", "array", a.name(), "member", a.members[i].name, "blocks", len(ids), "error", err)
+		}
+	}
+}
+
+// drain repairs what is owed to each member that is in use.
+func (a *Array) drain() {
+	counts, err := a.queue.CountRepairs(a.life)
+	if err != nil {
+		if a.life.Err() == nil {
+			a.log.Warn("can't tell which repairs are owed", "array", a.name(), "error", err)
+		}
+		return
+	}
+	for i, m := range a.members {
+		if counts[m.key] > 0 && usable(a.State(i)) && a.life.Err() == nil {
+			a.drainMember(i)
+		}
+	}
+}
+
+// settlePage is how many repairs are made between two looks at the queue.
+const settlePage = 64
+
+// drainMember goes once through what is owed to a member.
+func (a *Array) drainMember(i int) {
+	m := a.members[i]
+	var after blockstore.ID
+	var repaired, failed int
+	var last error
+	for usable(a.State(i)) {
+		ids, err := a.queue.Repairs(a.life, m.key, after, settlePage)
+		if err != nil || len(ids) == 0 {
+			break
+		}
+		after = ids[len(ids)-1]
+		for _, s := range a.settle(a.life, i, ids, nil) {
+			switch {
+			case s.err != nil:
+				failed, last = failed+1, s.err
+			case s.wrote:
+				repaired++
+			}
+		}
+	}
+	if a.life.Err() != nil {
+		return
+	}
+	if repaired > 0 {
+		a.log.Info("repaired blocks of a member", "array", a.name(), "member", m.name, "blocks", repaired)
+	}
+	if failed > 0 {
+		a.log.Warn("blocks of a member can't be repaired", "array", a.name(), "member", m.name, "blocks", failed, "error", last)
+	}
+}
+
+// settled is what became of one repair.
+type settled struct {
+	id       blockstore.ID
+	wrote    bool  // the member has it now; if neither this nor any of the others, it had it
+	unwanted bool  // nobody wants it any more
+	err      error // it couldn't be repaired: Corrupt and NotExist are final
+}
+
+// settle makes repairs that are in the queue, and takes off it what is done.
+func (a *Array) settle(ctx context.Context, i int, ids []blockstore.ID, rate *pace.Pace) []settled {
+	ids = slices.Clone(ids)
+	slices.SortFunc(ids, compare)
+	all := make([]settled, len(ids))
+	for n, id := range ids {
+		all[n].id = id
+	}
+	wanted, err := a.wanted(ctx, i, ids)
+	if err != nil {
+		for n := range all {
+			all[n].err = err
+		}
+		return all
+	}
+	a.mendAll(ctx, i, all, wanted, rate)
+	if wanted, err = a.wanted(ctx, i, ids); err != nil {
+		return all // they stay in the queue, and will be found done
+	}
+	done := make([]blockstore.ID, 0, len(all))
+	for n := range all {
+		s := &all[n]
+		if s.wrote && !wanted[s.id] { // collected meanwhile
+			s.wrote, s.unwanted = false, true
+			s.err = a.undo(ctx, i, s.id)
+		}
+		if final(s.err) {
+			done = append(done, s.id)
+		}
+	}
+	if err := a.queue.EndRepairs(ctx, a.members[i].key, done); err != nil && ctx.Err() == nil {
+		a.log.Warn("can't take repairs off the queue", "array", a.name(), "error", err)
+	}
+	return all
+}
+
+// final reports whether there is no use in trying again.
+func final(err error) bool {
+	k := kind.Of(err)
+	return err == nil || k == kind.NotExist || k == kind.Corrupt
+}
+
+// mendWorkers is how many blocks are repaired at a time.
+const mendWorkers = 4
+
+// mendAll has the layout mend the blocks that are wanted.
+func (a *Array) mendAll(ctx context.Context, i int, all []settled, wanted map[blockstore.ID]bool, rate *pace.Pace) {
+	var wg sync.WaitGroup
+	for w := range mendWorkers {
+		wg.Go(func() {
+			for n := w; n < len(all); n += mendWorkers {
+				s := &all[n]
+				if s.unwanted = !wanted[s.id]; s.unwanted {
+					continue
+				}
+				var did Mended
+				did, s.err = a.mend(ctx, i, s.id)
+				s.wrote = did.Wrote
+				if rate != nil && s.err == nil {
+					s.err = rate.Wait(ctx, did.Bytes)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// mend mends one block, and keeps deletions of it away meanwhile.
+func (a *Array) mend(ctx context.Context, i int, id blockstore.ID) (Mended, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, a.o.WriteTimeout, errLate)
+	defer cancel()
+	unlock, err := a.locks.lock(ctx, id)
+	if err != nil {
+		return Mended{}, err
+	}
+	defer unlock()
+	return a.Mend(ctx, i, id)
+}
+
+// undo removes the copy of a block that was collected while it was made.
+func (a *Array) undo(ctx context.Context, i int, id blockstore.ID) error {
+	return a.Do(ctx, i, func(ctx context.Context, s blockstore.Store) error { return s.Delete(ctx, id) })
+}
+
+// wanted asks the queue which of ids, in ascending order, it still holds for a
+// member: those that are wanted.
+func (a *Array) wanted(ctx context.Context, i int, ids []blockstore.ID) (map[blockstore.ID]bool, error) {
+	wanted := make(map[blockstore.ID]bool, len(ids))
+	after, last := before(ids[0]), ids[len(ids)-1]
+	for {
+		page, err := a.queue.Repairs(ctx, a.members[i].key, after, 4*settlePage)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range page {
+			wanted[id] = true
+		}
+		if len(page) < 4*settlePage || compare(page[len(page)-1], last) >= 0 {
+			return wanted, nil
+		}
+		after = page[len(page)-1]
+	}
+}
+
+func compare(a, b blockstore.ID) int { return bytes.Compare(a[:], b[:]) }
+
+// before is the id just below.
+func before(id blockstore.ID) blockstore.ID {
+	for n := len(id) - 1; n >= 0; n-- {
+		id[n]--
+		if id[n] != 255 {
+			return id
+		}
+	}
+	return blockstore.ID{} // below the least id is none
+}

@@ -1,0 +1,109 @@
+package array
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/truckee-fs/truckee/blockstore"
+)
+
+// status asks every member how it is.
+func (a *Array) status(ctx context.Context, o blockstore.StatusOptions) blockstore.Status {
+	st := blockstore.Status{Layout: a.level.String(), State: blockstore.StateOK}
+	counts, qerr := a.queue.CountRepairs(ctx)
+	if qerr != nil {
+		st.Detail = fmt.Sprintf("the repair queue can't be read: %v", qerr)
+	}
+	st.Members = make([]blockstore.Status, len(a.members))
+	var wg sync.WaitGroup
+	for i, m := range a.members {
+		wg.Go(func() {
+			st.Members[i] = a.memberStatus(ctx, m)
+			st.Members[i].Owed = counts[m.key]
+		})
+	}
+	wg.Wait()
+	if o.Count {
+		a.count(ctx, &st)
+	}
+	a.conclude(&st)
+	return st
+}
+
+// memberStatus asks one member how it is.
+func (a *Array) memberStatus(ctx context.Context, m *member) blockstore.Status {
+	_ = a.recheck(ctx, m)
+	var st blockstore.Status
+	state, err := m.look()
+	if inner, ok := blockstore.As[blockstore.Maintainer](m.store); ok {
+		st = inner.Status(ctx, blockstore.StatusOptions{})
+	}
+	if st.State == "" || !usable(state) || state == blockstore.StateRebuilding {
+		st.State = state
+	}
+	if err != nil {
+		st.Detail = err.Error()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	st.Name, st.Latency = m.name, m.mean
+	return st
+}
+
+// conclude draws the state of the array from those of its members.
+func (a *Array) conclude(st *blockstore.Status) {
+	missing, owed := 0, int64(0)
+	for i, m := range st.Members {
+		if a.State(i) != blockstore.StateOK {
+			missing++
+		}
+		if m.State != blockstore.StateOK && st.State == blockstore.StateOK {
+			st.State = blockstore.StateDegraded
+		}
+		owed += m.Owed
+	}
+	st.Owed = owed
+	switch {
+	case missing > a.Spare(len(a.members)):
+		st.State = blockstore.StateDown
+		st.Detail = fmt.Sprintf("%d of %d members can't be used; the array can spare %d", missing, len(a.members), a.Spare(len(a.members)))
+	case missing > 0:
+		st.Detail = fmt.Sprintf("%d of %d members can't be used", missing, len(a.members))
+	case a.Moved():
+		st.Detail = "members were added: rebuild them, so that blocks move there"
+	}
+}
+
+// count lists everything, and tells who holds and who lacks how much.
+func (a *Array) count(ctx context.Context, st *blockstore.Status) {
+	counts := make([]blockstore.Count, len(a.members))
+	merge := a.NewMerge(blockstore.ID{})
+	var all blockstore.Count
+	for {
+		held, err := merge.Next(ctx)
+		if err != nil || len(held) == 0 {
+			break
+		}
+		for _, h := range held {
+			all.Blocks++
+			for i, size := range h.Sizes {
+				switch {
+				case size >= 0:
+					counts[i].Blocks++
+					counts[i].Bytes += size
+					all.Bytes += size
+				case a.Belongs == nil || a.Belongs(i, h.ID):
+					counts[i].Lacks++
+				}
+			}
+		}
+	}
+	for i := range st.Members {
+		if merge.Err[i] == nil {
+			st.Members[i].Count = &counts[i]
+		}
+		all.Lacks += counts[i].Lacks
+	}
+	st.Count = &all
+}
