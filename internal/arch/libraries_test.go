@@ -12,7 +12,7 @@ var libraries = []struct {
 	rooms []string // nil: anywhere
 }{
 	{"golang.org/x/crypto/ssh", []string{"sftpd", "accounts", "internal", "cmd", "tests"}},
-	{"golang.org/x/crypto", []string{"accounts", "sftpd", "internal", "cmd", "contrib"}},
+	{"golang.org/x/crypto", []string{"accounts", "sftpd", "internal", "cmd", "contrib", "tests"}},
 	{"golang.org/x/sys", nil},
 	{"golang.org/x/sync", nil},
 	{"golang.org/x/text", []string{"sftpd", "httpapi", "filestore", "accounts"}},
@@ -22,6 +22,9 @@ var libraries = []struct {
 	{"modernc.org/sqlite", []string{"metastore/sqlite"}},
 	{"modernc.org/libc", []string{"metastore/sqlite"}},
 	{"github.com/jackc/pgx/v5", []string{"metastore/postgres", "blockstore/postgresql", "cmd", "tests"}},
+	{"github.com/aws/aws-sdk-go-v2", []string{"blockstore/s3"}},
+	{"github.com/aws/smithy-go", []string{"blockstore/s3"}},
+	{"github.com/ncw/swift/v2", []string{"blockstore/swift"}},
 	{"github.com/rogpeppe/go-internal", []string{"cmd", "tests"}},
 	{"github.com/pkg/sftp", []string{"tests"}},               // a client to test with; the server is ours
 	{"github.com/anishathalye/porcupine", []string{"tests"}}, // checks histories in tests

@@ -1,0 +1,221 @@
+package s3
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/transport"
+)
+
+// blocks is the part of a block's object name before its digits.
+func (s *Store) blocks() string { return s.prefix + "blocks/" }
+
+// key is the name of a block's object.
+func (s *Store) key(id blockstore.ID) string {
+	name := id.String()
+	return s.blocks() + name[:2] + "/" + name
+}
+
+// blockOf is the reverse of key; false for objects that are no blocks.
+func (s *Store) blockOf(key string) (blockstore.ID, bool) {
+	rest, ok := strings.CutPrefix(key, s.blocks())
+	var id blockstore.ID
+	if !ok || len(rest) != 3+2*len(id) {
+		return id, false
+	}
+	if _, err := hex.Decode(id[:], []byte(rest[3:])); err != nil {
+		return id, false
+	}
+	return id, s.key(id) == key // no capitals, digits in front that fit
+}
+
+// Put implements blockstore.Store. S3 answers a PUT when it is durable.
+func (s *Store) Put(ctx context.Context, id blockstore.ID, data []byte) error {
+	if id.IsZero() {
+		return fmt.Errorf("s3: put under the zero id: %w", kind.Invalid)
+	}
+	if len(data) > blockstore.MaxBlock {
+		return fmt.Errorf("s3: put %v of %d bytes: %w", id, len(data), kind.TooLarge)
+	}
+	return s.put(ctx, call{"put", id.String()}, s.key(id), data)
+}
+
+func (s *Store) put(ctx context.Context, c call, key string, data []byte) error {
+	r, err := s.begin(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer r.end()
+	err = s.putOnce(r, key, data, !s.noChecksum.Load())
+	if !s.noChecksum.Load() && refusesChecksum(err) {
+		s.log.Info("the server takes no checksums of objects: going on without", "server", s.where)
+		s.noChecksum.Store(true)
+		err = s.putOnce(r, key, data, false)
+	}
+	return r.failed(err)
+}
+
+// putOnce sends an object. Its CRC-32C goes in a header, where servers that
+// don't know it pass over it, those that do check what arrived, and buckets with
+// object lock find the checksum that they demand.
+func (s *Store) putOnce(r *request, key string, data []byte, checksum bool) error {
+	body := transport.NewBody(data)
+	defer body.Release()
+	in := &s3.PutObjectInput{
+		Bucket: &s.bucket, Key: &key, Body: body,
+		ContentLength: aws.Int64(int64(len(data))), ContentType: aws.String("application/octet-stream"),
+	}
+	if checksum {
+		sum := binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
+		in.ChecksumCRC32C = aws.String(base64.StdEncoding.EncodeToString(sum))
+	}
+	_, err := s.client.PutObject(r.ctx, in)
+	return err
+}
+
+// Get implements blockstore.Store.
+func (s *Store) Get(ctx context.Context, id blockstore.ID) ([]byte, error) {
+	return s.get(ctx, call{"get", id.String()}, s.key(id), blockstore.MaxBlock)
+}
+
+func (s *Store) get(ctx context.Context, c call, key string, limit int64) ([]byte, error) {
+	r, err := s.begin(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer r.end()
+	out, err := s.client.GetObject(r.ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+	if err != nil {
+		return nil, r.failed(err)
+	}
+	defer out.Body.Close()
+	data, err := transport.ReadAll(out.Body, length(out.ContentLength), limit)
+	return data, r.failed(err)
+}
+
+func length(n *int64) int64 {
+	if n == nil {
+		return -1
+	}
+	return *n
+}
+
+// GetRange implements blockstore.RangeGetter.
+func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
+	if off < 0 || n < 0 {
+		return nil, fmt.Errorf("s3: range of %d bytes at %d: %w", n, off, kind.Invalid)
+	}
+	if n == 0 || off >= blockstore.MaxBlock { // no range that HTTP could name, or that could be there
+		_, err := s.Stat(ctx, id)
+		return []byte{}, err
+	}
+	n = min(n, blockstore.MaxBlock-off)
+	r, err := s.begin(ctx, call{"get", id.String()})
+	if err != nil {
+		return nil, err
+	}
+	defer r.end()
+	out, err := s.client.GetObject(r.ctx, &s3.GetObjectInput{
+		Bucket: &s.bucket, Key: aws.String(s.key(id)), Range: aws.String(fmt.Sprintf("bytes=%d-%d", off, off+n-1)),
+	})
+	if status(err) == 416 { // off is at or past the end
+		return []byte{}, nil
+	}
+	if err != nil {
+		return nil, r.failed(err)
+	}
+	defer out.Body.Close()
+	if out.ContentRange == nil { // the server knows no ranges and sends all of it
+		data, err := transport.ReadAll(out.Body, length(out.ContentLength), blockstore.MaxBlock)
+		data = data[min(off, int64(len(data))):]
+		return data[:min(n, int64(len(data)))], r.failed(err)
+	}
+	data, err := transport.ReadAll(out.Body, length(out.ContentLength), n)
+	return data, r.failed(err)
+}
+
+// Stat implements blockstore.Store, by reading one byte: the answer to a HEAD
+// has no body, which tells an absent block from an absent bucket, and that
+// difference is all blocks.
+func (s *Store) Stat(ctx context.Context, id blockstore.ID) (blockstore.Info, error) {
+	r, err := s.begin(ctx, call{"stat", id.String()})
+	if err != nil {
+		return blockstore.Info{}, err
+	}
+	defer r.end()
+	out, err := s.client.GetObject(r.ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(s.key(id)), Range: aws.String("bytes=0-0")})
+	if status(err) == 416 { // no byte is there
+		return blockstore.Info{ID: id}, nil
+	}
+	if err != nil {
+		return blockstore.Info{}, r.failed(err)
+	}
+	defer out.Body.Close()
+	size := length(out.ContentLength)
+	if out.ContentRange != nil {
+		size = -1
+		if _, total, ok := strings.Cut(*out.ContentRange, "/"); ok {
+			if n, err := strconv.ParseInt(total, 10, 64); err == nil {
+				size = n
+			}
+		}
+	}
+	if size < 0 {
+		return blockstore.Info{}, fmt.Errorf("s3: stat %v: the answer doesn't tell the size: %w", id, kind.Unavailable)
+	}
+	return blockstore.Info{ID: id, Size: size}, nil
+}
+
+// Delete implements blockstore.Store. In a bucket with versions it hides the
+// block, and the bucket's lifecycle rules decide when the space comes back.
+func (s *Store) Delete(ctx context.Context, id blockstore.ID) error {
+	r, err := s.begin(ctx, call{"delete", id.String()})
+	if err != nil {
+		return err
+	}
+	defer r.end()
+	_, err = s.client.DeleteObject(r.ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(s.key(id))})
+	if err = r.failed(err); kind.Of(err) == kind.NotExist {
+		return nil
+	}
+	return err
+}
+
+// markerKey is the name of the marker's object.
+func (s *Store) markerKey() string { return s.prefix + "marker" }
+
+// Marker implements blockstore.Marker.
+func (s *Store) Marker(ctx context.Context) ([]byte, error) {
+	data, err := s.get(ctx, call{"get", "the marker"}, s.markerKey(), blockstore.MaxMarker)
+	if kind.Of(err) == kind.NotExist {
+		return nil, nil
+	}
+	return data, err
+}
+
+// SetMarker implements blockstore.Marker.
+func (s *Store) SetMarker(ctx context.Context, data []byte) error {
+	if err := blockstore.CheckMarkerSize(data); err != nil {
+		return err
+	}
+	return s.put(ctx, call{"put", "the marker"}, s.markerKey(), data)
+}
+
+// Close implements blockstore.Store.
+func (s *Store) Close() error {
+	if s.gate.Close() {
+		s.idle()
+	}
+	return nil
+}
