@@ -186,7 +186,7 @@ func newServer(n *node.Node, o node.Options) (*sftpd.Server, error) {
 	}
 	c := o.Config.SFTPD
 	return &sftpd.Server{
-		Accounts: n.Accounts, Mount: n.Mount, HostKeys: keys, Log: o.Log,
+		Accounts: n.Logins, Mount: n.Mount, HostKeys: keys, Log: o.Log,
 		Umask: uint32(c.Umask), NoUmask: c.Umask == 0,
 		MaxConns: c.MaxConns, MaxHandshakes: c.MaxHandshakes, MaxSessions: c.MaxSessions,
 		MaxChannels: c.MaxChannels, MaxHandles: c.MaxHandles,

@@ -39,7 +39,11 @@ type SFTPD struct {
 	HostPrivkeyFile  Path          `key:"host_privkey_file" help:"One host key file, as Tahoe-LAFS names it."`
 	HostPubkeyFile   Path          `key:"host_pubkey_file" help:"Its public key, as Tahoe-LAFS names it: it must belong to host_privkey_file."`
 	AccountsFile     Path          `key:"accounts.file" default:"private/accounts" help:"The accounts file: who may log in, by what, to which root capability."`
-	AccountsURL      string        `key:"accounts.url" help:"An account server. Not supported by this version: setting it is an error."`
+	AccountsURL      string        `key:"accounts.url" help:"The account server that is asked about names that the accounts file doesn't have: https://HOST/PATH, or http:// on this machine. It gets a POST of multipart/form-data with action=authenticate, email=NAME, passwd=PASSWORD, and answers with the root capability or 0."`
+	AccountsCA       Path          `key:"accounts.url_ca" help:"A file of PEM certificates of authorities that the account server's certificate may come from, besides the system's."`
+	AccountsInsecure bool          `key:"accounts.url_insecure" default:"false" help:"Permit http:// to an account server on another machine: everybody on the way reads every password."`
+	AccountsTimeout  time.Duration `key:"accounts.url_timeout" default:"10s" min:"1s" max:"1m" help:"How long the account server may take to answer."`
+	AccountsRemember time.Duration `key:"accounts.url_remember" default:"10s" min:"0s" max:"10m" help:"How long a login that the account server granted is granted again without asking. A refusal of the name ends that at once."`
 	MaxConns         int           `key:"max_conns" default:"1000" min:"1" help:"Connections at a time, logged in or not."`
 	MaxHandshakes    int           `key:"max_handshakes" default:"100" min:"1" help:"Connections at a time that have not logged in yet."`
 	MaxSessions      int           `key:"max_sessions" default:"100" min:"1" help:"Connections at a time of one account."`

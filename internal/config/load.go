@@ -258,9 +258,6 @@ func readFlags(flags map[string]string, table []Option) ([]setting, error) {
 
 // finish checks what concerns several keys, and makes paths absolute.
 func (c *Config) finish(src Sources, environment []string) error {
-	if c.SFTPD.AccountsURL != "" {
-		return errors.New("sftpd.accounts.url: account servers are not supported yet; use accounts.file")
-	}
 	if len(c.SFTPD.HostKeys) > 0 && c.SFTPD.HostPrivkeyFile != "" {
 		return errors.New("sftpd.host_keys and sftpd.host_privkey_file are both set; use one of them")
 	}
@@ -271,7 +268,7 @@ func (c *Config) finish(src Sources, environment []string) error {
 		return fmt.Errorf("filestore.chunk_size: %s is no power of two", n)
 	}
 	paths := []*Path{
-		&c.SFTPD.HostPrivkeyFile, &c.SFTPD.HostPubkeyFile, &c.SFTPD.AccountsFile, &c.Filestore.SpoolDir,
+		&c.SFTPD.HostPrivkeyFile, &c.SFTPD.HostPubkeyFile, &c.SFTPD.AccountsFile, &c.SFTPD.AccountsCA, &c.Filestore.SpoolDir,
 		&c.Node.SecretsFile, &c.Metastore.DB.File, &c.Metastore.Kept.File, &c.Metastore.PasswordFile,
 	}
 	for i := range c.SFTPD.HostKeys {

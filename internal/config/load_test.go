@@ -104,7 +104,7 @@ func TestMistakes(t *testing.T) {
 		{"[sftpd]\nhost_keys = [1]", "it is a list of file names"},
 		{"[sftpd]\nhost_keys = \"\"\nhost_pubkey_file = \"x\"", "without host_privkey_file"},
 		{"[sftpd]\nhost_keys = [\"x\"]\nhost_privkey_file = \"x\"", "both set"},
-		{"[sftpd]\naccounts.url = \"https://example.com/login\"", "not supported yet"},
+		{"[sftpd]\naccounts.url_timeout = \"2h\"", "at most 1m"},
 		{"[sftpd]\naccounts.file = \"\"", "must not be empty"},
 		{"[sftpd]\numask = \"999\"", "octal"},
 		{"[sftpd]\nhandshake_timeout = 5", "it is a time with its unit"},

@@ -68,9 +68,9 @@ func TestTahoeKeysInTOML(t *testing.T) {
 }
 
 func TestAccountsURLOfTahoe(t *testing.T) {
-	_, _, _, err := load(t, "[sftpd]\nport = tcp:8022\naccounts.url = https://example.com/login\n", config.Sources{})
-	if err == nil || !strings.Contains(err.Error(), "not supported yet") {
-		t.Errorf("got %v", err)
+	c, _, _, err := load(t, "[sftpd]\nport = tcp:8022\naccounts.url = https://example.com/login\n", config.Sources{})
+	if err != nil || c.SFTPD.AccountsURL != "https://example.com/login" {
+		t.Errorf("got %q, %v", c.SFTPD.AccountsURL, err)
 	}
 }
 

@@ -63,6 +63,7 @@ type Node struct {
 	Config   config.Config
 	FS       *filestore.FS
 	Accounts *accounts.File
+	Logins   accounts.Authenticator // Accounts, and the account server if there is one
 	First    *First // set if this Open made the node
 
 	// Blocks and Meta are the stores that FS works on; what goes by them goes
@@ -245,8 +246,25 @@ func filestoreOptions(c config.Filestore, o filestore.Options) filestore.Options
 }
 
 func (n *Node) openAccounts() (err error) {
-	n.Accounts, err = accounts.OpenFile(string(n.Config.SFTPD.AccountsFile), accounts.Options{Log: n.log, CanOpen: canOpen})
-	return err
+	c := n.Config.SFTPD
+	n.Accounts, err = accounts.OpenFile(string(c.AccountsFile), accounts.Options{Log: n.log, CanOpen: canOpen})
+	if err != nil {
+		return err
+	}
+	n.Logins = n.Accounts
+	if c.AccountsURL == "" {
+		return nil
+	}
+	server, err := accounts.OpenServer(c.AccountsURL, accounts.ServerOptions{
+		CAFile: string(c.AccountsCA), Insecure: c.AccountsInsecure, Timeout: c.AccountsTimeout,
+		Remember: c.AccountsRemember, Log: n.log, CanOpen: canOpen,
+	})
+	if err != nil {
+		return fmt.Errorf("sftpd.%w", err)
+	}
+	n.closers = append(n.closers, func() error { server.Close(); return nil })
+	n.Logins = accounts.Chain{File: n.Accounts, Server: server}
+	return nil
 }
 
 // CanOpen tells whether this build can open a root of this form.
