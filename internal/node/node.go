@@ -64,7 +64,7 @@ type Node struct {
 	FS       *filestore.FS
 	Accounts *accounts.File
 	Logins   accounts.Authenticator // Accounts, and the account server if there is one
-	First    *First // set if this Open made the node
+	First    *First                 // set if this Open made the node
 
 	// Blocks and Meta are the stores that FS works on; what goes by them goes
 	// past its caches. They belong to the node.
