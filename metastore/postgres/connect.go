@@ -1,0 +1,114 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// connect makes the first connection. While the server does not answer it tries
+// again, for as long as Options.Wait says; what a server refuses is final.
+func (c *config) connect(ctx context.Context) (*pgx.Conn, error) {
+	began, delay := time.Now(), 100*time.Millisecond
+	for {
+		conn, err := c.dial(ctx, idleTimeout)
+		if err == nil {
+			return conn, nil
+		}
+		err = c.connectFailed(ctx, err)
+		left := c.wait - time.Since(began)
+		if !errors.Is(err, kind.Unavailable) || left <= 0 || ctx.Err() != nil {
+			return nil, err
+		}
+		c.log.Info("waiting for PostgreSQL", slog.String("server", c.where), slog.Any("error", err))
+		if !sleep(ctx, min(delay+rand.N(delay/2), left)) {
+			return nil, failed(ctx, "connect to "+c.where, ctx.Err())
+		}
+		delay = min(2*delay, 5*time.Second)
+	}
+}
+
+// dial makes a connection of its own, outside of the pool.
+func (c *config) dial(ctx context.Context, idle time.Duration) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, c.pool.ConnConfig.Copy())
+	if err != nil {
+		return nil, err
+	}
+	if err := c.setUp(ctx, conn, idle); err != nil {
+		closeConn(conn)
+		return nil, err
+	}
+	return conn, nil
+}
+
+// closeConn closes a connection, whoever waits, within a second.
+func closeConn(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // a connection that is broken is closed all the same
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// checkServer refuses a server that does not keep what the metastore relies on,
+// and warns of one that is set to lose data.
+func (c *config) checkServer(ctx context.Context, conn *pgx.Conn) error {
+	var version int
+	var name, fsync, pages string
+	err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, version(),
+		coalesce(current_setting('fsync', true), '?'), coalesce(current_setting('full_page_writes', true), '?')`).
+		Scan(&version, &name, &fsync, &pages)
+	if err != nil {
+		return failed(ctx, "ask for the server's settings", err)
+	}
+	if version < minServer {
+		return kind.Errorf(kind.Unsupported, "postgres: %s: the server is too old, version 13 or newer is needed: %s", c.where, name)
+	}
+	if fsync == "off" || pages == "off" {
+		c.log.Warn("PostgreSQL is set to lose data: what is answered as done may be gone after a crash of its machine",
+			slog.String("server", c.where), slog.String("fsync", fsync), slog.String("full_page_writes", pages))
+	}
+	return c.probe(ctx, conn)
+}
+
+// probe proves that advisory locks exclude: on what only speaks PostgreSQL's
+// protocol they may do nothing, and commits would lose each other's updates.
+func (c *config) probe(ctx context.Context, conn *pgx.Conn) error {
+	other, err := c.dial(ctx, idleTimeout)
+	if err != nil {
+		return c.connectFailed(ctx, err)
+	}
+	defer closeConn(other)
+	key := rand.Int32() // others may probe at the same time
+	free := true
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", key, lockProbe); err != nil {
+			return err
+		}
+		return other.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", key, lockProbe).Scan(&free)
+	})
+	if err != nil {
+		return failed(ctx, "try the server's locks", err)
+	}
+	if free {
+		return fmt.Errorf("postgres: %s: the server's advisory locks lock nothing (it is no PostgreSQL, or a pooler is in between): %w",
+			c.where, kind.Unsupported)
+	}
+	return nil
+}

@@ -1,0 +1,275 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// read is what a batch has locked and read, and, as its requests are evaluated one
+// after another, what they make of it.
+type read struct {
+	slots   map[metastore.SlotID]*slotState
+	roots   map[metastore.SlotID]bool
+	blocks  map[metastore.ID]*blockState
+	drafts  map[metastore.DraftID]int64 // leases
+	charges map[metastore.SlotID]*chargeState
+	nodes   map[metastore.ID]*nodeState
+	dead    map[uint64][]byte // by seq: rows of log whose dead are revived
+}
+
+type slotState struct {
+	stored  slotRow // as in the table; Bytes nil: absent
+	current metastore.Record
+	written []slotWrite
+}
+
+type blockState struct {
+	metastore.Block // State 0: no row
+	inserted        bool
+	linked          bool
+}
+
+type chargeState struct {
+	metastore.ChargeRow
+	stored, changed bool
+}
+
+type nodeState struct {
+	stored bool
+	added  *metastore.NewNode
+	by     int // the commit that adds it
+}
+
+// ids gathers the distinct ids of a kind that a batch names, in order.
+type ids[T ~[32]byte | ~[16]byte] map[T]bool
+
+func (s ids[T]) add(list ...T) {
+	for _, id := range list {
+		s[id] = true
+	}
+}
+
+// sorted gives them as a parameter: in the order in which everybody locks.
+func (s ids[T]) sorted() [][]byte {
+	list := make([]T, 0, len(s))
+	for id := range s {
+		list = append(list, id)
+	}
+	array := idArray(list)
+	slices.SortFunc(array, bytes.Compare)
+	return array
+}
+
+// named is what the requests of a batch name.
+type named struct {
+	dirMove bool
+	slots   ids[metastore.SlotID]
+	roots   ids[metastore.SlotID]
+	blocks  ids[metastore.ID]
+	drafts  ids[metastore.DraftID]
+	charges ids[metastore.SlotID]
+	nodes   ids[metastore.ID]
+}
+
+func nameAll(ops []*op, careful bool) named {
+	n := named{
+		slots: ids[metastore.SlotID]{}, roots: ids[metastore.SlotID]{}, blocks: ids[metastore.ID]{},
+		drafts: ids[metastore.DraftID]{}, charges: ids[metastore.SlotID]{}, nodes: ids[metastore.ID]{},
+	}
+	for _, o := range ops {
+		n.add(o.r, careful)
+	}
+	return n
+}
+
+func (n *named) add(r *metastore.Request, careful bool) {
+	n.dirMove = n.dirMove || r.DirMove
+	for i := range r.Slots {
+		n.slots.add(r.Slots[i].ID)
+	}
+	for i := range r.Roots {
+		n.roots.add(r.Roots[i].ID)
+	}
+	n.roots.add(r.ForgetRoots...)
+	for id := range r.RootState {
+		n.roots.add(id)
+	}
+	n.blocks.add(r.Links...)
+	if len(r.Links) > 0 && r.Draft != (metastore.DraftID{}) {
+		n.drafts.add(r.Draft)
+	}
+	for _, c := range r.Charges {
+		n.charges.add(c.Root)
+	}
+	if !careful {
+		return
+	}
+	for _, b := range r.Live {
+		n.blocks.add(b.ID)
+	}
+	for i := range r.Nodes {
+		n.nodes.add(r.Nodes[i].ID)
+	}
+}
+
+// lockAndRead is the first round trip. Rows are locked in the order of formats 10
+// and each table's in the order of ids. A slot's lock covers its row of root, too:
+// whoever writes that has locked the slot.
+func (t *tx) lockAndRead(ctx context.Context, ops []*op) error {
+	n := nameAll(ops, t.careful)
+	t.read = read{
+		slots: make(map[metastore.SlotID]*slotState), roots: make(map[metastore.SlotID]bool),
+		blocks: make(map[metastore.ID]*blockState), drafts: make(map[metastore.DraftID]int64),
+		charges: make(map[metastore.SlotID]*chargeState), nodes: make(map[metastore.ID]*nodeState),
+		dead: make(map[uint64][]byte),
+	}
+	b := &pgx.Batch{}
+	t.s.begin(b)
+	if n.dirMove {
+		b.Queue("SELECT pg_advisory_xact_lock($1, $2)", t.s.key, lockDirMove)
+	}
+	t.queueSlots(b, n)
+	t.queueBlocks(b, n)
+	t.queueCharges(b, n)
+	if len(n.nodes) > 0 {
+		t.queueNodes(b, n.nodes)
+	}
+	b.Queue("SELECT now_ns(), pg_current_xact_id()::text, (" + newest + ")").QueryRow(into(&t.now, &t.xid, &t.base))
+	return send(ctx, t.conn, b)
+}
+
+func (t *tx) queueSlots(b *pgx.Batch, n named) {
+	for id := range n.roots {
+		n.slots.add(id)
+	}
+	if len(n.slots) > 0 {
+		for id := range n.slots {
+			t.slots[id] = &slotState{current: metastore.Record{ID: id}}
+		}
+		b.Queue("SELECT "+slotColumns+" FROM slot WHERE id = ANY($1) ORDER BY id FOR UPDATE", n.slots.sorted()).Query(t.scanSlots)
+	}
+	if len(n.roots) > 0 {
+		for id := range n.roots {
+			t.roots[id] = false
+		}
+		var id []byte
+		b.Queue("SELECT id FROM root WHERE id = ANY($1)", n.roots.sorted()).Query(each([]any{&id}, func() error {
+			var key metastore.SlotID
+			err := setID(key[:], id, "root")
+			t.roots[key] = true
+			return err
+		}))
+	}
+}
+
+func (t *tx) scanSlots(rows pgx.Rows) error {
+	var r slotRow
+	for rows.Next() {
+		if err := r.scan(rows); err != nil {
+			return err
+		}
+		st := t.slots[r.ID]
+		if st == nil {
+			return corrupt("slot %v was found, not asked for", r.ID)
+		}
+		st.stored, st.current = r, r.Record
+	}
+	return rows.Err()
+}
+
+func (t *tx) queueBlocks(b *pgx.Batch, n named) {
+	if len(n.blocks) > 0 {
+		for id := range n.blocks {
+			t.blocks[id] = &blockState{}
+		}
+		b.Queue("SELECT "+blockColumns+" FROM blk WHERE id = ANY($1) ORDER BY id FOR UPDATE", n.blocks.sorted()).Query(func(rows pgx.Rows) error {
+			for rows.Next() {
+				row, err := scanBlock(rows)
+				if err != nil {
+					return err
+				}
+				t.blocks[row.ID] = &blockState{Block: row}
+			}
+			return rows.Err()
+		})
+	}
+	if len(n.drafts) > 0 {
+		var id []byte
+		var lease int64
+		b.Queue("SELECT id, lease FROM draft WHERE id = ANY($1)", n.drafts.sorted()).Query(each([]any{&id, &lease}, func() error {
+			var key metastore.DraftID
+			err := setID(key[:], id, "draft")
+			t.drafts[key] = lease
+			return err
+		}))
+	}
+}
+
+func (t *tx) queueCharges(b *pgx.Batch, n named) {
+	if len(n.charges) == 0 {
+		return
+	}
+	for id := range n.charges {
+		t.charges[id] = &chargeState{ChargeRow: metastore.ChargeRow{Root: id}}
+	}
+	var id []byte
+	var files, size int64
+	b.Queue("SELECT root, files, bytes FROM charge WHERE root = ANY($1) ORDER BY root FOR UPDATE", n.charges.sorted()).
+		Query(each([]any{&id, &files, &size}, func() error {
+			var key metastore.SlotID
+			err := setID(key[:], id, "charge")
+			t.charges[key] = &chargeState{ChargeRow: metastore.ChargeRow{Root: key, Files: files, Bytes: size}, stored: true}
+			return err
+		}))
+}
+
+// queueNodes finds those of the new nodes that are there, and where it is noted
+// that they died. The latter reads the whole log: only a repeated request gets here.
+func (t *tx) queueNodes(b *pgx.Batch, nodes ids[metastore.ID]) {
+	array := nodes.sorted()
+	var id []byte
+	b.Queue("SELECT id FROM node WHERE id = ANY($1) ORDER BY id FOR UPDATE", array).Query(each([]any{&id}, func() error {
+		var key metastore.ID
+		err := setID(key[:], id, "node")
+		t.nodes[key] = &nodeState{stored: true}
+		return err
+	}))
+	var seq uint64
+	var dead []byte
+	b.Queue("SELECT seq, dead FROM log WHERE dead IS NOT NULL AND EXISTS (SELECT FROM unnest($1::bytea[]) AS u(id) WHERE position(u.id IN dead) > 0) ORDER BY seq FOR UPDATE", array).
+		Query(each([]any{&seq, &dead}, func() error {
+			t.dead[seq] = bytes.Clone(dead)
+			return nil
+		}))
+}
+
+const blockColumns = "id, len, state, inline, seen, owner, draft, condemned_at, condemned_seq"
+
+// scanBlock reads the columns of blockColumns.
+func scanBlock(row pgx.CollectableRow) (b metastore.Block, err error) {
+	var id, owner, draft []byte
+	var state int16
+	var seen int64
+	var condemnedAt, condemnedSeq *int64
+	if err := row.Scan(&id, &b.Len, &state, &b.Inline, &seen, &owner, &draft, &condemnedAt, &condemnedSeq); err != nil {
+		return b, err
+	}
+	b.State, b.Seen = metastore.BlockState(state), timeOf(seen)
+	if b.State < metastore.BlockNew || b.State > metastore.BlockDeleted {
+		return b, corrupt("a block is in state %d", state)
+	}
+	if condemnedAt != nil && condemnedSeq != nil {
+		b.CondemnedAt, b.CondemnedSeq = timeOf(*condemnedAt), uint64(*condemnedSeq)
+	}
+	for _, err := range []error{setID(b.ID[:], id, "blk"), setOptional(b.Owner[:], owner, "blk"), setOptional(b.Draft[:], draft, "blk")} {
+		if err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}

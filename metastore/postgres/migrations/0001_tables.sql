@@ -1,0 +1,130 @@
+-- Ids are bytea of 32 bytes (drafts and gateways: 16), times ns since 1970 UTC,
+-- owner NULL is owner zero. docs/formats.md 9 tells what the columns mean.
+
+-- The newest time that a view was given. No change gets one below it, whatever
+-- the machine's clock does.
+CREATE TABLE clock (
+	newest  bigint NOT NULL
+);
+INSERT INTO clock VALUES (0);
+
+CREATE FUNCTION now_ns() RETURNS bigint LANGUAGE sql VOLATILE AS
+	'SELECT greatest((extract(epoch FROM clock_timestamp()) * 1000000000)::bigint, (SELECT newest FROM clock))';
+
+CREATE TABLE identity (
+	uuid    bytea NOT NULL,
+	nonce   bytea NOT NULL
+);
+INSERT INTO identity VALUES (uuid_send(gen_random_uuid()), '\x00000000000000000000000000000000');
+
+-- A row a commit. The newest one's seq is the commit counter: it is inserted
+-- under the lock of commits (docs/decisions.md), never updated, never deleted.
+CREATE TABLE log (
+	seq     bigint PRIMARY KEY,
+	at      bigint NOT NULL,
+	slots   boolean NOT NULL,
+	dead    bytea,
+	batch   bytea
+);
+ALTER TABLE log ALTER COLUMN dead SET STORAGE EXTERNAL;
+INSERT INTO log VALUES (1, 0, false, NULL, NULL);
+
+CREATE TABLE slot (
+	id      bytea PRIMARY KEY,
+	seq     bigint NOT NULL,
+	prev    bigint NOT NULL,
+	at      bigint NOT NULL,
+	epoch   bigint NOT NULL,
+	ver     bigint NOT NULL,
+	owner   bytea,
+	rec     bytea NOT NULL
+) WITH (fillfactor = 60);
+
+-- Records that were replaced: valid from commit seq until commit until.
+CREATE TABLE slotlog (
+	id      bytea NOT NULL,
+	seq     bigint NOT NULL,
+	until   bigint NOT NULL,
+	prev    bigint NOT NULL,
+	at      bigint NOT NULL,
+	epoch   bigint NOT NULL,
+	ver     bigint NOT NULL,
+	rec     bytea NOT NULL,
+	PRIMARY KEY (id, seq)
+);
+CREATE INDEX slotlog_at ON slotlog (at);
+
+-- What lies in data is encrypted: it does not compress, and is kept in the row
+-- as long as it fits into a page.
+CREATE TABLE node (
+	id      bytea PRIMARY KEY,
+	slot    bytea,
+	born    bigint NOT NULL,
+	data    bytea NOT NULL
+) WITH (toast_tuple_target = 8160);
+ALTER TABLE node ALTER COLUMN data SET STORAGE EXTERNAL;
+
+CREATE TABLE blk (
+	id      bytea PRIMARY KEY,
+	len     bigint NOT NULL,
+	state   smallint NOT NULL,
+	inline  boolean NOT NULL,
+	seen    bigint NOT NULL,
+	owner   bytea,
+	draft   bytea,
+	condemned_at   bigint,
+	condemned_seq  bigint
+) WITH (fillfactor = 80);
+
+-- The sums of blk in states new and live, as differences that nobody waits for;
+-- they are folded into one from time to time.
+CREATE TABLE total (
+	blocks  bigint NOT NULL,
+	bytes   bigint NOT NULL
+);
+
+CREATE TABLE draft (
+	id      bytea PRIMARY KEY,
+	gateway bytea NOT NULL,
+	lease   bigint NOT NULL
+);
+CREATE INDEX draft_gateway ON draft (gateway);
+
+CREATE TABLE gateway (
+	id      bytea PRIMARY KEY,
+	lease   bigint NOT NULL,
+	ttl     bigint NOT NULL,
+	oldest  bigint NOT NULL
+);
+
+CREATE TABLE root (
+	id      bytea PRIMARY KEY,
+	sealed  bytea NOT NULL,
+	source  text NOT NULL,
+	seen    bigint NOT NULL
+);
+
+CREATE TABLE pin (
+	seq     bigint PRIMARY KEY,
+	until   bigint NOT NULL,
+	why     text NOT NULL
+);
+
+CREATE TABLE charge (
+	root    bytea PRIMARY KEY,
+	files   bigint NOT NULL,
+	bytes   bigint NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE TABLE repair (
+	member  text COLLATE "C" NOT NULL,
+	id      bytea NOT NULL,
+	PRIMARY KEY (member, id)
+);
+
+-- The lease to collect: nobody's when gateway is NULL.
+CREATE TABLE lead (
+	gateway bytea,
+	until   bigint NOT NULL
+);
+INSERT INTO lead VALUES (NULL, 0);

@@ -1,0 +1,327 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"math"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// The point reads, each one round trip on whatever connection: the store's, a
+// view's or a running transaction's.
+
+// slotColumns are what scanSlot reads.
+const slotColumns = "id, seq, prev, at, epoch, ver, owner, rec"
+
+// slotRow is a row of slot.
+type slotRow struct {
+	metastore.Record
+	prev uint64
+	at   int64
+}
+
+// scan reads the columns of slotColumns; a row that can't be a record is Corrupt.
+func (r *slotRow) scan(row pgx.CollectableRow) error {
+	var id, owner []byte
+	var seq, prev, epoch, ver int64
+	*r = slotRow{}
+	if err := row.Scan(&id, &seq, &prev, &r.at, &epoch, &ver, &owner, &r.Bytes); err != nil {
+		return err
+	}
+	r.Seq, r.prev, r.Epoch, r.Version = uint64(seq), uint64(prev), uint32(epoch), uint64(ver)
+	return r.identify(id, owner)
+}
+
+// identify sets a record's ids, checks its bytes and hashes them.
+func (r *slotRow) identify(id, owner []byte) error {
+	if err := setID(r.ID[:], id, "slot"); err != nil {
+		return err
+	}
+	if err := setOptional(r.Owner[:], owner, "slot"); err != nil {
+		return err
+	}
+	if len(r.Bytes) != metastore.RecordSize {
+		return corrupt("the record of slot %v has %d bytes", r.ID, len(r.Bytes))
+	}
+	r.Hash = sha256.Sum256(r.Bytes)
+	return nil
+}
+
+func setID(to, id []byte, table string) error {
+	if len(id) != len(to) {
+		return corrupt("table %s has an id of %d bytes", table, len(id))
+	}
+	copy(to, id)
+	return nil
+}
+
+// setOptional is setID for a column that may be NULL: then to stays zero.
+func setOptional(to, id []byte, table string) error {
+	if id == nil {
+		return nil
+	}
+	return setID(to, id, table)
+}
+
+// idArray is ids as a parameter of type bytea[].
+func idArray[T ~[32]byte | ~[16]byte](ids []T) [][]byte {
+	list := make([][]byte, len(ids))
+	for i := range ids {
+		switch p := any(&ids[i]).(type) {
+		case *metastore.ID:
+			list[i] = p[:]
+		case *metastore.SlotID:
+			list[i] = p[:]
+		case *metastore.DraftID:
+			list[i] = p[:]
+		}
+	}
+	return list
+}
+
+// orNull is an id as a parameter: NULL for one of zeros.
+func orNull[T ~[32]byte](id T) []byte {
+	if id == (T{}) {
+		return nil
+	}
+	return id[:]
+}
+
+// querier is a connection, or a transaction on one.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// query runs one query; fn is called with each row.
+func query(ctx context.Context, q querier, fn func(pgx.CollectableRow) error, sql string, args ...any) error {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := fn(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// inOrder gives what was found for each id, in the order asked; each answer is
+// the caller's own.
+func inOrder[K comparable, V any](ids []K, found map[K]V, none func(K) V, clone func(V) V) []V {
+	list := make([]V, len(ids))
+	given := make(map[K]bool, len(found))
+	for i, id := range ids {
+		v, ok := found[id]
+		switch {
+		case !ok:
+			list[i] = none(id)
+		case given[id]:
+			list[i] = clone(v)
+		default:
+			list[i], given[id] = v, true
+		}
+	}
+	return list
+}
+
+func readSlots(ctx context.Context, q querier, ids []metastore.SlotID) ([]metastore.Record, error) {
+	found := make(map[metastore.SlotID]metastore.Record, len(ids))
+	var r slotRow
+	err := query(ctx, q, func(row pgx.CollectableRow) error {
+		if err := r.scan(row); err != nil {
+			return err
+		}
+		found[r.ID] = r.Record
+		return nil
+	}, "SELECT "+slotColumns+" FROM slot WHERE id = ANY($1)", idArray(ids))
+	if err != nil {
+		return nil, err
+	}
+	return inOrder(ids, found, func(id metastore.SlotID) metastore.Record { return metastore.Record{ID: id} }, copyOf), nil
+}
+
+func copyOf(r metastore.Record) metastore.Record {
+	r.Bytes = append([]byte(nil), r.Bytes...)
+	return r
+}
+
+func readNodes(ctx context.Context, q querier, ids []metastore.ID) ([][]byte, error) {
+	found := make(map[metastore.ID][]byte, len(ids))
+	err := query(ctx, q, func(row pgx.CollectableRow) error {
+		var id, data []byte
+		if err := row.Scan(&id, &data); err != nil {
+			return err
+		}
+		var key metastore.ID
+		if err := setID(key[:], id, "node"); err != nil {
+			return err
+		}
+		found[key] = data
+		return nil
+	}, "SELECT id, data FROM node WHERE id = ANY($1)", idArray(ids))
+	if err != nil {
+		return nil, err
+	}
+	return inOrder(ids, found, func(metastore.ID) []byte { return nil },
+		func(b []byte) []byte { return append([]byte(nil), b...) }), nil
+}
+
+func readRoots(ctx context.Context, q querier, ids []metastore.SlotID) ([]bool, error) {
+	found := make(map[metastore.SlotID]bool, len(ids))
+	err := query(ctx, q, func(row pgx.CollectableRow) error {
+		var id []byte
+		if err := row.Scan(&id); err != nil {
+			return err
+		}
+		var key metastore.SlotID
+		if err := setID(key[:], id, "root"); err != nil {
+			return err
+		}
+		found[key] = true
+		return nil
+	}, "SELECT id FROM root WHERE id = ANY($1)", idArray(ids))
+	if err != nil {
+		return nil, err
+	}
+	is := make([]bool, len(ids))
+	for i, id := range ids {
+		is[i] = found[id]
+	}
+	return is, nil
+}
+
+func readCharged(ctx context.Context, q querier, root metastore.SlotID) (files, bytes int64, err error) {
+	err = query(ctx, q, func(row pgx.CollectableRow) error { return row.Scan(&files, &bytes) },
+		"SELECT files, bytes FROM charge WHERE root = $1", root[:])
+	return files, bytes, err
+}
+
+// Slots implements metastore.Reader.
+func (s *Store) Slots(ctx context.Context, ids []metastore.SlotID) (recs []metastore.Record, err error) {
+	err = s.read(ctx, "read slots", func(ctx context.Context, c *pgx.Conn) (err error) {
+		recs, err = readSlots(ctx, c, ids)
+		return err
+	})
+	return recs, err
+}
+
+// Nodes implements metastore.Reader.
+func (s *Store) Nodes(ctx context.Context, ids []metastore.ID) (data [][]byte, err error) {
+	err = s.read(ctx, "read nodes", func(ctx context.Context, c *pgx.Conn) (err error) {
+		data, err = readNodes(ctx, c, ids)
+		return err
+	})
+	return data, err
+}
+
+// IsRoot implements metastore.Reader.
+func (s *Store) IsRoot(ctx context.Context, ids []metastore.SlotID) (is []bool, err error) {
+	err = s.read(ctx, "read roots", func(ctx context.Context, c *pgx.Conn) (err error) {
+		is, err = readRoots(ctx, c, ids)
+		return err
+	})
+	return is, err
+}
+
+// newest is the commit counter.
+const newest = "SELECT seq FROM log ORDER BY seq DESC LIMIT 1"
+
+// Seq implements metastore.Store.
+func (s *Store) Seq(ctx context.Context) (seq uint64, err error) {
+	err = s.read(ctx, "read the newest commit", func(ctx context.Context, c *pgx.Conn) error {
+		return c.QueryRow(ctx, newest).Scan(&seq)
+	})
+	return seq, err
+}
+
+// Log implements metastore.Store. It answers when every commit of ours whose
+// outcome was unknown has one, so that the answer is final.
+func (s *Store) Log(ctx context.Context, id metastore.SlotID, after uint64) (recs []metastore.Record, err error) {
+	if err := s.settle(ctx); err != nil {
+		return nil, err
+	}
+	err = s.read(ctx, "read the log", func(ctx context.Context, c *pgx.Conn) error {
+		recs = recs[:0]
+		var owner metastore.SlotID
+		var r slotRow
+		err := query(ctx, c, func(row pgx.CollectableRow) error {
+			if err := r.scan(row); err != nil {
+				return err
+			}
+			owner = r.Owner // the last row is the slot's own
+			recs = append(recs, r.Record)
+			return nil
+		}, `SELECT id, seq, prev, at, epoch, ver, NULL::bytea AS owner, rec FROM slotlog WHERE id = $1 AND ver > $2
+			UNION ALL SELECT `+slotColumns+` FROM slot WHERE id = $1 AND ver > $2 ORDER BY epoch, ver`, id[:], int64(min(after, math.MaxInt64)))
+		for i := range recs {
+			recs[i].Owner = owner
+		}
+		return err
+	})
+	return recs, err
+}
+
+// Charged implements metastore.Store.
+func (s *Store) Charged(ctx context.Context, root metastore.SlotID) (files, bytes int64, err error) {
+	err = s.read(ctx, "read counters", func(ctx context.Context, c *pgx.Conn) (err error) {
+		files, bytes, err = readCharged(ctx, c, root)
+		return err
+	})
+	return files, bytes, err
+}
+
+// Identity implements metastore.Store.
+func (s *Store) Identity(ctx context.Context) (id metastore.Identity, err error) {
+	err = s.read(ctx, "read the identity", func(ctx context.Context, c *pgx.Conn) (err error) {
+		id, err = readIdentity(ctx, c)
+		return err
+	})
+	return id, err
+}
+
+func readIdentity(ctx context.Context, q querier) (id metastore.Identity, err error) {
+	err = query(ctx, q, func(row pgx.CollectableRow) error {
+		var uuid, nonce []byte
+		if err := row.Scan(&uuid, &nonce); err != nil {
+			return err
+		}
+		if err := setID(id.UUID[:], uuid, "identity"); err != nil {
+			return err
+		}
+		return setID(id.Nonce[:], nonce, "identity")
+	}, "SELECT uuid, nonce FROM identity")
+	if err == nil && id.UUID == [16]byte{} {
+		err = corrupt("table identity is empty")
+	}
+	return id, err
+}
+
+func compareIDs(a, b metastore.ID) int { return bytes.Compare(a[:], b[:]) }
+
+// Blocks implements metastore.Store.
+func (s *Store) Blocks(ctx context.Context, ids []metastore.ID) (rows []metastore.Block, err error) {
+	err = s.read(ctx, "read blocks", func(ctx context.Context, c *pgx.Conn) error {
+		found := make(map[metastore.ID]metastore.Block, len(ids))
+		err := query(ctx, c, func(row pgx.CollectableRow) error {
+			b, err := scanBlock(row)
+			found[b.ID] = b
+			return err
+		}, "SELECT "+blockColumns+" FROM blk WHERE id = ANY($1)", idArray(ids))
+		if err != nil {
+			return err
+		}
+		rows = make([]metastore.Block, len(ids))
+		for i, id := range ids {
+			rows[i] = found[id]
+			rows[i].ID = id
+		}
+		return nil
+	})
+	return rows, err
+}

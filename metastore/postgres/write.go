@@ -1,0 +1,354 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// writes is what the requests of a batch write. Seqs are counted from 1, the
+// batch's first commit, until the server adds what they follow.
+type writes struct {
+	commits   []commitRow
+	entered   map[metastore.SlotID]metastore.Root
+	forgotten ids[metastore.SlotID]
+}
+
+// commitRow becomes a row of log.
+type commitRow struct {
+	slots bool
+	dead  []metastore.ID
+}
+
+// slotWrite is a new record of a slot, of the commit by.
+type slotWrite struct {
+	metastore.Record
+	by int
+}
+
+func timeOf(ns int64) time.Time { return time.Unix(0, ns).UTC() }
+
+// note takes down what a request writes.
+func (t *tx) note(r *metastore.Request, recs []metastore.Record, charges []metastore.ChargeRow) {
+	by := len(t.commits) + 1
+	t.commits = append(t.commits, commitRow{slots: len(recs) > 0})
+	for _, rec := range recs {
+		st := t.slots[rec.ID]
+		st.current, st.written = rec, append(st.written, slotWrite{rec, by})
+	}
+	// Nodes first: one that is added again and dies again dies by this commit.
+	for i := range r.Nodes {
+		t.noteNode(&r.Nodes[i], by)
+	}
+	t.commits[by-1].dead = r.Dead
+	for _, c := range charges {
+		st := t.charges[c.Root]
+		st.ChargeRow, st.changed = c, true
+	}
+	for _, b := range r.Live {
+		b.Owner = r.OwnerOf(b.Owner)
+		t.blocks[b.ID] = &blockState{Block: metastore.Block{BlockRow: b, State: metastore.BlockLive, Inline: true}, inserted: true}
+	}
+	for _, id := range r.Links {
+		st := t.blocks[id]
+		st.State, st.Owner, st.linked = metastore.BlockLive, r.OwnerOf(st.Owner), true
+	}
+	t.noteRoots(r)
+}
+
+// noteNode adds a node, or revives one that is there.
+func (t *tx) noteNode(n *metastore.NewNode, by int) {
+	st := t.nodes[n.ID]
+	if st == nil {
+		t.nodes[n.ID] = &nodeState{added: n, by: by}
+		return
+	}
+	for i := range t.commits {
+		t.commits[i].dead = slices.DeleteFunc(slices.Clone(t.commits[i].dead), func(id metastore.ID) bool { return id == n.ID })
+	}
+	for seq, dead := range t.dead {
+		var kept []byte
+		for id := range slices.Chunk(dead, len(n.ID)) {
+			if !bytes.Equal(id, n.ID[:]) {
+				kept = append(kept, id...)
+			}
+		}
+		t.dead[seq] = kept
+	}
+}
+
+func (t *tx) noteRoots(r *metastore.Request) {
+	if t.entered == nil {
+		t.entered, t.forgotten = make(map[metastore.SlotID]metastore.Root), ids[metastore.SlotID]{}
+	}
+	for _, id := range r.ForgetRoots {
+		t.roots[id] = false
+		delete(t.entered, id)
+		t.forgotten.add(id)
+	}
+	for _, root := range r.Roots {
+		if _, again := t.entered[root.ID]; !again {
+			t.entered[root.ID] = root // one that is in the table keeps what it has
+		}
+		t.roots[root.ID] = true
+	}
+}
+
+// last finds, in a statement that follows the rows of log, the seq before the
+// batch's first, and its time.
+const last = "WITH last AS (SELECT seq - $1::bigint AS base, at FROM log ORDER BY seq DESC LIMIT 1)"
+
+// exactly, after a part w, has the transaction fail unless w has as many rows as $2.
+// Every row is locked or known to be absent: another number is damage.
+const exactly = " SELECT 1 / (count(*) = $2::bigint)::int FROM w"
+
+// writeAndCommit is the second round trip. What does not need its seq is written
+// first; then the lock of commits is taken, and held to the end of COMMIT, so
+// that seqs are in the order in which commits become visible.
+func (t *tx) writeAndCommit(ctx context.Context) error {
+	b := &pgx.Batch{}
+	t.queueBlockRows(b)
+	t.queueNodeRows(b)
+	t.queueRootRows(b)
+	t.queueChargeRows(b)
+	b.Queue("SELECT pg_advisory_xact_lock($1, $2)", t.s.key, lockCommit)
+	t.queueLog(b)
+	t.queueSlotRows(b)
+	t.queueHint(b)
+	var tag pgconn.CommandTag
+	b.Queue("commit").Exec(func(got pgconn.CommandTag) error {
+		tag = got
+		return nil
+	})
+	err := t.conn.SendBatch(ctx, b).Close()
+	if tag.String() == "COMMIT" {
+		return nil // what breaks after it does not undo it
+	}
+	if err == nil {
+		err = corrupt("a COMMIT was answered with %q", tag.String())
+	}
+	return err
+}
+
+func (t *tx) queueBlockRows(b *pgx.Batch) {
+	var live, linked []*blockState
+	size := int64(0)
+	for _, st := range t.blocks {
+		switch {
+		case st.inserted:
+			live = append(live, st)
+			size += st.Len
+		case st.linked:
+			linked = append(linked, st)
+		}
+	}
+	if len(live) > 0 {
+		ids, owners := blockArrays(live)
+		lens := make([]int64, len(live))
+		for i, st := range live {
+			lens[i] = st.Len
+		}
+		b.Queue(`INSERT INTO blk (id, len, state, inline, seen, owner)
+			SELECT u.id, u.len, 2, true, $4, u.owner FROM unnest($1::bytea[], $2::bigint[], $3::bytea[]) AS u(id, len, owner)`, ids, lens, owners, t.now)
+		t.s.queueDifference(b, int64(len(live)), size)
+	}
+	if len(linked) > 0 {
+		ids, owners := blockArrays(linked)
+		b.Queue(`WITH w AS (UPDATE blk b SET state = 2, draft = NULL, condemned_at = NULL, condemned_seq = NULL, seen = $1, owner = u.owner
+			FROM unnest($3::bytea[], $4::bytea[]) AS u(id, owner) WHERE b.id = u.id RETURNING 1)`+exactly, t.now, len(linked), ids, owners)
+	}
+}
+
+// blockArrays sorts the rows, as every table's are inserted, and gives their ids
+// and owners.
+func blockArrays(rows []*blockState) (ids, owners [][]byte) {
+	slices.SortFunc(rows, func(a, b *blockState) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	for _, st := range rows {
+		ids, owners = append(ids, st.ID[:]), append(owners, orNull(st.Owner))
+	}
+	return ids, owners
+}
+
+// queueNodeRows: born is what the seq will be if no other gateway is faster, else
+// less, so that a pin keeps the node rather too long.
+func (t *tx) queueNodeRows(b *pgx.Batch) {
+	var added []*nodeState
+	for _, st := range t.nodes {
+		if st.added != nil {
+			added = append(added, st)
+		}
+	}
+	slices.SortFunc(added, func(a, b *nodeState) int { return bytes.Compare(a.added.ID[:], b.added.ID[:]) })
+	ids, slots, data := make([][]byte, len(added)), make([][]byte, len(added)), make([][]byte, len(added))
+	born := make([]int64, len(added))
+	for i, st := range added {
+		ids[i], slots[i], data[i] = st.added.ID[:], orNull(st.added.Slot), st.added.Data
+		born[i] = int64(t.base) + int64(st.by)
+	}
+	if len(added) > 0 {
+		b.Queue(`INSERT INTO node (id, slot, born, data)
+			SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::bytea[])`, ids, slots, born, data)
+	}
+	for seq, dead := range t.dead {
+		if len(dead) == 0 {
+			dead = nil
+		}
+		b.Queue("UPDATE log SET dead = $2 WHERE seq = $1", seq, dead)
+	}
+}
+
+func (t *tx) queueRootRows(b *pgx.Batch) {
+	if len(t.forgotten) > 0 {
+		b.Queue("DELETE FROM root WHERE id = ANY($1)", t.forgotten.sorted())
+	}
+	if len(t.entered) == 0 {
+		return
+	}
+	var ids, sealed [][]byte
+	var sources []string
+	for _, root := range t.entered {
+		if root.Sealed == nil {
+			root.Sealed = []byte{}
+		}
+		ids, sealed, sources = append(ids, root.ID[:]), append(sealed, root.Sealed), append(sources, root.Source)
+	}
+	b.Queue(`INSERT INTO root (id, sealed, source, seen)
+		SELECT u.id, u.sealed, u.source, $4 FROM unnest($1::bytea[], $2::bytea[], $3::text[]) AS u(id, sealed, source)
+		ON CONFLICT (id) DO UPDATE SET seen = excluded.seen`, ids, sealed, sources, t.now)
+}
+
+func (t *tx) queueChargeRows(b *pgx.Batch) {
+	var fresh, old chargeArrays
+	for _, st := range t.charges {
+		switch {
+		case !st.changed:
+		case st.stored:
+			old.add(st)
+		default:
+			fresh.add(st)
+		}
+	}
+	if len(fresh.roots) > 0 {
+		b.Queue("INSERT INTO charge (root, files, bytes) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[]) AS u(root, files, bytes) ORDER BY root",
+			fresh.roots, fresh.files, fresh.bytes)
+	}
+	if len(old.roots) > 0 {
+		b.Queue(`WITH w AS (UPDATE charge c SET files = u.files, bytes = u.bytes
+			FROM unnest($1::bytea[], $3::bigint[], $4::bigint[]) AS u(root, files, bytes) WHERE c.root = u.root RETURNING 1)`+exactly,
+			old.roots, len(old.roots), old.files, old.bytes)
+	}
+}
+
+type chargeArrays struct {
+	roots        [][]byte
+	files, bytes []int64
+}
+
+func (a *chargeArrays) add(st *chargeState) {
+	a.roots, a.files, a.bytes = append(a.roots, st.Root[:]), append(a.files, st.Files), append(a.bytes, st.Bytes)
+}
+
+// queueLog adds the batch's rows of log. The time of a row is never less than
+// that of the row before.
+func (t *tx) queueLog(b *pgx.Batch) {
+	slots, dead := make([]bool, len(t.commits)), make([][]byte, len(t.commits))
+	for i, c := range t.commits {
+		slots[i] = c.slots
+		for _, id := range c.dead {
+			dead[i] = append(dead[i], id[:]...)
+		}
+	}
+	b.Queue(`INSERT INTO log (seq, at, slots, dead, batch)
+		SELECT last.seq + u.n, greatest(last.at, $3), u.slots, u.dead, CASE u.n WHEN 1 THEN $4::bytea END
+		FROM (SELECT seq, at FROM log ORDER BY seq DESC LIMIT 1) AS last, unnest($1::boolean[], $2::bytea[]) WITH ORDINALITY AS u(slots, dead, n)`,
+		slots, dead, t.now, t.token[:])
+}
+
+// slotArrays are columns of new records. prev is the seq of the record before if
+// before is 0, else before is the commit of the batch that wrote it; until is the
+// one that replaces the record.
+type slotArrays struct {
+	ids, owners, recs       [][]byte
+	by, until, prev, before []int64
+	epochs, versions        []int64
+}
+
+func (a *slotArrays) add(w slotWrite, until int, prev uint64, before int) {
+	a.ids, a.owners, a.recs = append(a.ids, w.ID[:]), append(a.owners, orNull(w.Owner)), append(a.recs, w.Bytes)
+	a.by, a.until = append(a.by, int64(w.by)), append(a.until, int64(until))
+	a.prev, a.before = append(a.prev, int64(prev)), append(a.before, int64(before))
+	a.epochs, a.versions = append(a.epochs, int64(w.Epoch)), append(a.versions, int64(w.Version))
+}
+
+// writtenSlots are the slots with new records, in order.
+func (t *tx) writtenSlots() []*slotState {
+	var list []*slotState
+	for _, st := range t.slots {
+		if len(st.written) > 0 {
+			list = append(list, st)
+		}
+	}
+	slices.SortFunc(list, func(a, b *slotState) int { return bytes.Compare(a.current.ID[:], b.current.ID[:]) })
+	return list
+}
+
+// queueSlotRows puts what is replaced into slotlog, then the new records into slot.
+func (t *tx) queueSlotRows(b *pgx.Batch) {
+	var replaced struct {
+		ids [][]byte
+		by  []int64
+	}
+	var passing, fresh, changed slotArrays
+	for _, st := range t.writtenSlots() {
+		to := &fresh
+		if st.stored.Bytes != nil {
+			to = &changed
+			replaced.ids, replaced.by = append(replaced.ids, st.current.ID[:]), append(replaced.by, int64(st.written[0].by))
+		}
+		prev, before := st.stored.Seq, 0
+		for i, w := range st.written {
+			if i+1 < len(st.written) {
+				passing.add(w, st.written[i+1].by, prev, before)
+			} else {
+				to.add(w, 0, prev, before)
+			}
+			prev, before = 0, w.by
+		}
+	}
+	const (
+		columns = "$3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[]"
+		names   = "id, by, prev, before, epoch, ver"
+		prev    = "CASE u.before WHEN 0 THEN u.prev ELSE last.base + u.before END"
+	)
+	n := len(t.commits)
+	if len(replaced.ids) > 0 {
+		b.Queue(last+`, w AS (INSERT INTO slotlog (id, seq, until, prev, at, epoch, ver, rec)
+			SELECT s.id, s.seq, last.base + u.by, s.prev, s.at, s.epoch, s.ver, s.rec
+			FROM last, unnest($3::bytea[], $4::bigint[]) AS u(id, by) JOIN slot s ON s.id = u.id RETURNING 1)`+exactly,
+			n, len(replaced.ids), replaced.ids, replaced.by)
+	}
+	if a := &passing; len(a.ids) > 0 {
+		b.Queue(last+`, w AS (INSERT INTO slotlog (id, seq, until, prev, at, epoch, ver, rec)
+			SELECT u.id, last.base + u.by, last.base + u.until, `+prev+`, last.at, u.epoch, u.ver, u.rec
+			FROM last, unnest(`+columns+`, $9::bytea[], $10::bigint[]) AS u(`+names+`, rec, until) RETURNING 1)`+exactly,
+			n, len(a.ids), a.ids, a.by, a.prev, a.before, a.epochs, a.versions, a.recs, a.until)
+	}
+	if a := &changed; len(a.ids) > 0 {
+		b.Queue(last+`, w AS (UPDATE slot s SET seq = last.base + u.by, prev = `+prev+`, at = last.at,
+				epoch = u.epoch, ver = u.ver, owner = u.owner, rec = u.rec
+			FROM last, unnest(`+columns+`, $9::bytea[], $10::bytea[]) AS u(`+names+`, owner, rec) WHERE s.id = u.id RETURNING 1)`+exactly,
+			n, len(a.ids), a.ids, a.by, a.prev, a.before, a.epochs, a.versions, a.owners, a.recs)
+	}
+	if a := &fresh; len(a.ids) > 0 {
+		b.Queue(last+`, w AS (INSERT INTO slot (id, seq, prev, at, epoch, ver, owner, rec)
+			SELECT u.id, last.base + u.by, `+prev+`, last.at, u.epoch, u.ver, u.owner, u.rec
+			FROM last, unnest(`+columns+`, $9::bytea[], $10::bytea[]) AS u(`+names+`, owner, rec) RETURNING 1)`+exactly,
+			n, len(a.ids), a.ids, a.by, a.prev, a.before, a.epochs, a.versions, a.owners, a.recs)
+	}
+}
