@@ -37,7 +37,8 @@ type Collector interface {
 	// Condemn marks rows that a mark at view v did not reach: those of ids in
 	// state new or live whose seen lies before v was opened get condemned_at =
 	// now and condemned_seq = v.Seq(). Rows condemned before keep their time.
-	// It reports how many of ids are condemned now, earlier ones included.
+	// It reports how many of ids are condemned now, earlier ones included. Of v
+	// only Time and Seq count: it may be closed.
 	Condemn(ctx context.Context, v View, ids []ID) (int, error)
 
 	// Absolve clears the condemnation of rows that a mark did reach.
@@ -102,12 +103,13 @@ type View interface {
 	Reader
 	Seq() uint64     // the newest commit that it sees
 	Time() time.Time // the database's time when it was opened
+	// AllSlots yields the newest record of every slot, ascending by id.
 	AllSlots(ctx context.Context) iter.Seq2[Record, error]
 	// SlotsAt yields each slot's newest record with Seq <= seq, as far as
-	// slotlog keeps it: all of them for a pinned seq.
+	// slotlog keeps it, ascending by id: all of them for a pinned seq.
 	SlotsAt(ctx context.Context, seq uint64) iter.Seq2[Record, error]
-	Pins(ctx context.Context) ([]Pin, error) // not expired ones, ascending by Seq
-	AllRoots(ctx context.Context) iter.Seq2[Root, error]
+	Pins(ctx context.Context) ([]Pin, error)               // not expired ones, ascending by Seq
+	AllRoots(ctx context.Context) iter.Seq2[Root, error]   // ascending by id
 	AllBlocks(ctx context.Context) iter.Seq2[Block, error] // ascending by id
 	LiveDrafts(ctx context.Context) (map[DraftID]bool, error)
 	// Charged is what Store's tells, as of the view.

@@ -121,6 +121,10 @@ type Store interface {
 	// handles and drafts.
 	Heartbeat(ctx context.Context, g GatewayID, oldestOpen uint64, ttl time.Duration) error
 
+	// Blocks returns the rows of the block index, in the order asked; an absent
+	// one gives a Block of that id with State 0.
+	Blocks(ctx context.Context, ids []ID) ([]Block, error)
+
 	// Charged tells what the commits that came through a root have charged to
 	// it (formats 9): zero for a root that was never charged.
 	Charged(ctx context.Context, root SlotID) (files, bytes int64, err error)

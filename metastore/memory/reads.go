@@ -101,6 +101,18 @@ func (r lockedReader) IsRoot(_ context.Context, ids []metastore.SlotID) ([]bool,
 	return r.t.readRoots(ids), nil
 }
 
+// Blocks implements metastore.Store.
+func (s *Store) Blocks(ctx context.Context, ids []metastore.ID) (rows []metastore.Block, err error) {
+	err = s.read(ctx, func(t *tables) {
+		rows = make([]metastore.Block, len(ids))
+		for i, id := range ids {
+			rows[i] = t.blocks[id]
+			rows[i].ID = id
+		}
+	})
+	return rows, err
+}
+
 // Charged implements metastore.Store.
 func (s *Store) Charged(ctx context.Context, root metastore.SlotID) (files, bytes int64, err error) {
 	err = s.read(ctx, func(t *tables) { files, bytes = t.charges[root].Files, t.charges[root].Bytes })

@@ -10,6 +10,7 @@ import (
 
 func blockChecks() []Check {
 	return []Check{
+		on("Blocks", blocks),
 		on("Register", register),
 		on("RegisterTwice", registerTwice),
 		on("RegisterAllOrNothing", registerAllOrNothing),
@@ -18,7 +19,6 @@ func blockChecks() []Check {
 		on("LinkMissing", linkMissing),
 		on("LinkOfOtherDraft", linkOfOtherDraft),
 		on("LinkOwnLive", linkOwnLive),
-		on("DeletedStaysDeleted", deletedStaysDeleted),
 	}
 }
 
@@ -29,6 +29,42 @@ func leaseChecks() []Check {
 		on("Heartbeat", heartbeat),
 		on("HeartbeatRenewsDrafts", heartbeatRenewsDrafts),
 	}
+}
+
+// blocks: rows in the order asked, asked twice too, and of absent ids none.
+func blocks(f fixture) error {
+	d := random[metastore.DraftID]()
+	b := metastore.BlockRow{ID: random[metastore.ID](), Len: 7, Owner: random[metastore.SlotID]()}
+	if err := f.s.Register(f.ctx, random[metastore.GatewayID](), d, []metastore.BlockRow{b}); err != nil {
+		return err
+	}
+	l, err := f.live()
+	if err != nil {
+		return err
+	}
+	absent := random[metastore.ID]()
+	got, err := f.s.Blocks(f.ctx, []metastore.ID{l.ID, absent, b.ID, l.ID})
+	if err != nil {
+		return err
+	}
+	if len(got) != 4 || got[0].BlockRow != l || got[0].State != metastore.BlockLive || got[3] != got[0] || got[1] != (metastore.Block{BlockRow: metastore.BlockRow{ID: absent}}) {
+		return fmt.Errorf("blocks of a live one, none, a new one and the first again: %+v", got)
+	}
+	if n := got[2]; n.BlockRow != b || n.State != metastore.BlockNew || n.Draft != d || n.Seen.IsZero() || !n.CondemnedAt.IsZero() || n.Inline {
+		return fmt.Errorf("a new block: %+v", n)
+	}
+	if err := f.condemn(l.ID); err != nil {
+		return err
+	}
+	got, err = f.s.Blocks(f.ctx, []metastore.ID{l.ID})
+	if err == nil && (got[0].CondemnedAt.IsZero() || got[0].CondemnedSeq == 0) {
+		return fmt.Errorf("a condemned block: %+v", got[0])
+	}
+	none, err2 := f.s.Blocks(f.ctx, nil)
+	if len(none) != 0 {
+		return fmt.Errorf("blocks of nothing: %d rows", len(none))
+	}
+	return first(err, err2)
 }
 
 func register(f fixture) error {
@@ -184,57 +220,6 @@ func linkOwnLive(f fixture) error {
 	return f.commit(&metastore.Request{
 		Nodes: []metastore.NewNode{n}, Live: []metastore.BlockRow{row}, Links: []metastore.ID{n.ID},
 	})
-}
-
-// far is a time after every condemnation.
-func far() time.Time { return time.Now().Add(1000 * time.Hour) }
-
-// delete brings a live or new block to state deleting.
-func (f fixture) beginDelete(id metastore.ID) error {
-	if err := f.condemn(id); err != nil {
-		return err
-	}
-	rows, err := f.s.Collector().BeginDelete(f.ctx, []metastore.ID{id}, far())
-	if err != nil {
-		return fmt.Errorf("beginDelete: %w", err)
-	}
-	if len(rows) != 1 || rows[0].ID != id || rows[0].State != metastore.BlockDeleting {
-		return fmt.Errorf("beginDelete of a condemned block gave %v", rows)
-	}
-	return nil
-}
-
-// deletedStaysDeleted: no id ever comes back to life.
-func deletedStaysDeleted(f fixture) error {
-	b, err := f.live()
-	if err != nil {
-		return err
-	}
-	if err := first(f.beginDelete(b.ID), f.cannotRevive(b, metastore.BlockDeleting)); err != nil {
-		return err
-	}
-	if err := f.s.Collector().EndDelete(f.ctx, []metastore.ID{b.ID}); err != nil {
-		return fmt.Errorf("endDelete: %w", err)
-	}
-	return f.cannotRevive(b, metastore.BlockDeleted)
-}
-
-func (f fixture) cannotRevive(b metastore.BlockRow, state metastore.BlockState) error {
-	d := random[metastore.DraftID]()
-	if _, err := f.register(d); err != nil {
-		return err
-	}
-	n, _ := inline()
-	n.ID = b.ID
-	return first(
-		wantKind("registering it", f.s.Register(f.ctx, random[metastore.GatewayID](), d, []metastore.BlockRow{b}), kind.Conflict),
-		wantKind("linking it", f.commit(&metastore.Request{Links: []metastore.ID{b.ID}, Draft: d}), kind.Conflict),
-		wantKind("making it live", f.commit(&metastore.Request{
-			Nodes: []metastore.NewNode{n}, Live: []metastore.BlockRow{{ID: b.ID, Len: int64(len(n.Data))}},
-		}), kind.Conflict),
-		f.s.Collector().Absolve(f.ctx, []metastore.ID{b.ID}),
-		f.state(b.ID, state),
-	)
 }
 
 func draftEnded(f fixture) error {

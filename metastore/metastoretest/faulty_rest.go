@@ -22,6 +22,11 @@ func (f *Faulty) Heartbeat(ctx context.Context, g metastore.GatewayID, oldestOpe
 	return f.s.Heartbeat(ctx, g, oldestOpen, ttl)
 }
 
+// Blocks implements metastore.Store.
+func (f *Faulty) Blocks(ctx context.Context, ids []metastore.ID) ([]metastore.Block, error) {
+	return f.s.Blocks(ctx, ids)
+}
+
 // Charged implements metastore.Store.
 func (f *Faulty) Charged(ctx context.Context, root metastore.SlotID) (files, bytes int64, err error) {
 	return f.s.Charged(ctx, root)

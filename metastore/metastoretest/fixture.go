@@ -151,22 +151,16 @@ func (f fixture) live() (metastore.BlockRow, error) {
 	return b, nil
 }
 
-// block reads one row through a view of its own; there is false if it is absent.
+// block reads one row; there is false if it is absent.
 func (f fixture) block(id metastore.ID) (b metastore.Block, there bool, err error) {
-	v, err := f.s.Collector().Snapshot(f.ctx)
+	rows, err := f.s.Blocks(f.ctx, []metastore.ID{id})
 	if err != nil {
-		return b, false, fmt.Errorf("snapshot: %w", err)
+		return b, false, fmt.Errorf("blocks: %w", err)
 	}
-	defer v.Close()
-	for b, err := range v.AllBlocks(f.ctx) {
-		if err != nil {
-			return b, false, fmt.Errorf("allBlocks: %w", err)
-		}
-		if b.ID == id {
-			return b, true, nil
-		}
+	if len(rows) != 1 || rows[0].ID != id {
+		return b, false, fmt.Errorf("blocks of one id gave %d rows, or another id's", len(rows))
 	}
-	return b, false, nil
+	return rows[0], rows[0].State != 0, nil
 }
 
 // state checks the state of a block's row.

@@ -1,15 +1,12 @@
 package metastoretest_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
+	"iter"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
 	"github.com/truckee-fs/truckee/metastore/memory"
 	"github.com/truckee-fs/truckee/metastore/metastoretest"
@@ -25,6 +22,15 @@ type mutant struct {
 	register  func(context.Context, metastore.GatewayID, metastore.DraftID, []metastore.BlockRow) error
 	log       func(context.Context, metastore.SlotID, uint64) ([]metastore.Record, error)
 	heartbeat func(context.Context, metastore.GatewayID, uint64, time.Duration) error
+	blocks    func(context.Context, []metastore.ID) ([]metastore.Block, error)
+	charged   func(context.Context, metastore.SlotID) (int64, int64, error)
+	set       func(context.Context, metastore.SlotID, int64, int64) error
+	identity  func(context.Context) (metastore.Identity, error)
+	add, end  func(context.Context, string, []metastore.ID) error
+	repairs   func(context.Context, string, metastore.ID, int) ([]metastore.ID, error)
+	count     func(context.Context) (map[string]int64, error)
+	export    func(context.Context) iter.Seq2[metastore.Row, error]
+	fill      func(context.Context, iter.Seq2[metastore.Row, error]) error
 	collector func(metastore.Collector) metastore.Collector
 	close     func() error
 }
@@ -78,6 +84,79 @@ func (m *mutant) Heartbeat(ctx context.Context, g metastore.GatewayID, oldest ui
 	return m.Store.Heartbeat(ctx, g, oldest, ttl)
 }
 
+func (m *mutant) Blocks(ctx context.Context, ids []metastore.ID) ([]metastore.Block, error) {
+	if m.blocks != nil {
+		return m.blocks(ctx, ids)
+	}
+	return m.Store.Blocks(ctx, ids)
+}
+
+func (m *mutant) Charged(ctx context.Context, root metastore.SlotID) (files, size int64, err error) {
+	if m.charged != nil {
+		return m.charged(ctx, root)
+	}
+	return m.Store.Charged(ctx, root)
+}
+
+func (m *mutant) SetCharged(ctx context.Context, root metastore.SlotID, files, size int64) error {
+	if m.set != nil {
+		return m.set(ctx, root, files, size)
+	}
+	return m.Store.SetCharged(ctx, root, files, size)
+}
+
+func (m *mutant) Identity(ctx context.Context) (metastore.Identity, error) {
+	if m.identity != nil {
+		return m.identity(ctx)
+	}
+	return m.Store.Identity(ctx)
+}
+
+// all is the store below with its optional interfaces.
+func (m *mutant) all() *memory.Store { return m.Store.(*memory.Store) }
+
+func (m *mutant) AddRepairs(ctx context.Context, member string, ids []metastore.ID) error {
+	if m.add != nil {
+		return m.add(ctx, member, ids)
+	}
+	return m.all().AddRepairs(ctx, member, ids)
+}
+
+func (m *mutant) EndRepairs(ctx context.Context, member string, ids []metastore.ID) error {
+	if m.end != nil {
+		return m.end(ctx, member, ids)
+	}
+	return m.all().EndRepairs(ctx, member, ids)
+}
+
+func (m *mutant) Repairs(ctx context.Context, member string, after metastore.ID, limit int) ([]metastore.ID, error) {
+	if m.repairs != nil {
+		return m.repairs(ctx, member, after, limit)
+	}
+	return m.all().Repairs(ctx, member, after, limit)
+}
+
+func (m *mutant) CountRepairs(ctx context.Context) (map[string]int64, error) {
+	if m.count != nil {
+		return m.count(ctx)
+	}
+	return m.all().CountRepairs(ctx)
+}
+
+func (m *mutant) Export(ctx context.Context) iter.Seq2[metastore.Row, error] {
+	if m.export != nil {
+		return m.export(ctx)
+	}
+	return m.all().Export(ctx)
+}
+
+func (m *mutant) Import(ctx context.Context, rows iter.Seq2[metastore.Row, error]) error {
+	if m.fill != nil {
+		return m.fill(ctx, rows)
+	}
+	return m.all().Import(ctx, rows)
+}
+
 func (m *mutant) Collector() metastore.Collector {
 	if m.collector != nil {
 		return m.collector(m.Store.Collector())
@@ -114,6 +193,38 @@ type mutantCollector struct {
 	reap     func(context.Context, time.Duration, bool) (metastore.Reaped, error)
 	snapshot func(context.Context) (metastore.View, error)
 	pin      func(context.Context, time.Time, string) (uint64, error)
+	absolve  func(context.Context, []metastore.ID) error
+	share    func(context.Context, []metastore.ID, []metastore.SlotID) error
+	nonce    func(ctx context.Context, old, new [16]byte) error
+	lead     func(context.Context, metastore.GatewayID, time.Duration) (bool, error)
+}
+
+func (m *mutantCollector) Absolve(ctx context.Context, ids []metastore.ID) error {
+	if m.absolve != nil {
+		return m.absolve(ctx, ids)
+	}
+	return m.Collector.Absolve(ctx, ids)
+}
+
+func (m *mutantCollector) Share(ctx context.Context, blocks []metastore.ID, slots []metastore.SlotID) error {
+	if m.share != nil {
+		return m.share(ctx, blocks, slots)
+	}
+	return m.Collector.Share(ctx, blocks, slots)
+}
+
+func (m *mutantCollector) SetNonce(ctx context.Context, old, new [16]byte) error {
+	if m.nonce != nil {
+		return m.nonce(ctx, old, new)
+	}
+	return m.Collector.SetNonce(ctx, old, new)
+}
+
+func (m *mutantCollector) Lead(ctx context.Context, g metastore.GatewayID, ttl time.Duration) (bool, error) {
+	if m.lead != nil {
+		return m.lead(ctx, g, ttl)
+	}
+	return m.Collector.Lead(ctx, g, ttl)
 }
 
 func (m *mutantCollector) Condemn(ctx context.Context, v metastore.View, ids []metastore.ID) (int, error) {
@@ -184,234 +295,17 @@ func (v looseView) IsRoot(ctx context.Context, ids []metastore.SlotID) ([]bool, 
 	return v.Reader.IsRoot(ctx, ids)
 }
 
+// broken is a way in which a mutant is, and the checks that say so.
+type broken struct {
+	name  string
+	spoil func(m *mutant)
+	fails []string
+}
+
 // TestMutants breaks the store in one way after another, and expects the named
-// checks to say so.
+// checks to say so; and every check to say so of some mutant.
 func TestMutants(t *testing.T) {
-	tests := []struct {
-		name  string
-		spoil func(m *mutant)
-		fails []string
-	}{
-		{"hands out its own slices", func(m *mutant) {
-			var mu sync.Mutex
-			own := map[metastore.ID][]byte{}
-			m.nodes = func(ctx context.Context, ids []metastore.ID) ([][]byte, error) {
-				data, err := m.Store.Nodes(ctx, ids)
-				mu.Lock()
-				defer mu.Unlock()
-				for i := range data {
-					if data[i] != nil && own[ids[i]] == nil {
-						own[ids[i]] = data[i]
-					}
-					data[i] = own[ids[i]]
-				}
-				return data, err
-			}
-		}, []string{"NodeIsACopy"}},
-		{"keeps the caller's slices", func(m *mutant) {
-			var mu sync.Mutex
-			own := map[metastore.ID][]byte{}
-			m.commit = func(ctx context.Context, reqs ...*metastore.Request) []error {
-				errs := m.Store.Commit(ctx, reqs...)
-				mu.Lock()
-				defer mu.Unlock()
-				for _, r := range reqs {
-					for _, n := range r.Nodes {
-						own[n.ID] = n.Data
-					}
-				}
-				return errs
-			}
-			m.nodes = func(ctx context.Context, ids []metastore.ID) ([][]byte, error) {
-				data, err := m.Store.Nodes(ctx, ids)
-				mu.Lock()
-				defer mu.Unlock()
-				for i, id := range ids {
-					if data[i] != nil {
-						data[i] = bytes.Clone(own[id])
-					}
-				}
-				return data, err
-			}
-		}, []string{"NodeIsACopy"}},
-		{"last writer wins", func(m *mutant) {
-			m.each(func(r *metastore.Request) {
-				for i, c := range r.Slots {
-					recs, _ := m.Store.Slots(context.Background(), []metastore.SlotID{c.ID})
-					r.Slots[i].Base = recs[0].Hash
-				}
-			})
-		}, []string{"CreateTwice", "SwapStale", "SwapAbsent", "AllOrNothing", "EachAlone"}},
-		{"applies half", func(m *mutant) {
-			m.commit = func(ctx context.Context, reqs ...*metastore.Request) []error {
-				errs := m.Store.Commit(ctx, reqs...)
-				for i, r := range reqs {
-					if errs[i] != nil && len(r.Slots) > 1 {
-						m.Store.Commit(ctx, &metastore.Request{Slots: r.Slots[:1]})
-					}
-				}
-				return errs
-			}
-		}, []string{"AllOrNothing", "SealError"}},
-		{"one loser loses all", func(m *mutant) {
-			m.commit = func(ctx context.Context, reqs ...*metastore.Request) []error {
-				errs := m.Store.Commit(ctx, reqs...)
-				for _, err := range errs {
-					if err != nil {
-						for i := range errs {
-							errs[i] = err
-						}
-					}
-				}
-				return errs
-			}
-		}, []string{"EachAlone", "InOrder"}},
-		{"errors without kind", func(m *mutant) {
-			m.commit = func(ctx context.Context, reqs ...*metastore.Request) []error {
-				errs := m.Store.Commit(ctx, reqs...)
-				for i, err := range errs {
-					if err != nil {
-						errs[i] = errors.New(err.Error())
-					}
-				}
-				return errs
-			}
-		}, []string{"SwapStale", "Invalid", "CheckError", "Canceled"}},
-		{
-			"forgets Check", func(m *mutant) { m.each(func(r *metastore.Request) { r.Check = nil }) },
-			[]string{"CheckReads", "CheckError", "EachAlone"},
-		},
-		{
-			"forgets RootState", func(m *mutant) { m.each(func(r *metastore.Request) { r.RootState = nil }) },
-			[]string{"RootState", "OnlyConditions"},
-		},
-		{
-			"forgets Dead", func(m *mutant) { m.each(func(r *metastore.Request) { r.Dead = nil }) },
-			[]string{"Reap", "ReapSparesPinned", "PinExpires"},
-		},
-		{"forgets Owner", func(m *mutant) {
-			m.each(func(r *metastore.Request) {
-				for i := range r.Slots {
-					r.Slots[i].Owner = metastore.SlotID{}
-				}
-			})
-		}, []string{"OwnerStays"}},
-		{"links anything", func(m *mutant) {
-			m.commit = func(ctx context.Context, reqs ...*metastore.Request) []error {
-				errs := m.Store.Commit(ctx, reqs...)
-				for i, r := range reqs {
-					if len(r.Links) > 0 && kind.Of(errs[i]) == kind.Conflict {
-						loose := *r
-						loose.Links = nil
-						errs[i] = m.Store.Commit(ctx, &loose)[0]
-					}
-				}
-				return errs
-			}
-		}, []string{"LinkMissing", "LinkOfOtherDraft", "DraftEnded", "DraftLapsed", "DeletedStaysDeleted"}},
-		{"counts an empty request", func(m *mutant) {
-			var extra uint64
-			m.seq = func(ctx context.Context) (uint64, error) {
-				extra++
-				seq, err := m.Store.Seq(ctx)
-				return seq + extra, err
-			}
-		}, []string{"OnlyConditions", "ViewStandsStill"}},
-		{"seq stands still", func(m *mutant) {
-			m.seq = func(context.Context) (uint64, error) { return 1, nil }
-		}, []string{"SeqGrows"}},
-		{"answers slots backwards", func(m *mutant) {
-			m.slots = func(ctx context.Context, ids []metastore.SlotID) ([]metastore.Record, error) {
-				recs, err := m.Store.Slots(ctx, ids)
-				slices.Reverse(recs)
-				return recs, err
-			}
-		}, []string{"SlotsInOrder"}},
-		{"log without its end", func(m *mutant) {
-			m.log = func(ctx context.Context, id metastore.SlotID, after uint64) ([]metastore.Record, error) {
-				recs, err := m.Store.Log(ctx, id, after)
-				return recs[:max(0, len(recs)-1)], err
-			}
-		}, []string{"Log", "ReapKeepsNewestRecord"}},
-		{"registers what is there", func(m *mutant) {
-			m.register = func(ctx context.Context, g metastore.GatewayID, d metastore.DraftID, rows []metastore.BlockRow) error {
-				for _, r := range rows {
-					_ = m.Store.Register(ctx, g, d, []metastore.BlockRow{r})
-				}
-				return nil
-			}
-		}, []string{"RegisterTwice", "RegisterAllOrNothing", "DeletedStaysDeleted"}},
-		{"silent about lapsed leases", func(m *mutant) {
-			m.heartbeat = func(ctx context.Context, g metastore.GatewayID, oldest uint64, ttl time.Duration) error {
-				_ = m.Store.Heartbeat(ctx, g, oldest, ttl)
-				return nil
-			}
-		}, []string{"Heartbeat", "HeartbeatRenewsDrafts"}},
-		{"forgets what is open", func(m *mutant) {
-			m.heartbeat = func(ctx context.Context, g metastore.GatewayID, _ uint64, ttl time.Duration) error {
-				return m.Store.Heartbeat(ctx, g, 0, ttl)
-			}
-		}, []string{"ReapSparesReaders", "BeginDeleteSparesReaders"}},
-		{"leases for ever", func(m *mutant) {
-			m.heartbeat = func(ctx context.Context, g metastore.GatewayID, oldest uint64, _ time.Duration) error {
-				return m.Store.Heartbeat(ctx, g, oldest, time.Hour)
-			}
-		}, []string{"DraftLapsed", "Heartbeat", "BeginDeleteIgnoresLapsed"}},
-		{"condemns the younger", func(m *mutant) {
-			m.collector = func(c metastore.Collector) metastore.Collector {
-				return &mutantCollector{Collector: c, condemn: func(ctx context.Context, v metastore.View, ids []metastore.ID) (int, error) {
-					return c.Condemn(ctx, shiftedView{v, time.Hour}, ids)
-				}}
-			}
-		}, []string{"CondemnSparesYounger"}},
-		{"deletes without grace", func(m *mutant) {
-			m.collector = func(c metastore.Collector) metastore.Collector {
-				return &mutantCollector{Collector: c, begin: func(ctx context.Context, ids []metastore.ID, _ time.Time) ([]metastore.Block, error) {
-					return c.BeginDelete(ctx, ids, time.Now().Add(time.Hour))
-				}}
-			}
-		}, []string{"BeginDeleteNeedsGrace"}},
-		{"never ends deleting", func(m *mutant) {
-			m.collector = func(c metastore.Collector) metastore.Collector {
-				return &mutantCollector{Collector: c, end: func(context.Context, []metastore.ID) error { return nil }}
-			}
-		}, []string{"EndDelete", "EndDeleteDropsInline", "DeletedStaysDeleted"}},
-		{"reaps on a dry run", func(m *mutant) {
-			m.collector = func(c metastore.Collector) metastore.Collector {
-				return &mutantCollector{Collector: c, reap: func(ctx context.Context, keep time.Duration, _ bool) (metastore.Reaped, error) {
-					return c.Reap(ctx, keep, false)
-				}}
-			}
-		}, []string{"ReapDryRun"}},
-		{"reaps the young", func(m *mutant) {
-			m.collector = func(c metastore.Collector) metastore.Collector {
-				return &mutantCollector{Collector: c, reap: func(ctx context.Context, _ time.Duration, dry bool) (metastore.Reaped, error) {
-					return c.Reap(ctx, 0, dry)
-				}}
-			}
-		}, []string{"ReapSparesYoung"}},
-		{"forgets pins", func(m *mutant) {
-			m.collector = func(c metastore.Collector) metastore.Collector {
-				return &mutantCollector{Collector: c, pin: func(ctx context.Context, _ time.Time, why string) (uint64, error) {
-					return c.Pin(ctx, time.Now().Add(-time.Hour), why)
-				}}
-			}
-		}, []string{"ReapSparesPinned", "Pins", "ReapKeepsNewestRecord"}},
-		{"views that move", func(m *mutant) {
-			m.collector = func(c metastore.Collector) metastore.Collector {
-				return &mutantCollector{Collector: c, snapshot: func(ctx context.Context) (metastore.View, error) {
-					v, err := c.Snapshot(ctx)
-					return looseView{v, m.Store}, err
-				}}
-			}
-		}, []string{"ViewStandsStill", "ViewClosed"}},
-		{"deaf to its context", func(m *mutant) {
-			m.commit = func(ctx context.Context, reqs ...*metastore.Request) []error {
-				return m.Store.Commit(context.WithoutCancel(ctx), reqs...)
-			}
-		}, []string{"Canceled"}},
-		{"never closes", func(m *mutant) { m.close = func() error { return nil } }, []string{"UseAfterClose"}},
-	}
+	tests := slices.Concat(firstMutants(), simpleMutants(), viewMutants(), rootMutants(), rowMutants())
 	checks := map[string]metastoretest.Check{}
 	for _, c := range metastoretest.Checks() {
 		if _, twice := checks[c.Name]; twice {
@@ -419,9 +313,11 @@ func TestMutants(t *testing.T) {
 		}
 		checks[c.Name] = c
 	}
+	caught := map[string]bool{}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, name := range tt.fails {
+				caught[name] = true
 				m := &mutant{Store: memory.New()}
 				tt.spoil(m)
 				c, known := checks[name]
@@ -433,5 +329,10 @@ func TestMutants(t *testing.T) {
 				}
 			}
 		})
+	}
+	for name := range checks {
+		if !caught[name] {
+			t.Errorf("no mutant fails check %s", name)
+		}
 	}
 }

@@ -29,6 +29,10 @@ func invalid(f fixture) error {
 	short := row
 	short.Len--
 	dir := node(id)
+	r, err := f.create()
+	if err != nil {
+		return err
+	}
 	cases := map[string]metastore.Request{
 		"slot twice":         {Slots: []metastore.SlotChange{change(id, [32]byte{}), change(id, [32]byte{})}},
 		"no seal":            {Slots: []metastore.SlotChange{{ID: id}}},
@@ -38,10 +42,15 @@ func invalid(f fixture) error {
 		"row of a directory": {Nodes: []metastore.NewNode{dir}, Live: []metastore.BlockRow{{ID: dir.ID, Len: int64(len(dir.Data))}}},
 		"node twice":         {Nodes: []metastore.NewNode{dir, dir}},
 		"live twice":         {Nodes: []metastore.NewNode{n}, Live: []metastore.BlockRow{row, row}},
+		"root twice":         {Roots: []metastore.Root{{ID: r.ID}}, ForgetRoots: []metastore.SlotID{r.ID}},
+		"forgotten twice":    {ForgetRoots: []metastore.SlotID{id, id}},
+		"charged twice":      {Charges: []metastore.Charge{{Root: id}, {Root: id}}},
+		"charge of no root":  {Charges: []metastore.Charge{{Files: 1}}},
+		"limit below zero":   {Charges: []metastore.Charge{{Root: id, MaxBytes: -1}}},
 		"empty node":         {Nodes: []metastore.NewNode{{ID: dir.ID, Slot: id}}},
 	}
 	for name, r := range cases {
-		err := first(wantKind(name, f.commit(&r), kind.Invalid), f.noNode(n.ID), f.noNode(dir.ID))
+		err := first(wantKind(name, f.commit(&r), kind.Invalid), f.noNode(n.ID), f.noNode(dir.ID), f.charged(id, 0, 0))
 		if err != nil {
 			return err
 		}

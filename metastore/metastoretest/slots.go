@@ -25,7 +25,6 @@ func slotChecks() []Check {
 		on("SealError", sealError),
 		on("SealWrong", sealWrong),
 		on("EpochRises", epochRises),
-		on("OwnerStays", ownerStays),
 		on("TombstoneIsTerminal", tombstoneIsTerminal),
 		on("SeqGrows", seqGrows),
 		on("Log", logOfSlot),
@@ -296,26 +295,6 @@ func epochRises(f fixture) error {
 		return fmt.Errorf("epoch %d after one sealed as 7", r.Epoch)
 	}
 	return first(wantKind("a lower epoch", to(6), kind.Invalid), f.unchanged(r))
-}
-
-func ownerStays(f fixture) error {
-	id, owner := random[metastore.SlotID](), random[metastore.SlotID]()
-	r := metastore.Record{ID: id}
-	for range 2 {
-		c := change(id, r.Hash)
-		c.Owner = owner
-		if err := f.commit(&metastore.Request{Owner: owner, Slots: []metastore.SlotChange{c}}); err != nil {
-			return err
-		}
-		var err error
-		if r, err = f.slot(id); err != nil {
-			return err
-		}
-		if r.Owner != owner {
-			return fmt.Errorf("the owner of version %d of a slot is not who made it", r.Version)
-		}
-	}
-	return nil
 }
 
 func tombstoneIsTerminal(f fixture) error {

@@ -2,8 +2,8 @@ package metastoretest
 
 import (
 	"bytes"
-	"context"
 	"fmt"
+	"iter"
 	"sync"
 
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -18,22 +18,6 @@ func viewChecks() []Check {
 		on("ViewClosed", viewClosed),
 		on("ViewUsage", viewUsage),
 		on("ViewConcurrently", viewConcurrently),
-		on("Pins", pins),
-	}
-}
-
-func callChecks() []Check {
-	closing := func(name string, run func(fixture) error) Check {
-		c := on(name, run)
-		c.Closes = true
-		return c
-	}
-	return []Check{
-		on("Canceled", canceled),
-		on("NothingAsked", nothingAsked),
-		on("ManyAtOnce", manyAtOnce),
-		closing("CloseTwice", closeTwice),
-		closing("UseAfterClose", useAfterClose),
 	}
 }
 
@@ -90,15 +74,18 @@ func viewStandsStill(f fixture) error {
 	return nil
 }
 
-// viewOrder: every row once, blocks in ascending order, other reads in between;
-// more rows than a driver may read at a time.
+// viewOrder: every row once, in ascending order, other reads in between; more
+// rows than a driver may read at a time.
 func viewOrder(f fixture) error {
 	const many = 600
 	rows := make([]metastore.BlockRow, many)
 	reqs := make([]*metastore.Request, many)
+	blocks, slots := map[[32]byte]bool{}, map[[32]byte]bool{}
 	for i := range rows {
+		id := random[metastore.SlotID]()
 		rows[i] = metastore.BlockRow{ID: random[metastore.ID](), Len: int64(i)}
-		reqs[i] = &metastore.Request{Slots: []metastore.SlotChange{change(random[metastore.SlotID](), [32]byte{})}}
+		reqs[i] = &metastore.Request{Slots: []metastore.SlotChange{change(id, [32]byte{})}, Roots: []metastore.Root{{ID: id}}}
+		blocks[rows[i].ID], slots[id] = true, true
 	}
 	if err := f.s.Register(f.ctx, random[metastore.GatewayID](), random[metastore.DraftID](), rows); err != nil {
 		return err
@@ -111,44 +98,43 @@ func viewOrder(f fixture) error {
 		return err
 	}
 	defer v.Close()
-	seen := map[metastore.ID]int64{}
-	var last metastore.ID
-	for b, err := range v.AllBlocks(f.ctx) {
-		if err != nil {
-			return err
+	between := func() error {
+		_, err := v.Nodes(f.ctx, []metastore.ID{random[metastore.ID]()})
+		return err
+	}
+	ofSlot := func(r metastore.Record) [32]byte { return r.ID }
+	return first(
+		ascending("allBlocks", v.AllBlocks(f.ctx), func(b metastore.Block) [32]byte { return b.ID }, blocks, between),
+		ascending("allSlots", v.AllSlots(f.ctx), ofSlot, slots, between),
+		ascending("slotsAt", v.SlotsAt(f.ctx, v.Seq()), ofSlot, slots, between),
+		ascending("allRoots", v.AllRoots(f.ctx), func(r metastore.Root) [32]byte { return r.ID }, slots, between),
+	)
+}
+
+// ascending checks that an iteration gives what is wanted, among others, in order.
+func ascending[R any](name string, rows iter.Seq2[R, error], id func(R) [32]byte, want map[[32]byte]bool, between func() error) error {
+	var last [32]byte
+	met := 0
+	for r, err := range rows {
+		if err := first(err, between()); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		if len(seen) > 0 && bytes.Compare(last[:], b.ID[:]) >= 0 {
-			return fmt.Errorf("allBlocks is not in ascending order")
+		this := id(r)
+		if bytes.Compare(last[:], this[:]) >= 0 {
+			return fmt.Errorf("%s is not in ascending order", name)
 		}
-		last = b.ID
-		seen[b.ID] = b.Len
-		if _, err := v.Nodes(f.ctx, []metastore.ID{b.ID}); err != nil {
-			return fmt.Errorf("reading during an iteration: %w", err)
+		last = this
+		if want[this] {
+			met++
 		}
 	}
-	for _, r := range rows {
-		if l, ok := seen[r.ID]; !ok || l != r.Len {
-			return fmt.Errorf("allBlocks misses a row, or tells its length wrong")
-		}
-	}
-	slots := map[metastore.SlotID]bool{}
-	for r, err := range v.AllSlots(f.ctx) {
-		if err != nil {
-			return err
-		}
-		if slots[r.ID] {
-			return fmt.Errorf("allSlots gives a slot twice")
-		}
-		slots[r.ID] = true
-	}
-	for _, r := range reqs {
-		if !slots[r.Slots[0].ID] {
-			return fmt.Errorf("allSlots misses a slot")
-		}
+	if met != len(want) {
+		return fmt.Errorf("%s gives %d of %d rows", name, met, len(want))
 	}
 	return nil
 }
 
+// viewBreak: an iteration that is broken off leaves the view usable.
 func viewBreak(f fixture) error {
 	for range 3 {
 		if _, err := f.create(); err != nil {
@@ -170,6 +156,13 @@ func viewBreak(f fixture) error {
 		break
 	}
 	_, err = v.LiveDrafts(f.ctx)
+	n := 0
+	for _, e := range v.AllBlocks(f.ctx) {
+		err, n = first(err, e), n+1
+	}
+	if err == nil && n != 3 {
+		return fmt.Errorf("an iteration after one that was broken off gives %d of 3 rows", n)
+	}
 	return err
 }
 
@@ -239,115 +232,4 @@ func viewConcurrently(f fixture) error {
 	}
 	wg.Wait()
 	return first(errs...)
-}
-
-func pins(f fixture) error {
-	if _, err := f.create(); err != nil {
-		return err
-	}
-	c := f.s.Collector()
-	until := far()
-	a, err := c.Pin(f.ctx, until, "one")
-	if err != nil {
-		return err
-	}
-	if _, err := c.Pin(f.ctx, until.Add(-1), "shorter"); err != nil {
-		return err
-	}
-	if _, err := f.create(); err != nil {
-		return err
-	}
-	b, err := c.Pin(f.ctx, until, "two")
-	if err != nil {
-		return err
-	}
-	v, err := c.Snapshot(f.ctx)
-	if err != nil {
-		return err
-	}
-	defer v.Close()
-	got, err := v.Pins(f.ctx)
-	if err != nil {
-		return err
-	}
-	if a >= b || len(got) != 2 || got[0].Seq != a || got[1].Seq != b || got[0].Why != "one" || !got[0].Until.Equal(until) {
-		return fmt.Errorf("two commits pinned give %v", got)
-	}
-	return first(c.Unpin(f.ctx, a), c.Unpin(f.ctx, a))
-}
-
-func canceled(f fixture) error {
-	ctx, cancel := context.WithCancel(f.ctx)
-	cancel()
-	gone := fixture{ctx, f.s}
-	id := random[metastore.SlotID]()
-	_, slots := f.s.Slots(ctx, []metastore.SlotID{id})
-	_, nodes := f.s.Nodes(ctx, []metastore.ID{random[metastore.ID]()})
-	_, snapshot := f.s.Collector().Snapshot(ctx)
-	commit := gone.commit(&metastore.Request{Slots: []metastore.SlotChange{change(id, [32]byte{})}})
-	_, register := gone.register(random[metastore.DraftID]())
-	return first(wantKind("Slots", slots, kind.Canceled), wantKind("Nodes", nodes, kind.Canceled),
-		wantKind("Snapshot", snapshot, kind.Canceled), wantKind("Commit", commit, kind.Canceled),
-		wantKind("Register", register, kind.Canceled), f.unchanged(metastore.Record{ID: id}))
-}
-
-func nothingAsked(f fixture) error {
-	recs, err := f.s.Slots(f.ctx, nil)
-	if err != nil || len(recs) != 0 {
-		return fmt.Errorf("slots of nothing: %d, %v", len(recs), err)
-	}
-	if errs := f.s.Commit(f.ctx); len(errs) != 0 {
-		return fmt.Errorf("commit of nothing gave %d errors", len(errs))
-	}
-	_, err = f.s.Collector().BeginDelete(f.ctx, nil, far())
-	return first(err, f.commit(&metastore.Request{}), f.s.Collector().EndDelete(f.ctx, nil))
-}
-
-// manyAtOnce: writers and readers side by side; every acknowledged commit is seen.
-func manyAtOnce(f fixture) error {
-	const writers, rounds = 8, 10
-	errs := make([]error, writers)
-	var wg sync.WaitGroup
-	for i := range writers {
-		wg.Go(func() { errs[i] = f.writeAndRead(rounds) })
-	}
-	wg.Wait()
-	return first(errs...)
-}
-
-func (f fixture) writeAndRead(rounds int) error {
-	r, err := f.create()
-	for range rounds {
-		if err != nil {
-			return err
-		}
-		n := node(r.ID)
-		want := r.Version + 1
-		if r, err = f.update(r, metastore.Request{Nodes: []metastore.NewNode{n}}); err != nil {
-			return err
-		}
-		if r.Version != want {
-			return fmt.Errorf("an acknowledged commit is not seen: version %d, want %d", r.Version, want)
-		}
-		err = f.hasNode("a committed node", n.ID)
-	}
-	return err
-}
-
-func closeTwice(f fixture) error {
-	return first(f.s.Close(), f.s.Close())
-}
-
-func useAfterClose(f fixture) error {
-	if err := f.s.Close(); err != nil {
-		return err
-	}
-	_, slots := f.s.Slots(f.ctx, []metastore.SlotID{random[metastore.SlotID]()})
-	_, seq := f.s.Seq(f.ctx)
-	_, log := f.s.Log(f.ctx, random[metastore.SlotID](), 0)
-	_, snapshot := f.s.Collector().Snapshot(f.ctx)
-	commit := f.commit(&metastore.Request{Slots: []metastore.SlotChange{change(random[metastore.SlotID](), [32]byte{})}})
-	return first(wantKind("Slots", slots, kind.Closed), wantKind("Seq", seq, kind.Closed), wantKind("Log", log, kind.Closed),
-		wantKind("Snapshot", snapshot, kind.Closed), wantKind("Commit", commit, kind.Closed),
-		wantKind("EndDraft", f.s.EndDraft(f.ctx, random[metastore.DraftID]()), kind.Closed))
 }

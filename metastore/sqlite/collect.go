@@ -125,7 +125,7 @@ func (c *collector) Pin(ctx context.Context, until time.Time, why string) (seq u
 		s := t.pinUpsert
 		s.need(minBuffer + len(why))
 		s.setInt(1, int64(seq))
-		s.setInt(2, until.UnixNano())
+		s.setInt(2, metastore.Nanos(until))
 		s.setText(3, why)
 		return s.run()
 	})
@@ -192,7 +192,7 @@ func (c *collector) Lead(ctx context.Context, g metastore.GatewayID, ttl time.Du
 		}
 		t.dirty = true
 		t.leadUpsert.setBlob(1, g[:])
-		t.leadUpsert.setInt(2, t.now+int64(ttl))
+		t.leadUpsert.setInt(2, metastore.AfterNanos(t.now, ttl))
 		return t.leadUpsert.run()
 	})
 	return leads && err == nil, err

@@ -51,3 +51,6 @@ func (s *Store) Queued() int {
 func WALSizes(target, limit int64) Option {
 	return func(s *Store) { s.walSizes = walSizes{target, limit} }
 }
+
+// Path is where the database lies.
+func (s *Store) Path() string { return s.path }

@@ -145,13 +145,13 @@ func (i *importer) add(row metastore.Row) error {
 		s.setBlob(1, r.ID[:])
 		s.setBlob(2, r.Sealed)
 		s.setText(3, r.Source)
-		s.setInt(4, r.Seen.UnixNano())
+		s.setInt(4, metastore.Nanos(r.Seen))
 		return s.run()
 	case metastore.Pin:
 		s := i.pinUpsert
 		s.need(minBuffer + len(r.Why))
 		s.setInt(1, int64(r.Seq))
-		s.setInt(2, r.Until.UnixNano())
+		s.setInt(2, metastore.Nanos(r.Until))
 		s.setText(3, r.Why)
 		return s.run()
 	case metastore.ChargeRow:
@@ -190,7 +190,7 @@ func (i *importer) addLog(r *metastore.LogRow) error {
 		if err := i.writeLog(); err != nil {
 			return err
 		}
-		i.seq, i.at = r.Seq, r.At.UnixNano()
+		i.seq, i.at = r.Seq, metastore.Nanos(r.At)
 	}
 	i.entries = appendLogEntry(i.entries, &r.Record, r.Prev)
 	return nil
@@ -257,14 +257,14 @@ func (i *importer) addBlock(b *metastore.Block) error {
 	s.setInt(2, b.Len)
 	s.setInt(3, int64(b.State))
 	s.setBool(4, b.Inline)
-	s.setInt(5, b.Seen.UnixNano())
+	s.setInt(5, metastore.Nanos(b.Seen))
 	s.setIDOrNull(6, b.Owner[:])
 	s.setIDOrNull(7, b.Draft[:])
 	if b.CondemnedAt.IsZero() {
 		s.setNull(8)
 		s.setNull(9)
 	} else {
-		s.setInt(8, b.CondemnedAt.UnixNano())
+		s.setInt(8, metastore.Nanos(b.CondemnedAt))
 		s.setInt(9, int64(b.CondemnedSeq))
 	}
 	if b.State == metastore.BlockNew || b.State == metastore.BlockLive {

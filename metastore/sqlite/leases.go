@@ -31,7 +31,7 @@ func (s *Store) Register(ctx context.Context, g metastore.GatewayID, d metastore
 		t.dirty = true
 		t.draftUpsert.setBlob(1, d[:])
 		t.draftUpsert.setBlob(2, g[:])
-		t.draftUpsert.setInt(3, t.now+int64(ttl))
+		t.draftUpsert.setInt(3, metastore.AfterNanos(t.now, ttl))
 		return t.draftUpsert.run()
 	})
 }
@@ -75,7 +75,7 @@ func (s *Store) Heartbeat(ctx context.Context, g metastore.GatewayID, oldestOpen
 		t.dirty = true
 		u := t.gatewayUpsert
 		u.setBlob(1, g[:])
-		u.setInt(2, t.now+int64(ttl))
+		u.setInt(2, metastore.AfterNanos(t.now, ttl))
 		u.setInt(3, int64(ttl))
 		u.setInt(4, int64(oldest))
 		if err := u.run(); err != nil {
@@ -85,7 +85,7 @@ func (s *Store) Heartbeat(ctx context.Context, g metastore.GatewayID, oldestOpen
 			return nil
 		}
 		t.draftRenew.setBlob(1, g[:])
-		t.draftRenew.setInt(2, t.now+int64(ttl))
+		t.draftRenew.setInt(2, metastore.AfterNanos(t.now, ttl))
 		return t.draftRenew.run()
 	})
 	if err == nil && lapsed {

@@ -148,6 +148,15 @@ func (s *Store) Log(ctx context.Context, id metastore.SlotID, after uint64) (rec
 	return recs, err
 }
 
+// Blocks implements metastore.Store.
+func (s *Store) Blocks(ctx context.Context, ids []metastore.ID) (rows []metastore.Block, err error) {
+	err = s.read(ctx, len(ids), func(r *reads) error {
+		rows, err = r.blocks(ids)
+		return err
+	})
+	return rows, err
+}
+
 // Charged implements metastore.Store.
 func (s *Store) Charged(ctx context.Context, root metastore.SlotID) (files, bytes int64, err error) {
 	err = s.read(ctx, 1, func(r *reads) error {
@@ -188,6 +197,18 @@ func (r *reads) nodes(ids []metastore.ID) ([][]byte, error) {
 		}
 	}
 	return data, nil
+}
+
+func (r *reads) blocks(ids []metastore.ID) ([]metastore.Block, error) {
+	rows := make([]metastore.Block, len(ids))
+	for i, id := range ids {
+		var err error
+		if rows[i], _, err = r.block(id); err != nil {
+			return nil, err
+		}
+		rows[i].ID = id
+	}
+	return rows, nil
 }
 
 func (r *reads) areRoots(ids []metastore.SlotID) ([]bool, error) {

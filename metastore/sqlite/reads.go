@@ -29,7 +29,7 @@ func (c *conn) prepareAll(list []statement) error {
 // reads are the statements that every connection has: the point reads.
 type reads struct {
 	slotGet, nodeGet, rootGet, logGet *stmt
-	chargeGet, identityGet            *stmt
+	blockGet, chargeGet, identityGet  *stmt
 	repairPage, repairCount           *stmt
 }
 
@@ -39,6 +39,7 @@ func (r *reads) prepare(c *conn) error {
 		{&r.nodeGet, "SELECT tail, data FROM node WHERE key = ?"},
 		{&r.rootGet, "SELECT 1 FROM root WHERE id = ?"},
 		{&r.logGet, "SELECT slots FROM log WHERE seq = ?"},
+		{&r.blockGet, "SELECT " + blockColumns + " FROM blk WHERE id = ?"},
 		{&r.chargeGet, "SELECT files, bytes FROM charge WHERE root = ?"},
 		{&r.identityGet, "SELECT uuid, nonce FROM identity"},
 		{&r.repairPage, "SELECT r.id, b.state FROM repair r LEFT JOIN blk b ON b.id = r.id WHERE r.member = ? AND r.id > ? ORDER BY r.id LIMIT ?"},
@@ -120,4 +121,35 @@ func (r *reads) identity() (id metastore.Identity, err error) {
 		return id, fmt.Errorf("sqlite: the database has no identity: %w", kind.Corrupt)
 	}
 	return id, nil
+}
+
+const blockColumns = "id, len, state, inline, seen, owner, draft, condemned_at, condemned_seq"
+
+// blockOf reads the columns of blockColumns.
+func blockOf(s *stmt) (metastore.Block, error) {
+	var b metastore.Block
+	if copy(b.ID[:], s.lent(0)) != len(b.ID) {
+		return b, fmt.Errorf("sqlite: a block row is damaged: %w", kind.Corrupt)
+	}
+	b.Len, b.State, b.Inline = s.int(1), metastore.BlockState(s.int(2)), s.int(3) != 0
+	b.Seen = timeOf(s.int(4))
+	copy(b.Owner[:], s.lent(5))
+	copy(b.Draft[:], s.lent(6))
+	if at := s.int(7); at != 0 {
+		b.CondemnedAt, b.CondemnedSeq = timeOf(at), uint64(s.int(8))
+	}
+	return b, nil
+}
+
+// block reads a row of the block index.
+func (r *reads) block(id metastore.ID) (b metastore.Block, there bool, err error) {
+	s := r.blockGet
+	s.setBlob(1, id[:])
+	row, err := s.step()
+	if err != nil || !row {
+		return b, false, err
+	}
+	defer s.reset()
+	b, err = blockOf(s)
+	return b, true, err
 }

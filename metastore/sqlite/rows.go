@@ -12,36 +12,6 @@ import (
 
 // What the writer does to single rows.
 
-const blockColumns = "id, len, state, inline, seen, owner, draft, condemned_at, condemned_seq"
-
-// blockOf reads the columns of blockColumns.
-func blockOf(s *stmt) (metastore.Block, error) {
-	var b metastore.Block
-	if copy(b.ID[:], s.lent(0)) != len(b.ID) {
-		return b, fmt.Errorf("sqlite: a block row is damaged: %w", kind.Corrupt)
-	}
-	b.Len, b.State, b.Inline = s.int(1), metastore.BlockState(s.int(2)), s.int(3) != 0
-	b.Seen = timeOf(s.int(4))
-	copy(b.Owner[:], s.lent(5))
-	copy(b.Draft[:], s.lent(6))
-	if at := s.int(7); at != 0 {
-		b.CondemnedAt, b.CondemnedSeq = timeOf(at), uint64(s.int(8))
-	}
-	return b, nil
-}
-
-func (t *tx) block(id metastore.ID) (b metastore.Block, there bool, err error) {
-	s := t.blockGet
-	s.setBlob(1, id[:])
-	row, err := s.step()
-	if err != nil || !row {
-		return b, false, err
-	}
-	defer s.reset()
-	b, err = blockOf(s)
-	return b, true, err
-}
-
 // insertBlock adds a row unless its id has one.
 func (t *tx) insertBlock(b *metastore.BlockRow, state metastore.BlockState, d metastore.DraftID, inline bool) (added bool, err error) {
 	s := t.blockInsert

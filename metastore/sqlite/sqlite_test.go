@@ -21,5 +21,11 @@ func open(t testing.TB, path string, opts ...sqlite.Option) *sqlite.Store {
 func TestConformance(t *testing.T) {
 	metastoretest.Run(t, func(t *testing.T) metastore.Store {
 		return open(t, filepath.Join(t.TempDir(), "meta.db"))
-	})
+	}, metastoretest.Reopen(func(t *testing.T, s metastore.Store) metastore.Store {
+		path := s.(*sqlite.Store).Path()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return open(t, path)
+	}))
 }

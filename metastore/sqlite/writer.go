@@ -51,7 +51,7 @@ type writer struct {
 	slotInsert, slotUpdate           *stmt
 	logInsert                        *stmt
 	nodeInsert                       *stmt
-	blockGet, blockInsert, blockLink *stmt
+	blockInsert, blockLink           *stmt
 	blockDelete, blockCondemn        *stmt
 	blockState, blockAbsolve         *stmt
 	nodeDelete                       *stmt
@@ -109,7 +109,6 @@ func (w *writer) prepare() error {
 		{&w.logInsert, "INSERT INTO log (seq, at, slots, dead) VALUES (?,?,?,?)"},
 		{&w.nodeInsert, "INSERT INTO node (key, tail, slot, born, data) VALUES (?,?,?,?,?) ON CONFLICT (key) DO NOTHING"},
 		{&w.nodeDelete, "DELETE FROM node WHERE key = ?"},
-		{&w.blockGet, "SELECT " + blockColumns + " FROM blk WHERE id = ?"},
 		{&w.blockInsert, "INSERT INTO blk (id, len, state, inline, seen, owner, draft) VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"},
 		{&w.blockDelete, "DELETE FROM blk WHERE id = ?"},
 		{&w.blockLink, "UPDATE blk SET state = 2, draft = NULL, condemned_at = NULL, condemned_seq = NULL, seen = ?2, owner = CASE WHEN owner IS ?3 THEN owner END WHERE id = ?1"},

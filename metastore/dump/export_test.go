@@ -1,0 +1,4 @@
+package dump
+
+// ParseRow reads one record's body.
+var ParseRow = parseRow
