@@ -70,6 +70,15 @@ func remote(fields ...Field) []Field {
 	)
 }
 
+// array are the fields of every RAID.
+func array(fields ...Field) []Field {
+	return append(fields,
+		Field{Name: "hedge_after", Type: TypeDuration, Login: true, Help: "How long a node may take before another one is asked, too. Default: by how quick it was lately."},
+		Field{Name: "read_timeout", Type: TypeDuration, Login: true, Default: "30s", Help: "How long a node may take to give a block."},
+		Field{Name: "write_timeout", Type: TypeDuration, Login: true, Default: "60s", Help: "How long a node may take to store a block."},
+	)
+}
+
 // forms lists every driver, those to come included.
 var forms = []Form{
 	{
@@ -119,20 +128,15 @@ var forms = []Form{
 	},
 	{
 		Driver: "raid0", Words: []string{"RAID0"}, MinNodes: 1,
+		Fields: array(),
 	},
 	{
-		Driver: "raid1", Words: []string{"RAID1"}, MinNodes: 1,
-		Fields: []Field{
-			{Name: "write", Words: []string{"all", "majority", "one"}, Login: true, Default: "all", Help: "How many nodes must have a block before it counts as stored; those that lack it get it later."},
-			{Name: "hedge_after", Type: TypeDuration, Login: true, Help: "How long the fastest node may take before the next is asked, too."},
-		},
+		Driver: "raid1", Words: []string{"RAID1"}, MinNodes: 2,
+		Fields: array(Field{Name: "write", Words: []string{"all", "majority", "one"}, Login: true, Default: "all", Help: "How many nodes must have a block before it counts as stored; those that lack it get it later."}),
 	},
 	{
 		Driver: "raid5", Words: []string{"RAID5"}, MinNodes: 3,
-		Fields: []Field{
-			{Name: "write", Words: []string{"all", "all-but-one"}, Login: true, Default: "all", Help: "How many nodes must have their piece before a block counts as stored."},
-			{Name: "hedge_after", Type: TypeDuration, Login: true, Help: "How long a piece may take before parity is asked for."},
-		},
+		Fields: array(Field{Name: "write", Words: []string{"all", "all-but-one"}, Login: true, Default: "all", Help: "How many nodes must have their piece before a block counts as stored."}),
 	},
 	{
 		Driver: "cached", MinNodes: 1, MaxNodes: 1,

@@ -105,7 +105,7 @@ func TestJoin(t *testing.T) {
 		"raid0:0:MOCKED RAID0:1:POSTGRESQL":               "raid0(memory() postgresql())",
 		"Raid5:2:local:c RAID5:0:local:a raid5:1:local:b": "raid5(local(dir=a) local(dir=b) local(dir=c))",
 		"RAID1:0:postgresql://u:p@h/db RAID1:1:MOCKED":    "raid1(postgresql(url=postgresql://u:p@h/db) memory())",
-		"RAID1:0:MOCKED":                                  "raid1(memory())",
+		"RAID0:0:MOCKED":                                  "raid0(memory())",
 	} {
 		c, err := blockstore.Join(strings.Fields(text))
 		if err != nil || flat(c) != want {
@@ -128,6 +128,7 @@ func TestJoin(t *testing.T) {
 		"RAID6:0:MOCKED RAID6:1:MOCKED":         "none of RAID0, RAID1 and RAID5: ",
 		"RAID1:0:RAID0:0:MOCKED RAID1:1:MOCKED": "table in tahoe.cfg",
 		"RAID5:0:MOCKED RAID5:1:MOCKED":         "RAID5 needs at least 3 nodes, and has 2",
+		"RAID1:0:MOCKED":                        "RAID1 needs at least 2 nodes, and has 1",
 		"RAID1:0:s3:x RAID1:1:MOCKED":           "node 0 of RAID1: 1 fields after",
 		"":                                      "no blockstore is given",
 	} {

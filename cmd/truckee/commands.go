@@ -30,6 +30,7 @@ func commands() []*subcommand {
 		capShow(), capReadonly(), capVerify(), capNew(), capOf(),
 		fsLs(), fsCat(), fsGet(), fsPut(), fsRm(), fsMkdir(), fsDu(),
 		checkCommand(), gcCommand(), acceptRollbackCommand(),
+		blockstoreStatus(), blockstoreScrub(), blockstoreRebuild(), blockstoreTest(), blockstoreExplain(), blockstoreCopy(),
 		versionCommand(), helpCommand(),
 	}
 }

@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 		Setup:               setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "mode": mode, "hostkey": hostkey, "userkey": userkey,
-			"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep,
+			"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep, "big": bigFile,
 		},
 	})
 }
@@ -211,4 +211,14 @@ func deep(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs(strings.Repeat("deep/", 10) + strings.Repeat("x", 200))
 	ts.Check(os.MkdirAll(dir, 0o700))
 	ts.Setenv(args[0], filepath.Join(dir, "node"))
+}
+
+// big FILE MIB: make a file of so many MiB that nothing compresses.
+func bigFile(ts *testscript.TestScript, neg bool, args []string) {
+	mib, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	b := make([]byte, mib<<20)
+	_, err = rand.Read(b)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }

@@ -138,6 +138,7 @@ func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, l net.L
 			return errors.Join(err, commands.Close())
 		}
 	}
+	n.SetServing()
 	limitMemory(o.Config.Node)
 	o.Log.Info("serving sftp", "address", l.Addr().String(), "basedir", n.BaseDir)
 	// What ends together: the group's context ends with ctx or the first error.

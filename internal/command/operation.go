@@ -28,6 +28,7 @@ func operations() []Operation {
 		&CapNew{}, &CapOf{},
 		&List{}, &Cat{}, &Put{}, &Remove{}, &Mkdir{}, &Link{}, &Usage{},
 		&Check{}, &Collect{}, &AcceptRollback{},
+		&BlockstoreTest{}, &BlockstoreStatus{}, &BlockstoreScrub{}, &BlockstoreRebuild{}, &BlockstoreCopy{},
 	}
 }
 

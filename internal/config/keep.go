@@ -55,30 +55,75 @@ func Keep(basedir string, c Config) error {
 		return fmt.Errorf("after adding to %s: %w", path, err)
 	}
 	if c.Blockstore.Given && !again.Blockstore.Tree.SamePlace(c.Blockstore.Tree) || c.Metastore.Given && !again.Metastore.DB.SamePlace(c.Metastore.DB) {
-		return kind.Errorf(kind.Invalid, "%s can't be added to by itself; write the sections [blockstore] and [metastore] into it by hand", path)
+		return byHand(path)
 	}
 	return nil
 }
 
 // KeepDatabase has tahoe.cfg in basedir say that the database is db, in place of
-// what it says. The file is read back before it takes the place of the old one.
+// what it says.
 func KeepDatabase(basedir string, c Config, db Database) error {
+	place, secrets := newTables(), newTables()
+	var err error
+	if db.File, err = db.File.in(basedir); err != nil {
+		return err
+	}
+	keepDatabase(basedir, Metastore{DB: db, Given: true}, place, secrets)
+	drop := func(section, key string) bool {
+		return section == "metastore" && (key == "db" || key == "password" || key == "password_file")
+	}
+	if err := rewrite(basedir, c, drop, place, secrets); err != nil {
+		return err
+	}
+	again, _, err := Load(Sources{BaseDir: basedir})
+	if err == nil && !again.Metastore.DB.SamePlace(db) {
+		err = byHand(filepath.Join(basedir, FileName))
+	}
+	return err
+}
+
+// KeepBlockstore has tahoe.cfg in basedir say that the blocks are in tree, in
+// place of what it says.
+func KeepBlockstore(basedir string, c Config, tree blockstore.Config) error {
+	place, secrets := newTables(), newTables()
+	if err := keepTree(basedir, tree, place, blockstoreSection); err != nil {
+		return err
+	}
+	keepSecrets(tree, blockstore.Config{}, secrets, blockstoreSection)
+	table := Options()
+	drop := func(section, key string) bool {
+		return section == blockstoreSection && !known(table, section, key) || strings.HasPrefix(section, blockstoreSection+".")
+	}
+	if err := rewrite(basedir, c, drop, place, secrets); err != nil {
+		return err
+	}
+	again, _, err := Load(Sources{BaseDir: basedir})
+	if err == nil && !again.Blockstore.Tree.SamePlace(tree) {
+		err = byHand(filepath.Join(basedir, FileName))
+	}
+	return err
+}
+
+func byHand(path string) error {
+	return kind.Errorf(kind.Invalid, "%s can't be changed by itself (it must be TOML, and [blockstore] and [metastore] sections of their own): write into it by hand", path)
+}
+
+// rewrite takes lines out of tahoe.cfg and the file of the secrets, and puts
+// others in.
+func rewrite(basedir string, c Config, drop func(section, key string) bool, place, secrets *tables) error {
 	path := filepath.Join(basedir, FileName)
 	text, err := readText(path)
 	if err != nil {
 		return err
 	}
-	place, secrets := newTables(), newTables()
-	keepDatabase(basedir, Metastore{DB: db, Given: true}, place, secrets)
-	text = without(text, "metastore", "db", "password_file", "password")
-	if err := replaceWith(path, place.in(text), 0); err != nil {
+	if err := replaceWith(path, place.in(without(text, drop)), 0); err != nil {
 		return err
 	}
-	secretsPath := string(c.Node.SecretsFile)
-	if text, err = readText(secretsPath); err != nil {
+	path = string(c.Node.SecretsFile)
+	if text, err = readText(path); err != nil {
 		return err
 	}
-	return replaceWith(secretsPath, secrets.in(without(text, "metastore", "password")), 0o600)
+	return replaceWith(path, secrets.in(without(text, drop)), 0o600)
 }
 
 // tables are lines to be added, by section.
@@ -132,21 +177,37 @@ func header(text, section string) (begin, end int, ok bool) {
 	return 0, 0, false
 }
 
-// without is text without the lines of those keys in a section.
-func without(text, section string, keys ...string) string {
+// without is text without the lines of those keys, and without the headers of
+// sections of which every key was dropped.
+func without(text string, drop func(section, key string) bool) string {
 	var b strings.Builder
-	inside := false
+	section, heading := "", ""
+	dropped := false
+	flush := func() {
+		b.WriteString(heading)
+		heading, dropped = "", false
+	}
 	for line := range strings.Lines(text) {
 		trimmed := strings.TrimSpace(line)
-		if strings.HasPrefix(trimmed, "[") {
+		key, _, pair := strings.Cut(trimmed, "=")
+		switch {
+		case strings.HasPrefix(trimmed, "["):
+			if !dropped {
+				flush()
+			}
 			name, _, _ := strings.Cut(trimmed, "#")
-			inside = strings.TrimSpace(name) == "["+section+"]"
+			section = strings.Trim(strings.TrimSpace(name), "[]")
+			heading, dropped = line, false
+		case pair && !strings.HasPrefix(trimmed, "#") && drop(section, strings.TrimSpace(key)):
+			dropped = true
+		case trimmed == "" && dropped:
+		default:
+			flush()
+			b.WriteString(line)
 		}
-		key, _, ok := strings.Cut(trimmed, "=")
-		if inside && ok && slices.Contains(keys, strings.TrimSpace(key)) {
-			continue
-		}
-		b.WriteString(line)
+	}
+	if !dropped {
+		flush()
 	}
 	return b.String()
 }
@@ -268,7 +329,7 @@ func addTo(path string, t *tables, mode fs.FileMode) error {
 // replaceWith replaces a file, if the text is TOML.
 func replaceWith(path, text string, mode fs.FileMode) error {
 	if _, _, err := readTOML(path, text); err != nil {
-		return kind.Errorf(kind.Invalid, "%s can't be added to by itself (it must be TOML, and [blockstore] and [metastore] sections of their own): write into it by hand", path)
+		return byHand(path)
 	}
 	st, err := os.Stat(path)
 	switch {

@@ -139,3 +139,30 @@ func TestKeepDatabase(t *testing.T) {
 		}
 	}
 }
+
+func TestKeepBlockstore(t *testing.T) {
+	t.Parallel()
+	file := "# top\n" + strings.TrimPrefix(nested, "\n") + "[sftpd]\nport = \":1\"\n"
+	c, _, dir, err := storage(t, file, "[metastore]\npassword = \"kept\"\n[blockstore.1.1]\npassword = \"x\"\n", config.Sources{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, texts := range [][]string{{"s3::r:b:K3y:S3c"}, {"local:other"}, {"RAID1:0:local:a", "RAID1:1:swift:h:t:c:u:p"}} {
+		tree, err := config.ParseBlockstores(dir, texts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := config.KeepBlockstore(dir, c, tree); err != nil {
+			t.Fatal(err)
+		}
+		again, _, err := config.Load(config.Sources{BaseDir: dir})
+		if err != nil || !again.Blockstore.Tree.SamePlace(tree) || strings.Join(again.Blockstore.Tree.Secrets(), " ") != strings.Join(tree.Secrets(), " ") ||
+			again.Blockstore.Wait.String() != "30s" || again.SFTPD.Port.Port != 1 || again.Metastore.Password != "kept" {
+			t.Errorf("%v: %+v, %v", texts, again.Blockstore, err)
+		}
+		b, _ := os.ReadFile(filepath.Join(dir, "tahoe.cfg"))
+		if !strings.HasPrefix(string(b), "# top\n") || strings.Contains(string(b), "[blockstore.1.0]") || strings.Contains(string(b), "S3c") {
+			t.Errorf("%s", b)
+		}
+	}
+}

@@ -298,10 +298,7 @@ func (b *Blockstore) finish(src Sources, environment []string) error {
 	if len(texts) == 0 {
 		return nil
 	}
-	given, err := blockstore.Join(texts)
-	if err == nil {
-		err = absoluteTree(src.BaseDir, given)
-	}
+	given, err := ParseBlockstores(src.BaseDir, texts)
 	if err != nil {
 		return fmt.Errorf("%s: %w", from, err)
 	}
@@ -310,6 +307,16 @@ func (b *Blockstore) finish(src Sources, environment []string) error {
 		b.Tree = merge(b.Kept, given)
 	}
 	return nil
+}
+
+// ParseBlockstores makes a blockstore of what several -b say. Relative
+// directories are taken from basedir.
+func ParseBlockstores(basedir string, texts []string) (blockstore.Config, error) {
+	c, err := blockstore.Join(texts)
+	if err == nil {
+		err = absoluteTree(basedir, c)
+	}
+	return c, err
 }
 
 // finish puts the password where it belongs and checks the limits of the pool.

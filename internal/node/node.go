@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -71,6 +72,8 @@ type Node struct {
 	Blocks blockstore.Store
 	Meta   metastore.Store
 
+	serving atomic.Bool
+	drivers Drivers
 	log     *slog.Logger
 	closers []func() error // of what was opened, in that order
 	fresh   bool           // it is being made
@@ -129,7 +132,7 @@ func newNode(o Options) *Node {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Node{Layout: Layout{o.BaseDir}, Config: o.Config, log: o.Log}
+	return &Node{Layout: Layout{o.BaseDir}, Config: o.Config, drivers: o.Drivers, log: o.Log}
 }
 
 // checkWhole refuses a complete node of which something is gone.
@@ -190,6 +193,20 @@ func (n *Node) openStores(ctx context.Context, o Options) error {
 	n.closers = append(n.closers, n.Blocks.Close)
 	return nil
 }
+
+// OpenBlocks opens another blockstore, new directories and arrays included. It
+// is the caller's to close.
+func (n *Node) OpenBlocks(ctx context.Context, tree blockstore.Config) (blockstore.Store, error) {
+	c := n.Config
+	c.Blockstore.Tree = tree
+	return openBlocks(ctx, n.drivers, c, BlocksEnv{Log: n.log, Queue: queueOf(n.Meta), Fresh: true})
+}
+
+// Serving reports whether clients work on the node.
+func (n *Node) Serving() bool { return n.serving.Load() }
+
+// SetServing says that clients work on the node from now on.
+func (n *Node) SetServing() { n.serving.Store(true) }
 
 // openFilestore opens the filestore on the stores.
 func (n *Node) openFilestore(ctx context.Context) error {

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/blockstore/late"
+	"github.com/truckee-fs/truckee/blockstore/local"
+	"github.com/truckee-fs/truckee/blockstore/memory"
+	"github.com/truckee-fs/truckee/blockstore/raid1"
+	"github.com/truckee-fs/truckee/blockstore/s3"
+	"github.com/truckee-fs/truckee/internal/config"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/node"
+)
+
+// registry is the table of the blockstores' drivers.
+func registry(_ config.Config, env node.BlocksEnv) blockstore.Registry {
+	b := blocks{env}
+	return blockstore.Registry{
+		"memory": func(context.Context, blockstore.Config, blockstore.Env) (blockstore.Store, error) {
+			return memory.New(), nil
+		},
+		"local": b.local,
+		"s3":    b.s3,
+		"raid1": b.raid1,
+	}
+}
+
+// blocks opens blockstores.
+type blocks struct{ env node.BlocksEnv }
+
+// local opens a directory. One that was there and is gone is not made anew: it
+// would hide that a disk isn't mounted.
+func (b blocks) local(_ context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
+	dir := c.Fields["dir"]
+	if _, err := os.Stat(dir); err != nil && !b.env.Fresh {
+		return nil, kind.Errorf(kind.Unavailable, "the directory can't be found; if its disk was replaced, make it: %w", err)
+	}
+	return local.Open(dir, local.Options{Log: e.Log})
+}
+
+func (b blocks) s3(ctx context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
+	f := c.Fields
+	o := s3.Options{
+		Endpoint: f["endpoint"], Region: f["region"], Bucket: f["bucket"], Prefix: f["prefix"],
+		Key: f["key"], Secret: f["secret"], SessionToken: f["session_token"], CAFile: f["ca_file"],
+		Timeout: duration(f["timeout"]), InFlight: number(f["in_flight"]), Log: e.Log,
+	}
+	if style := f["path_style"]; style != "" {
+		is := style == "true"
+		o.PathStyle = &is
+	}
+	return s3.Open(ctx, o)
+}
+
+func (b blocks) raid1(ctx context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
+	members, err := b.members(ctx, c, e)
+	if err != nil {
+		return nil, err
+	}
+	f := c.Fields
+	s, err := raid1.Open(ctx, members, raid1.Options{
+		Write: raid1.Write(f["write"]), Queue: b.env.Queue, Log: e.Log,
+		HedgeAfter: duration(f["hedge_after"]), ReadTimeout: duration(f["read_timeout"]), WriteTimeout: duration(f["write_timeout"]),
+	})
+	return opened(s, err, members)
+}
+
+// opened is what a composition's Open gave; its nodes are closed if it failed.
+func opened[S blockstore.Store](s S, err error, members []blockstore.Member) (blockstore.Store, error) {
+	if err != nil {
+		return nil, errors.Join(err, closeAll(members))
+	}
+	return s, nil
+}
+
+// patience is how long the start waits for a node of a RAID.
+const patience = 10 * time.Second
+
+// members opens the nodes of a RAID, all at the same time. Those that don't
+// answer come later, but not while the node is being made: a new array needs all.
+func (b blocks) members(ctx context.Context, c blockstore.Config, e blockstore.Env) ([]blockstore.Member, error) {
+	members, errs := make([]blockstore.Member, len(c.Nodes)), make([]error, len(c.Nodes))
+	var all sync.WaitGroup
+	for i := range c.Nodes {
+		all.Go(func() {
+			members[i].Name = strconv.Itoa(i)
+			if e.Name != "" {
+				members[i].Name = e.Name + "." + members[i].Name
+			}
+			open := func(ctx context.Context) (blockstore.Store, error) { return e.Open(ctx, i) }
+			if b.env.Fresh {
+				members[i].Store, errs[i] = open(ctx)
+				return
+			}
+			members[i].Store, errs[i] = openLater(ctx, open, e.Log.With("blockstore", members[i].Name))
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, errors.Join(err, closeAll(members))
+	}
+	return members, nil
+}
+
+// openLater opens a node, now or when it answers. One whose credentials don't
+// hold any more is as good as down: its array may do without.
+func openLater(ctx context.Context, open late.OpenFunc, log *slog.Logger) (blockstore.Store, error) {
+	s, err := late.Open(ctx, func(ctx context.Context) (blockstore.Store, error) {
+		s, err := open(ctx)
+		if kind.Of(err) == kind.Denied {
+			err = fmt.Errorf("%w: %w", kind.Unavailable, err)
+		}
+		return s, err
+	}, patience, log)
+	if err != nil {
+		return nil, err // and no late.Store that is nil
+	}
+	return s, nil
+}
+
+func closeAll(members []blockstore.Member) error {
+	var errs []error
+	for _, m := range members {
+		if m.Store != nil {
+			errs = append(errs, m.Store.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// duration and number read fields that blockstore.Config has checked; what is
+// absent is the driver's default, 0.
+func duration(text string) time.Duration {
+	d, _ := time.ParseDuration(text)
+	return d
+}
+
+func number(text string) int {
+	n, _ := strconv.Atoi(text)
+	return n
+}

@@ -1,0 +1,222 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/internal/config"
+	"github.com/truckee-fs/truckee/internal/control"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/node"
+	"github.com/truckee-fs/truckee/internal/pace"
+)
+
+// BlockstoreCopy copies all blocks to another blockstore. It can be run again
+// and again, beside clients, and copies what is missing there; with Switch, which
+// needs a node that doesn't run, tahoe.cfg names the other one afterwards.
+type BlockstoreCopy struct {
+	To     []Secret // as -b takes them
+	Rate   config.Size
+	Switch bool
+}
+
+func (*BlockstoreCopy) name() string { return "blockstore.copy" }
+
+func (o *BlockstoreCopy) run(ctx context.Context, n *node.Node, s control.Streams) (err error) {
+	if o.Switch && n.Serving() {
+		return kind.Errorf(kind.Conflict, "--switch needs a node that is stopped: what is written while it copies would be missing there")
+	}
+	texts := make([]string, len(o.To))
+	for i, t := range o.To {
+		texts[i] = string(t)
+	}
+	tree, err := config.ParseBlockstores(n.BaseDir, texts)
+	if err != nil {
+		return err
+	}
+	if tree.SamePlace(n.Config.Blockstore.Tree) {
+		return kind.Errorf(kind.Invalid, "the blocks are there already")
+	}
+	to, err := n.OpenBlocks(ctx, tree)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	if err := copyMarker(ctx, n.Blocks, to); err != nil {
+		return err
+	}
+	begin := time.Now()
+	c := copying{from: n.Blocks, to: to, rate: pace.New(int64(o.Rate)), tell: progress(s.Err, "copied"), gone: collected(n.Meta)}
+	if err := c.run(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Out, "%d blocks with %d bytes copied in %s, %d were there already, %d that were collected meanwhile deleted there\n",
+		c.copied.Load(), c.bytes.Load(), time.Since(begin).Round(time.Millisecond), c.there, c.deleted)
+	if !o.Switch {
+		_, err = fmt.Fprintf(s.Out, "the node still uses %s; to change over, stop it and run this again with --switch\n", n.Config.Blockstore.Tree)
+		return err
+	}
+	if err := config.KeepBlockstore(n.BaseDir, n.Config, tree); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.Out, "from its next start the node uses %s; %s is left as it is\n", tree, n.Config.Blockstore.Tree)
+	return err
+}
+
+// copyMarker has the other store know whose it is; one that is another's is refused.
+func copyMarker(ctx context.Context, from, to blockstore.Store) error {
+	mark, err := blockstore.GetMarker(ctx, from)
+	if err != nil || mark == nil {
+		return err
+	}
+	other, err := blockstore.GetMarker(ctx, to)
+	if err != nil {
+		return err
+	}
+	if other != nil && string(other) != string(mark) {
+		return kind.Errorf(kind.Conflict, "the other blockstore belongs to another node's files, or has been in use on its own: give an empty one")
+	}
+	if other != nil {
+		return nil
+	}
+	return blockstore.SetMarker(ctx, to, mark)
+}
+
+// copying goes over both stores in the order of the ids.
+type copying struct {
+	from, to blockstore.Store
+	rate     *pace.Pace
+	tell     func(blockstore.Totals)
+	gone     func(context.Context, []blockstore.ID) ([]bool, error)
+
+	telling        sync.Mutex // held while tell runs
+	copied, bytes  atomic.Int64
+	there, deleted int64
+	extras         []blockstore.ID // only there
+}
+
+// copyAtOnce is how many blocks are on their way at the same time.
+const copyAtOnce = 8
+
+func (c *copying) run(ctx context.Context) error {
+	group, running := errgroup.WithContext(ctx)
+	group.SetLimit(copyAtOnce)
+	next, stop := iter.Pull2(c.to.List(ctx, blockstore.ID{}))
+	defer stop()
+	other := puller{next: next}
+	other.advance()
+	err := c.compare(ctx, running, group, &other)
+	if err := errors.Join(group.Wait(), err, other.err); err != nil {
+		return err
+	}
+	// What is left there comes after the last block here.
+	for ; other.more; other.advance() {
+		if err := c.extra(ctx, other.id); err != nil {
+			return err
+		}
+	}
+	return errors.Join(other.err, c.drop(ctx))
+}
+
+// compare starts a copy of each block that the other store lacks.
+func (c *copying) compare(ctx, running context.Context, group *errgroup.Group, other *puller) error {
+	for info, err := range c.from.List(running, blockstore.ID{}) {
+		if err != nil {
+			return err
+		}
+		for ; other.more && bytes.Compare(other.id[:], info.ID[:]) < 0; other.advance() {
+			if err := c.extra(ctx, other.id); err != nil {
+				return err
+			}
+		}
+		switch {
+		case other.err != nil || running.Err() != nil:
+			return nil // it is told by the caller
+		case other.more && other.id == info.ID:
+			c.there++
+			other.advance()
+		default:
+			group.Go(func() error { return c.one(running, info.ID) })
+		}
+	}
+	return nil
+}
+
+// puller is a list of blocks, one at a time.
+type puller struct {
+	next func() (blockstore.Info, error, bool)
+	id   blockstore.ID
+	more bool
+	err  error
+}
+
+func (p *puller) advance() {
+	info, err, ok := p.next()
+	p.id, p.err, p.more = info.ID, err, ok && err == nil
+}
+
+// one copies a block. One that was collected since it was listed is no error.
+func (c *copying) one(ctx context.Context, id blockstore.ID) error {
+	block, err := c.from.Get(ctx, id)
+	if kind.Of(err) == kind.NotExist {
+		return nil
+	}
+	if err == nil {
+		err = c.rate.Wait(ctx, int64(len(block)))
+	}
+	if err == nil {
+		err = c.to.Put(ctx, id, block)
+	}
+	if err != nil {
+		return fmt.Errorf("copy block %v: %w", id, err)
+	}
+	n, size := c.copied.Add(1), c.bytes.Add(int64(len(block)))
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	c.tell(blockstore.Totals{Blocks: n, Bytes: size})
+	return nil
+}
+
+// dropAtOnce is how many rows are asked for at a time.
+const dropAtOnce = 500
+
+// extra takes note of a block that only the other store has.
+func (c *copying) extra(ctx context.Context, id blockstore.ID) error {
+	if c.extras = append(c.extras, id); len(c.extras) < dropAtOnce {
+		return nil
+	}
+	return c.drop(ctx)
+}
+
+// drop deletes those of the extras that were collected here; others were put
+// since the list was begun.
+func (c *copying) drop(ctx context.Context) error {
+	ids := c.extras
+	c.extras = nil
+	if len(ids) == 0 {
+		return nil
+	}
+	gone, err := c.gone(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, id := range ids {
+		if !gone[i] {
+			continue
+		}
+		if err := c.to.Delete(ctx, id); err != nil {
+			return err
+		}
+		c.deleted++
+	}
+	return nil
+}
