@@ -3,29 +3,32 @@ package array
 import "sync"
 
 // Buffers are reused buffers for the parts of blocks that are being written.
-type Buffers struct{ pool sync.Pool }
+type Buffers struct {
+	pools [bufferMax / bufferStep]sync.Pool
+}
 
-// Buffers of this size are kept: a chunk of the default size with what its block
-// and two headers add. Small ones are not worth it, larger ones are rare.
+// Buffers are kept by size, in steps; small ones are not worth it.
 const (
-	bufferSize = 1<<20 + 8<<10
-	bufferMin  = 128 << 10
+	bufferStep = 256 << 10
+	bufferMin  = 64 << 10
+	bufferMax  = 8 << 20
 )
 
 // Get returns n bytes, not zeroed.
 func (b *Buffers) Get(n int) []byte {
-	if n < bufferMin || n > bufferSize {
+	if n < bufferMin || n > bufferMax {
 		return make([]byte, n)
 	}
-	if p, ok := b.pool.Get().(*[bufferSize]byte); ok {
-		return p[:n]
+	step := (n - 1) / bufferStep
+	if p, ok := b.pools[step].Get().(*[]byte); ok {
+		return (*p)[:n]
 	}
-	return new([bufferSize]byte)[:n]
+	return make([]byte, n, (step+1)*bufferStep)
 }
 
 // Put takes back what Get returned.
 func (b *Buffers) Put(buf []byte) {
-	if cap(buf) == bufferSize {
-		b.pool.Put((*[bufferSize]byte)(buf[:bufferSize]))
+	if n := cap(buf); n > 0 && n%bufferStep == 0 && n <= bufferMax {
+		b.pools[n/bufferStep-1].Put(&buf)
 	}
 }

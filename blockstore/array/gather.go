@@ -104,6 +104,88 @@ func (a *Array) patience(estimate time.Duration) time.Duration {
 	return estimate
 }
 
+// Patience is how long a read of member i may take before another way is tried.
+func (a *Array) Patience(i int) time.Duration { return a.patience(a.members[i].patience()) }
+
+// Ask reads from one member, whose speed is learnt from that.
+func Ask[T any](ctx context.Context, a *Array, i int, ask func(ctx context.Context, i int, s blockstore.Store) (T, error)) (T, error) {
+	return read(ctx, a, i, ask)
+}
+
+// Either tries one way to read, and a second one when the first fails or is
+// late, and gives the first good answer. firstErr is why the first failed, if it
+// did before the second was good.
+func Either[T any](ctx context.Context, a *Array, late time.Duration, first, second func(ctx context.Context) (T, error)) (v T, firstErr, err error) {
+	type answer struct {
+		v     T
+		err   error
+		first bool
+	}
+	outer := ctx
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	answers := make(chan answer, 2)
+	try := func(isFirst bool, way func(context.Context) (T, error)) {
+		go func() {
+			v, err := way(ctx)
+			answers <- answer{v, err, isFirst}
+		}()
+	}
+	try(true, first)
+	timer := time.NewTimer(late)
+	defer timer.Stop()
+	asked, errs := 1, []error(nil)
+	for len(errs) < asked {
+		select {
+		case got := <-answers:
+			if got.err == nil {
+				return got.v, firstErr, nil
+			}
+			if errs = append(errs, got.err); got.first {
+				firstErr = got.err
+			}
+		case <-timer.C:
+		}
+		if asked == 1 {
+			try(false, second)
+			asked = 2
+		}
+	}
+	return v, firstErr, a.sum(outer, errs, false)
+}
+
+// Budget bounds a read that isn't one Gather.
+func (a *Array) Budget(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, a.o.ReadTimeout, errLate)
+}
+
+// Slow reports whether a member is better not asked: it isn't in use, or takes
+// far longer than another one.
+func (a *Array) Slow(i int) bool {
+	class, _ := a.members[i].rank()
+	if class != 0 {
+		return true
+	}
+	own, least := time.Duration(0), time.Duration(0)
+	for j, m := range a.members {
+		m.mu.Lock()
+		mean := m.mean
+		m.mu.Unlock()
+		switch {
+		case j == i:
+			own = mean
+		case least == 0 || mean < least:
+			least = mean
+		}
+	}
+	return own > 4*least+10*time.Millisecond
+}
+
+// Sum makes one error of those of the members that were asked about a block:
+// Unavailable if one couldn't say, else Corrupt if one had damaged bytes, else
+// NotExist.
+func (a *Array) Sum(ctx context.Context, errs ...error) error { return a.sum(ctx, errs, false) }
+
 // read asks one member, and learns how long it takes. One that is given up
 // because others were faster counts as having taken at least that long.
 func read[T any](ctx context.Context, a *Array, i int, ask func(context.Context, int, blockstore.Store) (T, error)) (v T, err error) {
@@ -147,7 +229,7 @@ func (a *Array) sum(ctx context.Context, errs []error, late bool) error {
 	result := kind.NotExist
 	for _, err := range errs {
 		switch kind.Of(err) {
-		case kind.NotExist:
+		case 0, kind.NotExist:
 		case kind.Corrupt:
 			if result == kind.NotExist {
 				result = kind.Corrupt
