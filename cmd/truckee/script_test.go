@@ -22,6 +22,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
 	_ "modernc.org/sqlite"
+
+	"github.com/truckee-fs/truckee/tests/testbed"
 )
 
 func TestMain(m *testing.M) {
@@ -37,11 +39,29 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
+		Condition:           condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "mode": mode, "hostkey": hostkey, "userkey": userkey,
 			"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep, "big": bigFile,
+			"database": func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], testbed.Database(t)) },
 		},
 	})
+}
+
+// condition answers [postgres], [swift] and [s3]: there is such a server for tests, see
+// package tests/services.
+func condition(name string) (bool, error) {
+	variable, ok := map[string]string{
+		"postgres": "TRUCKEE_TEST_POSTGRES", "swift": "TRUCKEE_TEST_SWIFT_AUTH_URL", "s3": "TRUCKEE_TEST_S3_ENDPOINT",
+	}[name]
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	there := os.Getenv(variable) != ""
+	if !there && os.Getenv("TRUCKEE_TEST_REQUIRE") == "1" {
+		return false, fmt.Errorf("%s is not set, and TRUCKEE_TEST_REQUIRE=1 forbids to skip", variable)
+	}
+	return there, nil
 }
 
 func setup(e *testscript.Env) error {
