@@ -9,10 +9,13 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// The intervals at which members are looked after: those in use, of which a read
-// was given up, and those that came back empty or are being filled, whose record
-// another gateway may have changed.
-const watchEvery = 5 * time.Second
+// The intervals at which members are looked after: those in use, since one may
+// have been replaced, or its record changed by another gateway; those of which a
+// read was given up, or that came back empty, or are being filled, more often.
+const (
+	checkEvery = time.Minute
+	watchEvery = 5 * time.Second
+)
 
 // watch looks after the members until the array is closed.
 func (a *Array) watch() {
@@ -39,10 +42,9 @@ func (a *Array) due(m *member) time.Duration {
 	switch {
 	case checking:
 		return watchEvery
-	case state == blockstore.StateOK && !m.late.Load():
-		return watchEvery
+	case state == blockstore.StateOK && m.late.Load():
 	case wait > 0:
-		return wait
+		return min(wait, watchEvery)
 	}
 	a.startCheck(m)
 	return watchEvery
@@ -83,7 +85,10 @@ func (a *Array) check(m *member) {
 	}
 	switch {
 	case usable(state):
-		m.failures, m.retryAt = 0, time.Now().Add(watchEvery)
+		m.failures, m.retryAt = 0, time.Now().Add(checkEvery)
+		if state == blockstore.StateRebuilding {
+			m.retryAt = time.Now().Add(watchEvery)
+		}
 		if took < m.mean/4 { // it was slow, and isn't any more
 			m.mean, m.spread = m.mean/2, m.spread/2
 		}
@@ -109,6 +114,8 @@ func (a *Array) judge(m *member, rec *record, empty bool, err error) (blockstore
 		return foreign("%w", err)
 	case err != nil:
 		return blockstore.StateDown, kind.Errorf(kind.Unavailable, "%w", err)
+	case rec == nil && empty && a.Spare(len(a.members)) == 0:
+		return foreign("it is empty, and has no record of the array: it isn't the member that was here before")
 	case rec == nil && empty:
 		return blockstore.StateBlank, errBlank()
 	case rec == nil:
@@ -117,6 +124,8 @@ func (a *Array) judge(m *member, rec *record, empty bool, err error) (blockstore
 		return foreign("it belongs to another array, %v %v", rec.level, rec.array)
 	case int(rec.index) != m.index:
 		return foreign("it is member %d of the array, in the place of member %d", rec.index, m.index)
+	case int(rec.members) > len(a.members):
+		return blockstore.StateForeign, a.errGrown(rec)
 	case rec.state == recordRebuilding:
 		return blockstore.StateRebuilding, nil
 	}

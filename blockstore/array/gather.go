@@ -159,6 +159,11 @@ func (a *Array) Budget(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeoutCause(ctx, a.o.ReadTimeout, errLate)
 }
 
+// WriteBudget bounds a write that isn't one Write.
+func (a *Array) WriteBudget(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, a.o.WriteTimeout, errLate)
+}
+
 // Slow reports whether a member is better not asked: it isn't in use, or takes
 // far longer than another one.
 func (a *Array) Slow(i int) bool {

@@ -91,6 +91,8 @@ func (a *Array) refresh(ctx context.Context) error {
 					return err
 				case rec == nil || rec.array != a.id || int(rec.index) != i:
 					return kind.Errorf(kind.Unavailable, "it has no record of this array any more")
+				case int(rec.members) > len(a.members):
+					return a.errGrown(rec)
 				}
 				a.learnMarker(rec)
 				return nil
@@ -151,5 +153,30 @@ func (a *Array) setMarker(ctx context.Context, data []byte) error {
 		return fmt.Errorf("%v: set marker: %w", a.level, err)
 	}
 	a.learnMarker(&record{gen: gen, marker: marker})
+	return nil
+}
+
+// errGrown says that another gateway has added members.
+func (a *Array) errGrown(rec *record) error {
+	return kind.Errorf(kind.Unavailable, "the array has %d members now, and this gateway knows %d: start it again with all of them", rec.members, len(a.members))
+}
+
+// Settled notes that every block lies at the member where it belongs.
+func (a *Array) Settled(ctx context.Context) error {
+	if err := a.lockMarker(ctx); err != nil {
+		return err
+	}
+	defer a.unlockMarker()
+	a.mu.Lock()
+	gen, marker := a.gen, a.marker
+	a.mu.Unlock()
+	for i := range a.members {
+		if err := a.writeRecord(ctx, i, recordWhole, marker, gen); err != nil {
+			return fmt.Errorf("%v: %w", a.level, err)
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.moved = false
 	return nil
 }

@@ -207,6 +207,7 @@ func (a *Array) newMember(i int, m blockstore.Member, s blockstore.State, err er
 	mem := &member{
 		name: m.Name, index: i, key: fmt.Sprintf("%v/%d", a.id, i), store: m.Store, state: s, err: err,
 	}
+	mem.retryAt = time.Now().Add(checkEvery)
 	if !usable(s) {
 		mem.failures, mem.retryAt = 1, time.Now().Add(firstRetry)
 	}
