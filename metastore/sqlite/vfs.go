@@ -48,7 +48,7 @@ type walFile struct {
 	off     int64
 	end     int64 // of the newest write
 	size    int64 // of the file, as far as known
-	synced  int64 // syncs so far
+	synced  int64 // syncs that worked so far
 }
 
 func walFileOf(file uintptr) *walFile {
@@ -250,19 +250,23 @@ func gatherTruncate(tls *libc.TLS, file uintptr, size int64) int32 {
 	return as[sizeFunc](w.io().FxTruncate)(tls, file, size)
 }
 
-// gatherSync leaves the first sync to SQLite, which also syncs the folder.
+// gatherSync leaves the first sync that works to SQLite, which also syncs the folder.
 func gatherSync(tls *libc.TLS, file uintptr, flags int32) int32 {
 	w := walFileOf(file)
 	if rc := w.flush(file); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
-	w.synced++
-	if w.synced > 1 {
-		if done, rc := dataSync((*sqlite3.TunixFile)(pointer(file))); done {
-			return rc
-		}
+	done, rc := false, int32(sqlite3.SQLITE_OK)
+	if w.synced > 0 {
+		done, rc = dataSync((*sqlite3.TunixFile)(pointer(file)))
 	}
-	return as[syncFunc](w.io().FxSync)(tls, file, flags)
+	if !done {
+		rc = as[syncFunc](w.io().FxSync)(tls, file, flags)
+	}
+	if rc == sqlite3.SQLITE_OK {
+		w.synced++
+	}
+	return rc
 }
 
 func gatherFileSize(tls *libc.TLS, file, size uintptr) int32 {
