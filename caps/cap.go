@@ -121,6 +121,16 @@ func (r Read) Verify() (Verify, bool) {
 	return Verify{hide(v)}, true
 }
 
+// Size returns the object's length in bytes, if the capability tells it: that of
+// an immutable file or of what an immutable directory is stored as. False for a
+// number that no file has.
+func (r Read) Size() (uint64, bool) {
+	if s, ok := r.reads.show().(interface{ size() (uint64, bool) }); ok {
+		return s.size()
+	}
+	return 0, false
+}
+
 // Reveal returns the canonical text, the secret.
 func (r Read) Reveal() string { return textOf(r.reads.show()) }
 

@@ -71,10 +71,11 @@ func (v Verify) FileVerify() (FileVerify, bool) {
 
 type fileRead struct{ FileRead }
 
-func (f *fileRead) form() Form         { return FormFile }
-func (f *fileRead) isDir() bool        { return false }
-func (f *fileRead) index() Index       { return indexOf(f.Root[:]) }
-func (f *fileRead) verify() verifyBody { return &fileVerify{f.FileRead.Verify()} }
+func (f *fileRead) form() Form           { return FormFile }
+func (f *fileRead) isDir() bool          { return false }
+func (f *fileRead) index() Index         { return indexOf(f.Root[:]) }
+func (f *fileRead) verify() verifyBody   { return &fileVerify{f.FileRead.Verify()} }
+func (f *fileRead) size() (uint64, bool) { return f.FileRead.Size, true }
 func (f *fileRead) text() string {
 	return "URI:FILE3:" + rootText(f.Key, f.Root, f.Level) + ":" + strconv.FormatUint(f.Size, 10)
 }

@@ -17,10 +17,11 @@ type literal struct {
 	data []byte
 }
 
-func (l *literal) form() Form         { return FormLiteral }
-func (l *literal) isDir() bool        { return l.dir }
-func (l *literal) index() Index       { return Index{} }
-func (l *literal) verify() verifyBody { return nil }
+func (l *literal) form() Form           { return FormLiteral }
+func (l *literal) isDir() bool          { return l.dir }
+func (l *literal) index() Index         { return Index{} }
+func (l *literal) verify() verifyBody   { return nil }
+func (l *literal) size() (uint64, bool) { return uint64(len(l.data)), true }
 func (l *literal) text() string {
 	if l.dir {
 		return "URI:DIR2-LIT:" + encode32(l.data)

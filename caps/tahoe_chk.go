@@ -89,6 +89,11 @@ func parseCHK(dir bool, body string) (c chk, k tahoeKey, rest string, err error)
 	return c, k, rest, nil
 }
 
+// size is the length of the file, false if it is more than 63 bits hold.
+func (c *chk) size() (uint64, bool) {
+	return parseNumber(c.code[strings.LastIndexByte(c.code, ':')+1:], 63)
+}
+
 // cutDecimal splits s after its leading digits and drops leading zeros from
 // them. The number may be of any length. It is false if there is no digit.
 func cutDecimal(s string) (number, rest string, ok bool) {

@@ -22,7 +22,7 @@ type FS struct {
 	o     Options
 	log   *slog.Logger
 	now   func() time.Time
-	water HighWater
+	water *marks
 
 	source     source
 	nodeCache  *dirtree.NodeCache
@@ -54,7 +54,7 @@ func New(ctx context.Context, o Options) (*FS, error) {
 	if err := o.complete(); err != nil {
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
-	fs := &FS{o: o, log: o.Log, now: o.Now, water: o.HighWater, closed: make(chan struct{})}
+	fs := &FS{o: o, log: o.Log, now: o.Now, water: newMarks(o.HighWater), closed: make(chan struct{})}
 	fs.ctx, fs.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	fs.source = source{fs}
 	fs.nodeCache = dirtree.NewNodeCache(o.CacheBytes)

@@ -89,14 +89,8 @@ func (t *Tree) open(ctx context.Context, o MountOptions) error {
 	case t.root == nil:
 	case t.root.Kind == dirtree.MutableFile:
 		slot = t.root.Dir
-	case t.root.Kind == dirtree.FrozenDir:
-		for _, err := range t.fs.frozen(t.root.Frozen).dir.Scan(ctx, "") {
-			return err // of its first block, whatever is in it
-		}
-		return nil
 	default:
-		b := t.fs.baseOf(t.root)
-		return b.readAt(ctx, make([]byte, min(b.size, 1)), 0)
+		return t.probe(ctx, t.root)
 	}
 	v, err := t.fs.slots.load(ctx, slot)
 	switch {
@@ -112,8 +106,8 @@ func (t *Tree) open(ctx context.Context, o MountOptions) error {
 
 // enterRoot enters a slot in the root table, if it isn't there.
 func (fs *FS) enterRoot(ctx context.Context, v caps.SlotVerify, source string) error {
-	is, err := retry.Value(ctx, func() ([]bool, error) { return fs.o.Meta.IsRoot(ctx, []slotID{slotID(v.ID())}) })
-	if err != nil || is[0] {
+	is, err := fs.isRoot(ctx, slotID(v.ID()))
+	if err != nil || is {
 		return err
 	}
 	row := fs.rootRow(v, source)

@@ -44,18 +44,23 @@ func contentsOf(ctx context.Context, d getter, mtime int64) (*dirtree.Entry, err
 	return &now, nil
 }
 
-// contents is what a mutable file holds in the version v. The record's size and
-// the entry's must agree before a byte is given (formats 3).
+// contents is what a mutable file holds in the version v.
 func (v *version) contents(ctx context.Context) (*dirtree.Entry, error) {
 	if v.state.Tombstone {
 		return nil, fmt.Errorf("the file was removed: %w", kind.NotExist)
 	}
-	e, err := contentsOf(ctx, v.dir, v.state.Mtime)
+	return contentsAt(ctx, v.dir, v.state)
+}
+
+// contentsAt is what a mutable file holds by an opened record and its tree. The
+// record's size and the entry's must agree before a byte is given (formats 3).
+func contentsAt(ctx context.Context, d *dirtree.Dir, st dirtree.SlotState) (*dirtree.Entry, error) {
+	e, err := contentsOf(ctx, d, st.Mtime)
 	if err != nil {
 		return nil, err
 	}
-	if e.Size != v.state.Bytes {
-		return nil, fmt.Errorf("slot %v: its record tells another size than its contents: %w", v.rec.ID, kind.Corrupt)
+	if e.Size != st.Bytes {
+		return nil, fmt.Errorf("a mutable file's record tells another size than its contents: %w", kind.Corrupt)
 	}
 	return e, nil
 }

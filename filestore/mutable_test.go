@@ -7,7 +7,9 @@ import (
 
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
 )
 
 var toCreateMutable = filestore.OpenOptions{Read: true, Write: true, Create: true, Truncate: true, Mutable: true}
@@ -339,4 +341,59 @@ func TestWritingByCapabilityKeepsTheFile(t *testing.T) {
 	_, err := bare.Stat(t.Context(), path("x"))
 	expectKind(t, "a path through it", err, kind.NotDir)
 	expectKind(t, "mkdir below it", bare.Mkdir(t.Context(), path("x"), filestore.Attr{}), kind.NotDir)
+}
+
+// forge replaces a slot's record by one that its writer has made by hand.
+func (s *storage) forge(w caps.SlotWrite, change func(*dirtree.SlotState)) {
+	s.t.Helper()
+	id := metastore.SlotID(w.ID())
+	recs, err := s.meta.Slots(s.t.Context(), []metastore.SlotID{id})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	st, err := dirtree.OpenSlot(w.Read(), recs[0].Bytes)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	st.Version, st.Prev = st.Version+1, recs[0].Hash
+	change(&st)
+	seal := func(metastore.Record) (metastore.Sealed, error) {
+		rec, err := dirtree.SealSlot(w, st)
+		return metastore.Sealed{Epoch: st.Epoch, Version: st.Version, Bytes: rec}, err
+	}
+	req := &metastore.Request{Slots: []metastore.SlotChange{{ID: id, Base: recs[0].Hash, Seal: seal}}}
+	if err := s.meta.Commit(s.t.Context(), req)[0]; err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestMutableFilesOfOtherWriters(t *testing.T) {
+	t.Parallel()
+	s := newStorage(t)
+	fs := s.gateway()
+	tr, _ := newTree(t, fs)
+	ctx := t.Context()
+	tr.putMutable("m", random(100_000, 1))
+	slot, _ := tr.capOf("m", caps.AuthorityWrite).(caps.Write).SlotWrite()
+	// All copies of a size must agree before a byte is given.
+	s.forge(slot, func(st *dirtree.SlotState) { st.Bytes++ })
+	_, err := tr.Open(ctx, path("m"), forReading)
+	expectKind(t, "open of a file of two sizes", err, kind.Corrupt)
+	_, err = tr.Freeze(ctx, nil, mount(t, fs, tr.capOf("", caps.AuthorityWrite)).Tree, path("x"))
+	expectKind(t, "freeze of a file of two sizes", err, kind.Corrupt)
+	// A slot without a tree is an empty file.
+	s.forge(slot, func(st *dirtree.SlotState) { st.Bytes, st.Entries, st.Root = 0, 0, dirtree.Root{} })
+	tr.expect("m", nil)
+	f := tr.open("m", forWriting)
+	write0(t, f, "again")
+	closeFile(t, f)
+	tr.expect("m", []byte("again"))
+	tr.expect("m", []byte("again"))
+	// One that was removed can be listed and unlinked.
+	s.forge(slot, func(st *dirtree.SlotState) { *st = dirtree.SlotState{Version: st.Version, Prev: st.Prev, Tombstone: true} })
+	_, err = tr.Open(ctx, path("m"), forReading)
+	expectKind(t, "open of a file that was removed", err, kind.NotExist)
+	expectKind(t, "link of a file that was removed", tr.linkCap("x", caps.OfSlotWrite(slot)), kind.NotExist)
+	tr.expectNames("", "m")
+	tr.remove("m")
 }

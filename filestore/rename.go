@@ -8,6 +8,8 @@ import (
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/retry"
+	"github.com/truckee-fs/truckee/metastore"
 )
 
 // Rename moves what stands at from to to, in one transaction, whatever the
@@ -58,6 +60,9 @@ func (t *Tree) rename(ctx context.Context, from, to Path, m RenameMode) error {
 	}
 	t.renewChild(ctx, dst.entry)
 	r := &renaming{t: t, src: src, dst: dst, mode: m}
+	if err := r.lookInside(ctx); err != nil {
+		return err
+	}
 	return t.fs.commit.do(ctx, &op{apply: r.apply, won: r.won})
 }
 
@@ -66,6 +71,7 @@ type renaming struct {
 	t        *Tree
 	src, dst place
 	mode     RenameMode
+	inside   *whole // the directories below src, where the way to dst doesn't tell enough
 
 	// Of the last attempt.
 	moved, gone *fileKey
@@ -124,7 +130,7 @@ func (r *renaming) apply(ctx context.Context, b *batch) error {
 		if err := b.single(); err != nil {
 			return err
 		}
-		if err := r.below(e); err != nil {
+		if err := r.below(b, e); err != nil {
 			return err
 		}
 	}
@@ -186,14 +192,62 @@ func (r *renaming) move(ctx context.Context, b *batch, src, dst *work, e *dirtre
 }
 
 // below refuses to move a directory to where it contains itself, as far as the
-// way to the target shows it.
-func (r *renaming) below(e *dirtree.Entry) error {
+// way to the target shows it, and has the transaction check that what lookInside
+// has seen still holds.
+func (r *renaming) below(b *batch, e *dirtree.Entry) error {
 	for n := r.dst.dir; n != nil; n = n.parent {
 		if n.id() == slotID(e.Dir.ID()) {
 			return errBelowItself()
 		}
 	}
+	if r.inside == nil {
+		return nil
+	}
+	if _, looked := r.inside.slots[slotID(e.Dir.ID())]; !looked {
+		return errWayChanged
+	}
+	b.own().checks = append(b.own().checks, r.inside.unchanged)
 	return nil
+}
+
+// lookInside refuses to move a directory below itself where the way to the
+// target doesn't show it. As long as a way leads from home to home, it shows all
+// directories that the target is in. Where source or target are reached by a
+// link to a directory that has its home elsewhere, that home may be below what
+// is moved, and then nothing would lead there any more.
+func (r *renaming) lookInside(ctx context.Context) error {
+	e := r.src.entry
+	if e == nil || e.Kind != dirtree.Directory || r.src.dir.id() == r.dst.dir.id() ||
+		!r.src.dir.byLink() && !r.dst.dir.byLink() {
+		return nil
+	}
+	view, err := retry.Value(ctx, func() (metastore.View, error) { return r.t.fs.o.Meta.Collector().Snapshot(ctx) })
+	if err != nil {
+		return fmt.Errorf("read the metastore: %w", err)
+	}
+	defer view.Close()
+	r.inside = newWhole(r.t.fs, view)
+	r.inside.dirsOnly = true
+	if err := r.inside.add(ctx, dirtree.Child{Kind: e.Kind, Slot: e.Dir.Verify()}); err != nil {
+		return err
+	}
+	for n := r.dst.dir; n != nil; n = n.parent {
+		if _, inside := r.inside.slots[n.id()]; inside {
+			return errBelowItself()
+		}
+	}
+	return nil
+}
+
+// byLink reports whether the way to n leads through a link to a directory that
+// has its home elsewhere.
+func (n *node) byLink() bool {
+	for ; n.parent != nil; n = n.parent {
+		if n.v == nil || n.v.state.Home != n.parent.id() {
+			return true
+		}
+	}
+	return false
 }
 
 func errBelowItself() error {
@@ -215,6 +269,9 @@ func (r *renaming) rehome(ctx context.Context, b *batch, src, dst *work, e *dirt
 	}
 	if err != nil {
 		return err
+	}
+	if child.next.Home == dst.id() {
+		return fmt.Errorf("the directory has its home there: %w", kind.Exist)
 	}
 	if child.next.Home == src.id() {
 		child.next.Home = dst.id()
