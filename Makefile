@@ -53,6 +53,7 @@ soak:
 
 bench:
 	$(GO) run ./tests/bench
+	$(GO) run ./tests/bench/metastore
 
 clean:
 	rm -rf bin

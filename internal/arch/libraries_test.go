@@ -19,7 +19,7 @@ var libraries = []struct {
 	{"golang.org/x/term", []string{"cmd", "tests"}},
 	{"github.com/BurntSushi/toml", []string{"internal/config"}},
 	{"github.com/hashicorp/golang-lru/v2", []string{"filestore", "blockstore"}},
-	{"modernc.org/sqlite", []string{"metastore/sqlite"}},
+	{"modernc.org/sqlite", []string{"metastore/sqlite", "tests/bench"}}, // there, to compare with
 	{"modernc.org/libc", []string{"metastore/sqlite"}},
 	{"github.com/jackc/pgx/v5", []string{"metastore/postgres", "blockstore/postgresql", "cmd", "tests"}},
 	{"github.com/aws/aws-sdk-go-v2", []string{"blockstore/s3"}},
