@@ -30,7 +30,9 @@ func commands() []*subcommand {
 		capShow(), capReadonly(), capVerify(), capNew(), capOf(),
 		fsLs(), fsCat(), fsGet(), fsPut(), fsRm(), fsMkdir(), fsDu(),
 		checkCommand(), gcCommand(), acceptRollbackCommand(),
+		backupList(), backupRelease(), backupCommand(), restoreCommand(),
 		blockstoreStatus(), blockstoreScrub(), blockstoreRebuild(), blockstoreTest(), blockstoreExplain(), blockstoreCopy(),
+		migrateCommand(), dbCopy(), joinBundle(),
 		versionCommand(), helpCommand(),
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,7 +43,7 @@ func TestScripts(t *testing.T) {
 		Condition:           condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "mode": mode, "hostkey": hostkey, "userkey": userkey,
-			"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep, "big": bigFile,
+			"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep, "big": bigFile, "grab": grab, "cut": cutFile, "chmod600": closeFiles,
 			"database": func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], testbed.Database(t)) },
 		},
 	})
@@ -241,4 +242,29 @@ func bigFile(ts *testscript.TestScript, neg bool, args []string) {
 	_, err = rand.Read(b)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// cut FILE N: take its last N bytes away.
+func cutFile(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	st, err := os.Stat(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), st.Size()-n))
+}
+
+// chmod600 FILE...: nobody else may read them.
+func closeFiles(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		ts.Check(os.Chmod(ts.MkAbs(name), 0o600))
+	}
+}
+
+// grab VARIABLE FILE REGEXP: set it to the first group of the expression in FILE.
+func grab(ts *testscript.TestScript, neg bool, args []string) {
+	found := regexp.MustCompile("(?m)" + args[2]).FindStringSubmatch(ts.ReadFile(args[1]))
+	if found == nil {
+		ts.Fatalf("no %s in %s", args[2], args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -35,10 +36,28 @@ SIGTERM and SIGINT end it: open sessions finish their requests first.`,
 }
 
 func initCommand() *subcommand {
+	var join, passphraseFile string
 	return &subcommand{
-		name: "init", args: "[--basedir DIR]", opensNode: true, run: initialise,
+		name: "init", args: "[--basedir DIR] [-b BLOCKSTORE]... [--db DATABASE] [--join FILE]", opensNode: true,
 		short: "Create the node as serve does, without serving.",
-		long:  "On a node that is there already it makes those of its own host keys that are missing.",
+		long: `
+-b and --db are kept in tahoe.cfg, their secrets in private/storage.secrets. On a node
+that is there already it makes those of its own host keys that are missing. With --join
+it makes another gateway on the stores of the one that wrote FILE (truckee join-bundle).`,
+		setFlags: func(fs *flag.FlagSet, _ *invocation) {
+			fs.StringVar(&join, "join", "", "take keys and configuration from the bundle in `FILE`, - for standard input")
+			passphraseFlag(fs, &passphraseFile)
+		},
+		run: func(ctx context.Context, inv *invocation) error {
+			if join != "" {
+				if err := inv.join(ctx, join, passphraseFile); err != nil {
+					return err
+				}
+			} else if passphraseFile != "" {
+				return usagef("--passphrase-file is for --join")
+			}
+			return initialise(ctx, inv)
+		},
 	}
 }
 

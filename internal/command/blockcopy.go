@@ -55,7 +55,7 @@ func (o *BlockstoreCopy) run(ctx context.Context, n *node.Node, s control.Stream
 		return err
 	}
 	begin := time.Now()
-	c := copying{from: n.Blocks, to: to, rate: pace.New(int64(o.Rate)), tell: progress(s.Err, "copied"), gone: collected(n.Meta)}
+	c := copying{from: n.Blocks, to: to, rate: pace.New(int64(o.Rate)), tell: progress(s.Err, "copied"), fates: fates(n.Meta)}
 	if err := c.run(ctx); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ type copying struct {
 	from, to blockstore.Store
 	rate     *pace.Pace
 	tell     func(blockstore.Totals)
-	gone     func(context.Context, []blockstore.ID) ([]bool, error)
+	fates    func(context.Context, []blockstore.ID) ([]blockstore.Fate, error)
 
 	telling        sync.Mutex // held while tell runs
 	copied, bytes  atomic.Int64
@@ -205,12 +205,12 @@ func (c *copying) drop(ctx context.Context) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	gone, err := c.gone(ctx, ids)
+	known, err := c.fates(ctx, ids)
 	if err != nil {
 		return err
 	}
 	for i, id := range ids {
-		if !gone[i] {
+		if known[i] != blockstore.FateCollected {
 			continue
 		}
 		if err := c.to.Delete(ctx, id); err != nil {

@@ -159,7 +159,7 @@ func (*BlockstoreScrub) name() string { return "blockstore.scrub" }
 
 func (o *BlockstoreScrub) run(ctx context.Context, n *node.Node, s control.Streams) error {
 	begin := time.Now()
-	opts := blockstore.ScrubOptions{Rate: int64(o.Rate), Progress: progress(s.Err, "scrubbed"), Collected: collected(n.Meta)}
+	opts := blockstore.ScrubOptions{Rate: int64(o.Rate), Progress: progress(s.Err, "scrubbed"), Fates: fates(n.Meta)}
 	totals, err := blockstore.Scrub(ctx, n.Blocks, blockstore.CheckID, opts, printFinding(s.Out))
 	fmt.Fprintf(s.Out, "%d blocks with %d bytes read in %s, %d faults, %d of them repaired\n",
 		totals.Blocks, totals.Bytes, time.Since(begin).Round(time.Millisecond), totals.Faults, totals.Mended)
@@ -225,10 +225,10 @@ func progress(out io.Writer, what string) func(blockstore.Totals) {
 	}
 }
 
-// collected tells which blocks the metastore knows to be collected. Those that
-// it doesn't know at all may be newer than it, if it was restored.
-func collected(meta metastore.Store) func(context.Context, []blockstore.ID) ([]bool, error) {
-	return func(ctx context.Context, ids []blockstore.ID) ([]bool, error) {
+// fates tells what the metastore knows about blocks. Those that it doesn't know
+// at all may be newer than it, if it was restored.
+func fates(meta metastore.Store) func(context.Context, []blockstore.ID) ([]blockstore.Fate, error) {
+	return func(ctx context.Context, ids []blockstore.ID) ([]blockstore.Fate, error) {
 		all := make([]metastore.ID, len(ids))
 		for i, id := range ids {
 			all[i] = metastore.ID(id)
@@ -237,10 +237,17 @@ func collected(meta metastore.Store) func(context.Context, []blockstore.ID) ([]b
 		if err != nil {
 			return nil, err
 		}
-		gone := make([]bool, len(ids))
+		known := make([]blockstore.Fate, len(ids))
 		for i, row := range rows {
-			gone[i] = row.State == metastore.BlockDeleted
+			switch row.State {
+			case metastore.BlockNew:
+				known[i] = blockstore.FateNew
+			case metastore.BlockLive:
+				known[i] = blockstore.FateLive
+			case metastore.BlockDeleting, metastore.BlockDeleted:
+				known[i] = blockstore.FateCollected
+			}
 		}
-		return gone, nil
+		return known, nil
 	}
 }

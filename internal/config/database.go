@@ -120,6 +120,13 @@ func (d Database) String() string {
 	return "sqlite:" + string(d.File)
 }
 
+// In is the database with its file taken from basedir, if it is relative.
+func (d Database) In(basedir string) (Database, error) {
+	var err error
+	d.File, err = d.File.in(basedir)
+	return d, err
+}
+
 // Place is where the database lies, for a sentence: the file, or the address
 // without its password.
 func (d Database) Place() string {

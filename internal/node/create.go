@@ -13,10 +13,10 @@ import (
 	"unicode"
 
 	"github.com/truckee-fs/truckee/accounts"
+	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/atomicfile"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/kind"
-	"github.com/truckee-fs/truckee/metastore"
 )
 
 // First tells of a node that was just made.
@@ -43,7 +43,7 @@ func (n *Node) create(ctx context.Context, o Options) error {
 		}
 	}
 	if o.Drivers.PrepareMeta != nil {
-		if err := retryMeta(ctx, n.Config.Metastore, n.log, func() error { return o.Drivers.PrepareMeta(ctx, n.Config.Metastore, n.log) }); err != nil {
+		if err := RetryDatabase(ctx, n.Config.Metastore, n.log, func() error { return o.Drivers.PrepareMeta(ctx, n.Config.Metastore, n.log) }); err != nil {
 			return err
 		}
 	}
@@ -80,15 +80,8 @@ func (n *Node) makeKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !key {
-		used, err := isUsed(ctx, n.Meta)
-		if err != nil {
-			return err
-		}
-		if used {
-			return kind.Errorf(kind.Exist, "%s is in use by other gateways: a new one needs their master key, which `truckee init --join` brings (truckee help init)",
-				n.Config.Metastore.DB)
-		}
+	if err := n.checkMaster(ctx, key); err != nil {
+		return err
 	}
 	if err := n.newMasterKey(); err != nil {
 		return err
@@ -100,20 +93,28 @@ func (n *Node) makeKeys(ctx context.Context) error {
 	return err
 }
 
-// isUsed reports whether a database holds anything that a key belongs to.
-func isUsed(ctx context.Context, meta metastore.Store) (bool, error) {
-	v, err := meta.Collector().Snapshot(ctx)
+// checkMaster refuses a database of gateways that have another master key.
+func (n *Node) checkMaster(ctx context.Context, there bool) error {
+	v, err := n.Meta.Collector().Snapshot(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer v.Close()
-	for _, err := range v.AllRoots(ctx) {
-		return err == nil, err
+	for root, err := range v.AllRoots(ctx) {
+		if err != nil {
+			return err
+		}
+		if !there {
+			return kind.Errorf(kind.Exist, "%s is in use by other gateways: a new one needs their keys, which `truckee init --join` brings (truckee help init)",
+				n.Config.Metastore.DB)
+		}
+		master, err := n.readMasterKey()
+		if err == nil && !filestore.OpensRoot(master, root) {
+			err = kind.Errorf(kind.Denied, "%s is not the master key of the gateways that use %s: `truckee init --join` brings theirs", n.masterKey(), n.Config.Metastore.DB)
+		}
+		return err
 	}
-	for _, err := range v.AllSlots(ctx) {
-		return err == nil, err
-	}
-	return false, nil
+	return nil
 }
 
 // checkFresh refuses to make a master key for a database that had another one.

@@ -173,7 +173,7 @@ func (n *Node) openStores(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if n.gateway = gateway; n.fresh {
+	if n.gateway = gateway; gateway == (metastore.GatewayID{}) {
 		if _, err := rand.Read(n.gateway[:]); err != nil {
 			return err
 		}

@@ -19,14 +19,16 @@ import (
 // openMeta opens the database, as often as is configured if it doesn't answer.
 func openMeta(ctx context.Context, d Drivers, c config.Metastore, log *slog.Logger) (metastore.Store, error) {
 	var meta metastore.Store
-	err := retryMeta(ctx, c, log, func() (err error) {
+	err := RetryDatabase(ctx, c, log, func() (err error) {
 		meta, err = d.Meta(ctx, c, log)
 		return err
 	})
 	return meta, err
 }
 
-func retryMeta(ctx context.Context, c config.Metastore, log *slog.Logger, open func() error) error {
+// RetryDatabase calls open as often as is configured for a database that doesn't
+// answer.
+func RetryDatabase(ctx context.Context, c config.Metastore, log *slog.Logger, open func() error) error {
 	if c.DB.Engine != config.EnginePostgres {
 		return open()
 	}
