@@ -390,7 +390,9 @@ func TestMutableFilesOfOtherWriters(t *testing.T) {
 	tr.expect("m", []byte("again"))
 	tr.expect("m", []byte("again"))
 	// One that was removed can be listed and unlinked.
-	s.forge(slot, func(st *dirtree.SlotState) { *st = dirtree.SlotState{Version: st.Version, Prev: st.Prev, Tombstone: true} })
+	s.forge(slot, func(st *dirtree.SlotState) {
+		*st = dirtree.SlotState{Version: st.Version, Prev: st.Prev, Tombstone: true}
+	})
 	_, err = tr.Open(ctx, path("m"), forReading)
 	expectKind(t, "open of a file that was removed", err, kind.NotExist)
 	expectKind(t, "link of a file that was removed", tr.linkCap("x", caps.OfSlotWrite(slot)), kind.NotExist)

@@ -87,7 +87,7 @@ func (s *Postgres) Start(ctx context.Context) (err error) {
 	if s.p, err = startProcess("postgres", filepath.Join(s.dir, "postgres.log"), cmd); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	err = s.p.waitUntil(ctx, func(ctx context.Context) error {
 		conn, err := pgx.Connect(ctx, s.URL("postgres"))
