@@ -17,17 +17,13 @@ type CheckOptions struct {
 	// are only asked for.
 	Deep bool
 
-	// Trees are directories and files to begin with, by capabilities of any
-	// authority. Where one can read, the report tells names. Roots of the root
-	// table that they don't reach are walked by their verify caps, which show no
-	// names.
+	// Trees are directories whose names may be told in the report. Roots of the
+	// root table that they don't reach are walked by their verify caps, which
+	// show no names.
 	Trees []NamedTree
-
-	// Only leaves those other roots out.
-	Only bool
 }
 
-// NamedTree is a directory or file to check, and what the report calls it.
+// NamedTree is a directory to check, and what the report calls it.
 type NamedTree struct {
 	Name string
 	Cap  caps.Cap
@@ -66,7 +62,7 @@ func (fs *FS) Check(ctx context.Context, o CheckOptions) (CheckReport, error) {
 	}
 	defer view.Close()
 	c := &checker{fs: fs, view: view, o: o, r: newReach(fs, view), names: map[slotID]string{}}
-	c.r.damaged = c.damaged
+	c.r.damaged, c.r.shared = c.damaged, nil
 	c.r.chunk = c.chunk
 	if err := c.run(ctx); err != nil {
 		return c.report, fmt.Errorf("check: %w", err)
@@ -81,56 +77,32 @@ type checker struct {
 	r      *reach
 	report CheckReport
 	names  map[slotID]string // of roots
-	sites  map[short]site    // where chunks were met
+	told   map[Damage]bool
+	sites  map[blockKey]site // where chunks were met
 }
 
 func (c *checker) run(ctx context.Context) error {
-	c.sites = make(map[short]site)
+	c.sites, c.told = make(map[blockKey]site), make(map[Damage]bool)
 	for _, t := range c.o.Trees {
-		if err := c.tree(ctx, t); err != nil {
+		read, ok := caps.ReadCap(t.Cap)
+		if !ok {
+			return fmt.Errorf("%s: the capability can't read: %w", t.Name, kind.Invalid)
+		}
+		slot, ok := read.SlotRead()
+		if !ok {
+			return fmt.Errorf("%s: not a directory capability that this build opens: %w", t.Name, kind.Unsupported)
+		}
+		id := slotID(slot.ID())
+		c.names[id] = t.Name
+		if err := c.r.from(ctx, visit{verify: slot.Verify(), read: &slot, at: site{root: id}}); err != nil {
 			return err
 		}
 	}
-	if !c.o.Only {
-		if err := c.rest(ctx); err != nil {
-			return err
-		}
+	if err := c.rest(ctx); err != nil {
+		return err
 	}
 	c.report.Directories, c.report.Files = c.r.directories, c.r.files
 	return c.index(ctx)
-}
-
-// tree walks what a capability leads to.
-func (c *checker) tree(ctx context.Context, t NamedTree) error {
-	if read, ok := caps.ReadCap(t.Cap); ok {
-		if slot, ok := read.SlotRead(); ok {
-			at := c.root(slotID(slot.ID()), t.Name)
-			return c.r.from(ctx, visit{verify: slot.Verify(), read: &slot, at: at})
-		}
-		if _, ok := read.Literal(); ok {
-			c.r.files++
-			return nil
-		}
-	}
-	verify, _ := t.Cap.Verify()
-	if slot, ok := verify.SlotVerify(); ok {
-		return c.r.from(ctx, visit{verify: slot, at: c.root(slotID(slot.ID()), t.Name)})
-	}
-	if frozen, ok := verify.FrozenVerify(); ok {
-		return c.r.from(ctx, visit{frozen: &frozen, at: c.root(slotID(frozen.Root), t.Name)})
-	}
-	if file, ok := verify.FileVerify(); ok {
-		c.r.files++
-		return c.r.refs(ctx, c.root(slotID(file.Root), t.Name), filetree.VerifyRefOf(file))
-	}
-	return fmt.Errorf("%s: %v can't be opened here: %w", t.Name, t.Cap, kind.Unsupported)
-}
-
-// root is where the walk of a named tree begins; its public name stands for it
-// in the report.
-func (c *checker) root(id slotID, name string) site {
-	c.names[id] = name
-	return site{root: id, slot: id}
 }
 
 // rest walks the roots that no named tree is.
@@ -157,10 +129,6 @@ func (c *checker) rest(ctx context.Context) error {
 }
 
 func (c *checker) damaged(at site, what string) error {
-	if len(c.report.Damage) >= maxDamage {
-		c.report.MoreDamage++
-		return nil
-	}
 	d := Damage{Path: "directory " + at.slot.String(), What: what}
 	if name, named := c.names[at.root]; named && (at.path != "" || at.slot == at.root) {
 		d.Path = name + ":" + at.path
@@ -168,14 +136,21 @@ func (c *checker) damaged(at site, what string) error {
 			d.Path += "/"
 		}
 	}
-	c.report.Damage = append(c.report.Damage, d)
+	switch {
+	case c.told[d]: // several links lead there
+	case len(c.report.Damage) >= maxDamage:
+		c.report.MoreDamage++
+	default:
+		c.told[d] = true
+		c.report.Damage = append(c.report.Damage, d)
+	}
 	return nil
 }
 
 // chunk looks at one chunk: its bytes, or whether it is there. Those in the
 // metastore were found with their row.
 func (c *checker) chunk(ctx context.Context, at site, ref filetree.VerifyRef) error {
-	c.sites[short(ref.ID[:16])] = at
+	c.sites[c.r.blockKey(ref.ID)] = at
 	size, err := c.look(ctx, ref.ID)
 	if err == nil {
 		if want := ref.LeastSealedLen(); want > 0 && size < want {
@@ -222,13 +197,13 @@ func (c *checker) index(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		k := short(row.ID[:16])
+		k := c.r.blockKey(row.ID)
 		if _, reached := missing[k]; reached && row.State == metastore.BlockLive {
 			delete(missing, k)
 		}
 	}
 	for k := range missing {
-		if err := c.damaged(c.sites[k], fmt.Sprintf("block %x… is not live in the block index", k[:])); err != nil {
+		if err := c.damaged(c.sites[k], "a block is not live in the block index"); err != nil {
 			return err
 		}
 	}

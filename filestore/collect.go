@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
-	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/pace"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -20,6 +19,10 @@ type CollectOptions struct {
 	// Yes lets a sweep delete more than a tenth of what is stored.
 	Yes bool
 
+	// Adopt takes the blockstore over from another metastore, or for one that
+	// was restored from a backup: see FS.Claim.
+	Adopt bool
+
 	// Grace is how long a block stays after the first mark that missed it.
 	// Zero means DefaultGrace; use NoGrace for none.
 	Grace time.Duration
@@ -28,6 +31,10 @@ type CollectOptions struct {
 	// follow a slot's history, and with them the directory nodes that they
 	// refer to. Zero means DefaultKeepLog.
 	KeepLog time.Duration
+
+	// Pace is how many nodes are read and rows changed a second at most, so that
+	// clients don't notice. Zero: no bound.
+	Pace int64
 }
 
 // Times of CollectOptions.
@@ -38,26 +45,39 @@ const (
 )
 
 // CollectReport is what Collect found and did, or with DryRun would have done.
+// Every block that the index has is in one of Reachable, Drafts, Waiting, Held,
+// Denied, Undone and Deleted; the bytes are those of sealed blocks.
 type CollectReport struct {
-	Reachable    int64 // blocks that something leads to
-	Waiting      int   // blocks that nothing leads to, within their grace
-	WaitingBytes int64
-	Deleted      int // blocks whose space was given back
-	DeletedBytes int64
-	Held         int // blocks that nothing leads to, kept because of damage under their root
-	Nodes        int // replaced directory nodes dropped
-	NodeBytes    int64
-	LogRows      int // old slot records dropped
-	Damage       []Damage
-	NeedsYes     bool // more than a tenth would be deleted: nothing was
+	Began  time.Time
+	Took   time.Duration
+	DryRun bool
+
+	Reachable, ReachableBytes int64 // something leads to them
+	Drafts, DraftBytes        int64 // of uploads under way
+	Waiting, WaitingBytes     int64 // nothing leads to them: within their grace, or an open file may read them
+	Held, HeldBytes           int64 // nothing leads to them: kept because of damage under their root
+	Denied, DeniedBytes       int64 // their grace is over, but the credentials don't allow to delete them
+	Undone, UndoneBytes       int64 // being deleted: a part of the blockstore didn't answer, and the next run goes on
+	Deleted, DeletedBytes     int64 // their space was given back
+
+	Shared    int64 // blocks and directories that a second root was found to lead to
+	Nodes     int   // replaced directory nodes dropped
+	NodeBytes int64
+	LogRows   int // old slot records dropped
+	Damage    []Damage
+	NeedsYes  bool   // more than a tenth would be deleted: nothing was
+	Foreign   string // of a dry run: why a collection would be refused, see FS.Claim
 }
 
 // Collect gives back the space of what nothing leads to any more, by the rules
 // of formats 11: it marks from all roots, live drafts and pins in one read
 // transaction, condemns what the mark did not reach, deletes what an earlier
 // mark had condemned a grace time ago, and drops replaced directory nodes. Damage
-// stops the sweep of its root. Only one collection runs at a time; another call
-// gets Conflict.
+// stops the sweep of its root. Clients go on meanwhile. Only one collection runs
+// at a time, over all gateways: another call gets Conflict. Denied: the
+// blockstore belongs to another metastore, see Claim.
+//
+// A run that ends early has done a part of its work; the next one goes on.
 func (fs *FS) Collect(ctx context.Context, o CollectOptions) (CollectReport, error) {
 	if !fs.collecting.TryLock() {
 		return CollectReport{}, fmt.Errorf("collect: another collection is running: %w", kind.Conflict)
@@ -69,39 +89,114 @@ func (fs *FS) Collect(ctx context.Context, o CollectOptions) (CollectReport, err
 	if o.KeepLog == 0 {
 		o.KeepLog = DefaultKeepLog
 	}
-	// What this gateway has open counts as of now, not as of its last heartbeat.
-	if err := fs.beat(ctx); err != nil {
+	ctx, done, err := fs.lead(ctx)
+	if err != nil {
 		return CollectReport{}, fmt.Errorf("collect: %w", err)
 	}
-	c := &collection{fs: fs, o: o, meta: fs.o.Meta.Collector(), stopped: make(map[slotID]bool)}
-	if err := c.run(ctx); err != nil {
+	defer done()
+	c := &collection{
+		fs: fs, o: o, meta: fs.o.Meta.Collector(), stopped: make(map[slotID]bool), pace: pace.New(o.Pace),
+		report: CollectReport{Began: fs.now(), DryRun: o.DryRun},
+	}
+	err = c.run(ctx)
+	c.report.Took = fs.now().Sub(c.report.Began)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
+			err = cause
+		}
 		return c.report, fmt.Errorf("collect: %w", err)
+	}
+	if !o.DryRun {
+		report := c.report
+		fs.collected.Store(&report)
 	}
 	return c.report, nil
 }
 
+// LastCollection returns the report of the newest collection that this FS has
+// carried through; false if there was none.
+func (fs *FS) LastCollection() (CollectReport, bool) {
+	if r := fs.collected.Load(); r != nil {
+		return *r, true
+	}
+	return CollectReport{}, false
+}
+
+// errDeposed ends a collection whose gateway has lost the lease to collect.
+var errDeposed = fmt.Errorf("another gateway has taken over the collection: %w", kind.Conflict)
+
+// lead takes the lease to collect and renews it until done is called. The
+// context that it returns ends when the lease is lost.
+func (fs *FS) lead(ctx context.Context) (_ context.Context, done func(), err error) {
+	meta, ttl := fs.o.Meta.Collector(), fs.o.Lease
+	ok, err := meta.Lead(ctx, fs.o.Gateway, ttl)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !ok {
+		return nil, nil, fmt.Errorf("another gateway is collecting: %w", kind.Conflict)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(ttl / 3)
+		defer tick.Stop()
+		last := time.Now()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			ok, err := meta.Lead(ctx, fs.o.Gateway, ttl)
+			switch {
+			case err == nil && ok:
+				last = time.Now()
+			case err == nil, time.Since(last) > ttl:
+				cancel(errDeposed)
+			}
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-ended
+		giveBack, stop := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+		defer stop()
+		if _, err := meta.Lead(giveBack, fs.o.Gateway, 0); err != nil {
+			fs.log.Warn("the lease to collect couldn't be given back; it lapses", slog.Any("error", err))
+		}
+	}, nil
+}
+
 // collection is one run of Collect.
 type collection struct {
-	fs      *FS
-	o       CollectOptions
-	meta    metastore.Collector
-	view    metastore.View
-	reach   *reach
-	drafts  map[metastore.DraftID]bool
-	stopped map[slotID]bool // owners whose sweep damage has stopped
-	report  CollectReport
+	fs       *FS
+	o        CollectOptions
+	meta     metastore.Collector
+	pace     *pace.Pace
+	view     metastore.View
+	reach    *reach
+	drafts   map[metastore.DraftID]bool
+	stopped  map[slotID]bool // owners whose sweep damage has stopped
+	readOnly bool            // the credentials don't allow to delete
+	missed   int             // steps in a row that the blockstore didn't carry out
+	report   CollectReport
 
-	stored            int64 // rows in state new and live
-	condemn, absolve  []metastore.ID
-	deletable, finish []metastore.Block
+	stored                   int64 // rows in state new and live
+	condemn, absolve, shared []metastore.ID
+	deletable, finish        []metastore.ID
 }
 
 func (c *collection) run(ctx context.Context) error {
-	if err := c.mark(ctx); err != nil {
+	if err := c.claim(ctx); err != nil {
 		return err
 	}
-	defer c.view.Close()
-	if err := c.sort(ctx); err != nil {
+	// What this gateway has open counts as of now, not as of its last heartbeat.
+	if err := c.fs.beat(ctx); err != nil {
+		return err
+	}
+	if err := c.survey(ctx); err != nil {
 		return err
 	}
 	if !c.o.DryRun {
@@ -117,241 +212,40 @@ func (c *collection) run(ctx context.Context) error {
 	return err
 }
 
-// mark walks everything that a root, or a pin of an older tree, leads to.
-func (c *collection) mark(ctx context.Context) error {
-	view, err := c.meta.Snapshot(ctx)
-	if err != nil {
-		return err
-	}
-	c.view = view
-	c.reach = newReach(c.fs, view)
-	c.reach.damaged = c.damaged
-	err = c.markAll(ctx)
-	if err != nil {
-		view.Close()
-		return err
-	}
-	c.report.Reachable = int64(len(c.reach.blocks))
-	return nil
-}
-
-func (c *collection) markAll(ctx context.Context) (err error) {
-	if c.drafts, err = c.view.LiveDrafts(ctx); err != nil {
-		return err
-	}
-	if err := c.markRoots(ctx); err != nil {
-		return err
-	}
-	pins, err := c.view.Pins(ctx)
-	if err != nil {
-		return err
-	}
-	for _, p := range pins {
-		if err := c.markPin(ctx, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// markPin marks the tree as of a pinned commit. Which slots were visited is
-// forgotten first: then they had other contents.
-func (c *collection) markPin(ctx context.Context, p metastore.Pin) error {
-	records := make(map[slotID]metastore.Record)
-	for rec, err := range c.view.SlotsAt(ctx, p.Seq) {
-		if err != nil {
-			return err
-		}
-		records[rec.ID] = rec
-	}
-	c.reach.past = true
-	c.reach.visited = make(map[short]struct{})
-	c.reach.record = func(_ context.Context, id slotID) (metastore.Record, error) { return records[id], nil }
-	defer func() {
-		c.reach.past, c.reach.record = false, c.reach.current
-	}()
-	return c.markRootsIn(ctx, func(id slotID) bool { _, then := records[id]; return then })
-}
-
-func (c *collection) markRoots(ctx context.Context) error {
-	return c.markRootsIn(ctx, func(slotID) bool { return true })
-}
-
-func (c *collection) markRootsIn(ctx context.Context, wanted func(slotID) bool) error {
-	for root, err := range c.view.AllRoots(ctx) {
-		if err != nil {
-			return err
-		}
-		if !wanted(root.ID) {
-			continue // made after the pinned commit
-		}
-		verify, err := c.fs.openRoot(root.ID, root.Sealed)
-		if err != nil {
-			if err := c.damaged(site{root: root.ID, slot: root.ID}, "its row in the root table doesn't open under this node's master key"); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := c.reach.from(ctx, visit{verify: verify, at: site{root: root.ID}}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// damaged stops the sweep of what was made through the damaged root, and of what
-// is shared: what can't be walked can't be told from what is garbage.
-func (c *collection) damaged(at site, what string) error {
-	c.stopped[at.root] = true
-	c.stopped[slotID{}] = true
-	c.fs.log.Error("damage found: nothing of this root is collected",
-		slog.String("root", at.root.String()), slog.String("slot", at.slot.String()), slog.String("what", what))
-	if len(c.report.Damage) < maxDamage {
-		c.report.Damage = append(c.report.Damage, Damage{Path: "directory " + at.slot.String(), What: what})
-	}
-	return nil
-}
-
-// sort goes over the block index and decides each row's lot.
-func (c *collection) sort(ctx context.Context) error {
-	now := c.view.Time()
-	for row, err := range c.view.AllBlocks(ctx) {
-		if err != nil {
-			return err
-		}
-		if row.State == metastore.BlockDeleting {
-			c.finish = append(c.finish, row) // an earlier run was cut short
-			continue
-		}
-		if row.State != metastore.BlockNew && row.State != metastore.BlockLive {
-			continue
-		}
-		c.stored++
-		condemned := !row.CondemnedAt.IsZero()
-		switch {
-		case row.State == metastore.BlockNew && c.drafts[row.Draft]:
-		case c.reach.reached(row.ID):
-			if condemned {
-				c.absolve = append(c.absolve, row.ID)
-			}
-		case c.stopped[row.Owner]:
-			c.report.Held++
-		case !condemned:
-			c.condemn = append(c.condemn, row.ID)
-			c.waits(row)
-		case now.Sub(row.CondemnedAt) < c.o.Grace:
-			c.waits(row)
-		default:
-			c.deletable = append(c.deletable, row)
-		}
-	}
-	return nil
-}
-
-func (c *collection) waits(row metastore.Block) {
-	c.report.Waiting++
-	c.report.WaitingBytes += row.Len
-}
-
-// batchRows is how many rows one transaction of the collector touches, so that
-// commits pass in between.
-const batchRows = 500
-
-// sentence writes what the mark decided to the block index.
-func (c *collection) sentence(ctx context.Context) error {
-	for ids := range slices.Chunk(c.absolve, batchRows) {
-		if err := c.meta.Absolve(ctx, ids); err != nil {
-			return err
-		}
-	}
-	for ids := range slices.Chunk(c.condemn, batchRows) {
-		if _, err := c.meta.Condemn(ctx, c.view, ids); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sweep deletes what two marks missed.
-func (c *collection) sweep(ctx context.Context) error {
+// claim sees that the blockstore is this metastore's, and whether the credentials
+// allow to delete from it.
+func (c *collection) claim(ctx context.Context) error {
 	if c.o.DryRun {
-		c.deleted(c.deletable)
-		c.report.NeedsYes = c.tooMany()
-		return nil
-	}
-	if err := c.erase(ctx, c.finish); err != nil {
+		claim, err := c.fs.claim(ctx)
+		if err == nil && claim.refuses() != nil {
+			c.report.Foreign = claim.refuses().Error()
+		}
 		return err
 	}
-	if c.tooMany() && !c.o.Yes {
-		c.report.NeedsYes = true
-		for _, row := range c.deletable {
-			c.waits(row)
-		}
-		return nil
-	}
-	before := c.view.Time().Add(-c.o.Grace)
-	for rows := range slices.Chunk(c.deletable, batchRows) {
-		ids := make([]metastore.ID, len(rows))
-		for i, row := range rows {
-			ids[i] = row.ID
-		}
-		taken, err := c.meta.BeginDelete(ctx, ids, before)
-		if err != nil {
-			return err
-		}
-		c.refused(rows, taken)
-		if err := c.erase(ctx, taken); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// refused counts rows that may not go yet: a gateway has a handle open that may
-// still read them, or something has linked them since the mark.
-func (c *collection) refused(rows, taken []metastore.Block) {
-	gone := make(map[metastore.ID]bool, len(taken))
-	for _, row := range taken {
-		gone[row.ID] = true
-	}
-	for _, row := range rows {
-		if !gone[row.ID] {
-			c.waits(row)
-		}
-	}
-}
-
-// tooMany reports whether the sweep would delete over a tenth of what is stored:
-// that is how a mark that went wrong looks like.
-func (c *collection) tooMany() bool {
-	const few = 100 // of which a tenth says nothing
-	return len(c.deletable) > few && int64(len(c.deletable))*10 > c.stored
-}
-
-// erase deletes the bytes of rows in state deleting, and then says so.
-func (c *collection) erase(ctx context.Context, rows []metastore.Block) error {
-	ids := make([]metastore.ID, 0, len(rows))
-	for _, row := range rows {
-		if !row.Inline {
-			if err := c.fs.o.Blocks.Delete(ctx, blockstore.ID(row.ID)); err != nil {
-				return fmt.Errorf("delete a block: %w", err)
-			}
-		}
-		ids = append(ids, row.ID)
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	if err := c.meta.EndDelete(ctx, ids); err != nil {
+	marked, err := c.fs.turn(ctx, c.o.Adopt)
+	if err != nil {
 		return err
 	}
-	c.deleted(rows)
-	return nil
+	if !marked {
+		c.readOnly = true
+		return nil
+	}
+	return c.probe(ctx)
 }
 
-func (c *collection) deleted(rows []metastore.Block) {
-	c.report.Deleted += len(rows)
-	for _, row := range rows {
-		c.report.DeletedBytes += row.Len
+// survey marks, and decides each row's lot. The read transaction ends with it.
+func (c *collection) survey(ctx context.Context) error {
+	err := c.mark(ctx)
+	if c.view != nil {
+		defer c.view.Close()
 	}
+	if err != nil {
+		return err
+	}
+	return c.sort(ctx)
+}
+
+// Quiet reports whether nothing needs an operator's eye.
+func (r *CollectReport) Quiet() bool {
+	return len(r.Damage) == 0 && !r.NeedsYes && r.Foreign == "" && r.Denied == 0
 }

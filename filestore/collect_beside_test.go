@@ -49,7 +49,7 @@ func TestCollectionBesideWriters(t *testing.T) {
 		})
 	}
 	stop := make(chan struct{})
-	deleted := 0
+	deleted := int64(0)
 	collector.Go(func() error {
 		for {
 			select {

@@ -227,7 +227,9 @@ func (t *Tree) search(ctx context.Context, want map[slotID]metastore.Record) (fo
 			found[id] = wr
 		}
 	}
-	meet(*t.write)
+	if t.write != nil {
+		meet(*t.write)
+	}
 	for len(next) > 0 && len(found) < len(want) {
 		batch := next[:min(len(next), listBatch)]
 		next = next[len(batch):]

@@ -30,9 +30,11 @@ type FS struct {
 	slots      *slotCache
 	commit     *committer
 	open       *registry
+	roots      usedRoots
 	writer     *writer
 	spool      *spool
-	collecting sync.Mutex   // held by the one collection that runs
+	collecting sync.Mutex // held by the one collection that runs
+	collected  atomic.Pointer[CollectReport]
 	dirty      atomic.Int64 // bytes that drafts hold in memory
 	buffers    buffers
 	usage      usageCache

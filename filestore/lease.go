@@ -58,5 +58,5 @@ func (fs *FS) beat(ctx context.Context) error {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
 	fs.open.setSeq(seq)
-	return nil
+	return fs.keepRoots(ctx)
 }

@@ -39,7 +39,7 @@ func TestLongOpenHandleKeepsNoOldNodes(t *testing.T) {
 	for range 4 {
 		grow()
 		r := collect()
-		nodes, blocks = nodes+r.Nodes, blocks+r.Deleted
+		nodes, blocks = nodes+r.Nodes, blocks+int(r.Deleted)
 	}
 	if nodes < 30 || blocks < 10 {
 		t.Errorf("%d nodes and %d blocks went beside an open handle", nodes, blocks)

@@ -101,6 +101,7 @@ func (t *Tree) open(ctx context.Context, o MountOptions) error {
 	case t.root != nil && t.root.DirWrite == nil:
 		return nil
 	}
+	t.used = t.fs.roots.use(slot.Verify(), o.Source)
 	return t.fs.enterRoot(ctx, slot.Verify(), o.Source)
 }
 

@@ -6,12 +6,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/maphash"
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/retry"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -21,19 +23,34 @@ import (
 // What was visited is keyed by (id, verify key), entered after a successful
 // open (formats 11): a lying entry that gives a wrong key for somebody's node
 // must not hide that node from whoever has the right one.
+//
+// With everything that it meets it notes from which root that was. What a second
+// root leads to, too, is walked once more, and noted as shared: no matter how many
+// roots there are, nothing is walked more than twice.
+//
+// Memory: about 20 bytes a block, 30 a directory, file node or frozen directory
+// (TestMemoryOfAMark holds that), and 170 for each directory that waits.
 type reach struct {
 	fs   *FS
 	view metastore.View
-	salt [32]byte // of the set's keys, so that nobody can make two of them meet
+	salt [32]byte     // of the sets' keys, so that nobody can make two of them meet
+	seed maphash.Seed // likewise, for the blocks
 
-	visited map[short]struct{}
-	blocks  map[short]struct{} // what has a row in the block index
+	slots  map[short]rootNo    // directories and mutable files, whose contents change
+	nodes  map[short]rootNo    // file nodes and frozen directories, which don't
+	blocks map[blockKey]rootNo // what has a row in the block index
+	roots  []slotID            // by their number
+	number map[slotID]rootNo
+	shared map[slotID]bool // slots that a root leads to which isn't their owner; nil: nobody asks
 
 	// record finds the record of a slot that the walk uses: the current one, or
 	// for a pin the one of then.
 	record func(ctx context.Context, id slotID) (metastore.Record, error)
 	// past: records are those of a pin, older than the high-water marks, as they should be.
 	past bool
+
+	// tolerant: what the blockstore can't give now is damage, not an error.
+	tolerant bool
 
 	// damaged is told of what can't be used, and decides whether the walk goes on.
 	damaged func(at site, what string) error
@@ -44,13 +61,24 @@ type reach struct {
 	todo               []visit
 }
 
-// short stands for an id, or an id and a verify key, in a set: 16 bytes, so
-// that a set of millions stays small.
+// short stands for an id and a verify key in a set: 16 bytes, so that a set of
+// millions stays small, and too many for two to meet by chance.
 type short [16]byte
+
+// blockKey stands for a block's id. Two of many millions may meet by chance; then
+// one that nothing leads to stays until the next walk, which has another seed.
+type blockKey uint64
+
+// rootNo is the number of the root that led to something; several gives sharedBy.
+type rootNo uint32
+
+const sharedBy rootNo = 0
 
 // site says where in a tree something was met.
 type site struct {
 	root slotID // of the root that led here
+	no   rootNo // its number; zero if roots needn't be told apart
+	more bool   // it was met before, from another root
 	slot slotID // the directory
 	path string // if the walk can read names
 }
@@ -65,10 +93,23 @@ type visit struct {
 }
 
 func newReach(fs *FS, view metastore.View) *reach {
-	r := &reach{fs: fs, view: view, visited: make(map[short]struct{}), blocks: make(map[short]struct{})}
+	r := &reach{
+		fs: fs, view: view, seed: maphash.MakeSeed(), roots: []slotID{{}}, number: make(map[slotID]rootNo), shared: make(map[slotID]bool),
+		slots: make(map[short]rootNo), nodes: make(map[short]rootNo), blocks: make(map[blockKey]rootNo),
+	}
 	rand.Read(r.salt[:])
 	r.record = r.current
 	return r
+}
+
+// root begins the walk from another root.
+func (r *reach) root(id slotID) site {
+	no, known := r.number[id]
+	if !known {
+		no = rootNo(len(r.roots))
+		r.roots, r.number[id] = append(r.roots, id), no
+	}
+	return site{root: id, no: no}
 }
 
 func (r *reach) current(ctx context.Context, id slotID) (metastore.Record, error) {
@@ -90,20 +131,45 @@ func (r *reach) key(id [32]byte, verify caps.Key) short {
 	return short(h.Sum(nil)[:16])
 }
 
-// enter notes a visit, and reports whether it is the first.
-func (r *reach) enter(id [32]byte, verify caps.Key) bool {
-	k := r.key(id, verify)
-	if _, again := r.visited[k]; again {
-		return false
-	}
-	r.visited[k] = struct{}{}
-	return true
+// done reports whether nothing new comes of a visit from a root.
+func done(set map[short]rootNo, k short, no rootNo) bool {
+	by, again := set[k]
+	return again && (by == no || by == sharedBy)
 }
 
-// reached reports whether the walk has met a block.
-func (r *reach) reached(id metastore.ID) bool {
-	_, ok := r.blocks[short(id[:16])]
-	return ok
+// enter notes a visit.
+func enter(set map[short]rootNo, k short, no rootNo) {
+	if by, again := set[k]; again && by != no {
+		no = sharedBy
+	}
+	set[k] = no
+}
+
+func (r *reach) blockKey(id [32]byte) blockKey { return blockKey(maphash.Bytes(r.seed, id[:])) }
+
+// meet notes a block, and reports whether that was met before.
+func (r *reach) meet(id [32]byte, no rootNo) (again bool) {
+	k := r.blockKey(id)
+	by, again := r.blocks[k]
+	if again && by != no {
+		no = sharedBy
+	}
+	if !again || by != no {
+		r.blocks[k] = no
+	}
+	return again
+}
+
+// reached reports whether the walk has met a block, and whether from another root
+// than its owner.
+func (r *reach) reached(id metastore.ID, owner slotID) (reached, shared bool) {
+	no, reached := r.blocks[r.blockKey(id)]
+	return reached, reached && r.foreign(no, owner)
+}
+
+// foreign reports whether another root than the owner leads to something.
+func (r *reach) foreign(no rootNo, owner slotID) bool {
+	return owner != slotID{} && (no == sharedBy || r.roots[no] != owner)
 }
 
 // from walks a root and everything below it.
@@ -149,7 +215,8 @@ func (r *reach) overtaken(ctx context.Context, id slotID, m Mark) bool {
 func (r *reach) slot(ctx context.Context, v visit) error {
 	id := slotID(v.verify.ID())
 	v.at.slot = id
-	if _, again := r.visited[r.key(id, v.verify.VerifyKey())]; again {
+	k := r.key(id, v.verify.VerifyKey())
+	if done(r.slots, k, v.at.no) {
 		return nil
 	}
 	rec, err := r.record(ctx, id)
@@ -172,8 +239,14 @@ func (r *reach) slot(ctx context.Context, v visit) error {
 	if p.Tombstone {
 		return nil // removed through its home; this link is a dead one
 	}
-	r.enter(id, v.verify.VerifyKey())
-	r.directories++
+	_, v.at.more = r.slots[k]
+	enter(r.slots, k, v.at.no)
+	if r.shared != nil && r.foreign(v.at.no, rec.Owner) {
+		r.shared[id] = true
+	}
+	if !v.at.more && p.Type == caps.SlotDirectory {
+		r.directories++
+	}
 	for _, root := range []dirtree.Root{p.Root, p.History} {
 		if v.read != nil && root == p.Root && p.Type == caps.SlotDirectory {
 			err = r.readable(ctx, v, root)
@@ -222,7 +295,7 @@ func (r *reach) entry(ctx context.Context, at site, e *dirtree.Entry) error {
 		frozen := e.Frozen.Verify()
 		r.todo = append(r.todo, visit{frozen: &frozen, at: at})
 	default:
-		r.files++
+		r.countFile(at)
 	}
 	refs := []filetree.VerifyRef{}
 	if e.Kind == dirtree.OneChunk || e.Kind == dirtree.TreeFile {
@@ -234,24 +307,30 @@ func (r *reach) entry(ctx context.Context, at site, e *dirtree.Entry) error {
 	return r.refs(ctx, at, refs...)
 }
 
+func (r *reach) countFile(at site) {
+	if !at.more {
+		r.files++
+	}
+}
+
 // visitor walks a directory by its verify key. Nodes of live slots have no row
 // in the block index, those of frozen directories do.
 func (r *reach) visitor(ctx context.Context, at site, frozen bool) dirtree.Visitor {
 	return dirtree.Visitor{
 		Node: func(id [32]byte, _ uint8, _ int) error {
 			if frozen {
-				r.blocks[short(id[:16])] = struct{}{}
+				r.meet(id, at.no)
 			}
 			return nil
 		},
 		Child: func(c dirtree.Child) error {
 			switch c.Kind {
 			case dirtree.Directory, dirtree.MutableFile:
-				r.todo = append(r.todo, visit{verify: c.Slot, at: site{root: at.root}})
+				r.todo = append(r.todo, visit{verify: c.Slot, at: site{root: at.root, no: at.no}})
 			case dirtree.FrozenDir:
 				r.todo = append(r.todo, visit{frozen: &c.Frozen, at: at})
 			default:
-				r.files++
+				r.countFile(at)
 			}
 			return r.refs(ctx, at, append(c.More, c.File)...)
 		},
@@ -266,14 +345,16 @@ func (r *reach) visitor(ctx context.Context, at site, frozen bool) dirtree.Visit
 
 // frozen walks a frozen directory once: it is visited when its root has opened.
 func (r *reach) frozen(ctx context.Context, at site, v caps.FrozenVerify) error {
-	if _, again := r.visited[r.key(v.Root, v.Key)]; again {
+	k := r.key(v.Root, v.Key)
+	if done(r.nodes, k, at.no) {
 		return nil
 	}
+	_, at.more = r.nodes[k]
 	vis := r.visitor(ctx, at, true)
 	opened := vis.Node
 	vis.Node = func(id [32]byte, level uint8, size int) error {
 		if id == v.Root {
-			r.enter(v.Root, v.Key)
+			enter(r.nodes, k, at.no)
 		}
 		return opened(id, level, size)
 	}
@@ -303,12 +384,9 @@ type fileVisitor struct {
 // Visit implements filetree.Visitor.
 func (f fileVisitor) Visit(ref filetree.VerifyRef) (bool, error) {
 	if ref.Level != filetree.LevelChunk {
-		_, again := f.r.visited[f.r.key(ref.ID, ref.Key)]
-		return !again, nil
+		return !done(f.r.nodes, f.r.key(ref.ID, ref.Key), f.at.no), nil
 	}
-	k := short(ref.ID[:16])
-	_, again := f.r.blocks[k]
-	f.r.blocks[k] = struct{}{}
+	again := f.r.meet(ref.ID, f.at.no)
 	if again || f.r.chunk == nil {
 		return false, nil
 	}
@@ -318,16 +396,18 @@ func (f fileVisitor) Visit(ref filetree.VerifyRef) (bool, error) {
 // Opened implements filetree.Visitor.
 func (f fileVisitor) Opened(ref filetree.VerifyRef, _ int64, err error) error {
 	if err == nil {
-		f.r.blocks[short(ref.ID[:16])] = struct{}{}
-		f.r.enter(ref.ID, ref.Key)
+		f.r.meet(ref.ID, f.at.no)
+		enter(f.r.nodes, f.r.key(ref.ID, ref.Key), f.at.no)
 		return nil
 	}
 	if wrong := new(filetree.WrongKeyError); errors.As(err, &wrong) {
 		return nil // a dead reference: formats 11
 	}
-	switch kind.Of(err) {
-	case kind.NotExist, kind.Corrupt:
+	switch k := kind.Of(err); {
+	case k == kind.NotExist, k == kind.Corrupt:
 		return f.r.damaged(f.at, "a file node is missing or damaged")
+	case k == kind.Unavailable && f.r.tolerant:
+		return f.r.damaged(f.at, "a file node can't be had now")
 	}
 	return err
 }
@@ -360,7 +440,7 @@ func (s viewBlocks) Node(ctx context.Context, id blockstore.ID) ([]byte, error) 
 	if kind.Of(err) != kind.NotExist || s.fs.o.Blocks == nil {
 		return data, err
 	}
-	data, err = s.fs.o.Blocks.Get(ctx, id)
+	data, err = retry.Value(ctx, func() ([]byte, error) { return s.fs.o.Blocks.Get(ctx, id) })
 	if err != nil {
 		return nil, fmt.Errorf("read a node: %w", err)
 	}

@@ -2,15 +2,18 @@ package filestore
 
 import (
 	"context"
+	"encoding/binary"
 	"runtime"
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"github.com/truckee-fs/truckee/blockstore"
 	blockmemory "github.com/truckee-fs/truckee/blockstore/memory"
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/filestore/filetree"
+	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
 	metamemory "github.com/truckee-fs/truckee/metastore/memory"
 )
@@ -186,7 +189,7 @@ func TestALyingEntryHidesNothing(t *testing.T) {
 				}
 			}
 		}
-		if !r.reached(metastore.ID(tt.wantReached)) {
+		if ok, _ := r.reached(metastore.ID(tt.wantReached), slotID{}); !ok {
 			t.Errorf("%s: what the right link leads to was not reached", tt.name)
 		}
 		if *damage != 1 {
@@ -207,10 +210,111 @@ func TestDeepFrozenDirectories(t *testing.T) {
 	if err := r.from(t.Context(), visit{frozen: &v}); err != nil {
 		t.Fatal(err)
 	}
-	if !r.reached(metastore.ID(chunkOf(40).ID)) {
+	if ok, _ := r.reached(metastore.ID(chunkOf(40).ID), slotID{}); !ok {
 		t.Error("the innermost file was not reached")
 	}
 	if h.stack > 100 {
 		t.Errorf("%d calls in one another", h.stack)
 	}
+}
+
+// An entry that holds the right id of something and another key is a lie about
+// somebody else's: a dead reference, no damage (formats 11).
+func TestDeadReferencesAreNoDamage(t *testing.T) {
+	h := newHeap()
+	dir, file := h.directory(t, 10), h.file(t, 30)
+	frozen := h.frozen(t, entryOf("f", 20)).Verify()
+	wrong := caps.KeyOf([32]byte{99})
+	badFile, badFrozen := file, frozen
+	badFile.Key, badFile.Size, badFrozen.Key = wrong, 0, wrong
+	r, damage := h.reach(t)
+	vis := r.visitor(t.Context(), site{}, false)
+	for _, c := range []dirtree.Child{
+		{Kind: dirtree.TreeFile, File: badFile},
+		{Kind: dirtree.FrozenDir, Frozen: badFrozen},
+		{Kind: dirtree.Directory, Slot: caps.NewSlotVerify(caps.SlotDirectory, wrong, dir.ID())},
+	} {
+		if err := vis.Child(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, v := range slices.Clone(r.todo) {
+		r.todo = nil
+		if err := r.from(t.Context(), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if *damage != 0 {
+		t.Errorf("%d faults", *damage)
+	}
+	for _, n := range []byte{10, 20, 31} {
+		if ok, _ := r.reached(metastore.ID(chunkOf(n).ID), slotID{}); ok {
+			t.Errorf("chunk %d was reached by a wrong key", n)
+		}
+	}
+}
+
+// A file node that the blockstore can't give now may lead to anything: that is
+// damage under its root, no reason to collect nowhere.
+func TestWhatCantBeHadNowIsDamage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHeap()
+		file := h.file(t, 30)
+		r, damage := h.reach(t)
+		clear(h.nodes)
+		lost := file
+		lost.Size = 0
+		child := dirtree.Child{Kind: dirtree.TreeFile, File: lost}
+		r.fs.o.Blocks = down{r.fs.o.Blocks}
+		if err := r.visitor(t.Context(), site{}, false).Child(child); kind.Of(err) != kind.Unavailable {
+			t.Errorf("a check can't be carried through: %v", err)
+		}
+		r.tolerant = true
+		if err := r.visitor(t.Context(), site{}, false).Child(child); err != nil || *damage != 1 {
+			t.Errorf("%d faults, %v", *damage, err)
+		}
+		r.fs.Close()
+	})
+}
+
+// down is a blockstore that doesn't answer.
+type down struct{ blockstore.Store }
+
+func (down) Get(context.Context, blockstore.ID) ([]byte, error) { return nil, kind.Unavailable }
+
+// TestMemoryOfAMark holds what the sets of a walk take (see reach).
+func TestMemoryOfAMark(t *testing.T) {
+	const n = 400_000
+	r, _ := newHeap().reach(t)
+	heapNow := func() uint64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heapNow()
+	for i := range n {
+		var id [32]byte
+		binary.BigEndian.PutUint64(id[:], uint64(i))
+		r.meet(id, 1)
+	}
+	blocks := heapNow() - before
+	if per := float64(blocks) / n; per > 32 {
+		t.Errorf("%.1f bytes a block", per)
+	} else {
+		t.Logf("%.1f bytes a block", per)
+	}
+	before = heapNow()
+	for i := range n {
+		var id [32]byte
+		binary.BigEndian.PutUint64(id[:], uint64(i))
+		enter(r.nodes, r.key(id, caps.KeyOf(id)), 1)
+	}
+	nodes := heapNow() - before
+	if per := float64(nodes) / n; per > 48 {
+		t.Errorf("%.1f bytes a node", per)
+	} else {
+		t.Logf("%.1f bytes a node", per)
+	}
+	runtime.KeepAlive(r)
 }

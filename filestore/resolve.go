@@ -36,6 +36,7 @@ func (t *Tree) resolve(ctx context.Context, p Path, w want) (place, error) {
 	if err := checkPath(p); err != nil {
 		return place{}, err
 	}
+	t.used.touch()
 	for try := 1; ; try++ {
 		wk := walk{t: t, want: w}
 		pl, err := wk.run(ctx, p)

@@ -24,6 +24,8 @@ type Tree struct {
 	// root is what the capability leads to if that is no live directory: an
 	// entry without a name, of a file, a mutable file or a frozen directory.
 	root *dirtree.Entry
+
+	used *usedRoot // nil: it keeps nothing in the root table
 }
 
 // ReadOnly reports whether the root capability allows no change.

@@ -142,9 +142,7 @@ func (o *AccountAdd) givenRoot(ctx context.Context, n *node.Node, s control.Stre
 		_, err := fmt.Fprintln(s.Err, "this version can't open a root of this form yet: logins will be refused")
 		return c, err
 	}
-	if _, err = n.Mount(ctx, accounts.Account{Name: o.Name, Root: c}); err == nil && c.Form() == caps.FormFrozen {
-		_, err = fmt.Fprintln(s.Err, "this root is a frozen directory: it is kept as long as a directory links it, not by the account")
-	}
+	_, err = n.Mount(ctx, accounts.Account{Name: o.Name, Root: c})
 	return c, err
 }
 

@@ -105,9 +105,6 @@ func (p *printer) print(i filestore.Info) error {
 		return p.json.Encode(ListEntry{Bytes(i.Name), i.Kind, i.Size, i.Mode, i.Mtime, Bytes(i.Target)})
 	}
 	name := Printable(i.Name)
-	if i.Name == "" {
-		name = "." // a file that was named by its own capability
-	}
 	if i.Kind == filestore.KindDir {
 		name += "/"
 	}
@@ -193,8 +190,7 @@ func (o *Cat) run(ctx context.Context, n *node.Node, s control.Streams) (err err
 // copySize is how much is copied at a time, in bytes.
 const copySize = 256 << 10
 
-// Usage prints how many files, directories and bytes are below a path, without
-// what is in frozen directories and in those that have their home elsewhere.
+// Usage prints how many files, directories and bytes are below a path.
 type Usage struct{ Target }
 
 func (*Usage) name() string { return "fs.du" }
@@ -222,9 +218,7 @@ func (o *Usage) run(ctx context.Context, n *node.Node, s control.Streams) error 
 }
 
 // walk visits p and all that is below it, directories before what is in them.
-// Symbolic links aren't followed, nor is what is in frozen directories and in
-// those that have their home elsewhere: so no way leads in a circle, and what is
-// done to all that is met is done to nobody else's.
+// Symbolic links aren't followed.
 func walk(ctx context.Context, tree *filestore.Tree, p filestore.Path, visit func(filestore.Path, filestore.Info) error) error {
 	info, err := tree.Lstat(ctx, p)
 	if err != nil {
@@ -241,7 +235,7 @@ func walk(ctx context.Context, tree *filestore.Tree, p filestore.Path, visit fun
 		if err := visit(at.path, at.info); err != nil {
 			return err
 		}
-		if at.info.Kind != filestore.KindDir || len(at.path) > len(p) && (at.info.Frozen || at.info.Linked) {
+		if at.info.Kind != filestore.KindDir {
 			continue
 		}
 		for child, err := range tree.List(ctx, at.path) {

@@ -167,16 +167,11 @@ func (v *view) IsRoot(ctx context.Context, ids []metastore.SlotID) (is []bool, e
 // pages yields a table's rows in the order of their ids, a chunk at a time, so
 // that other reads of the view may come between.
 func pages[R any](ctx context.Context, v *view, query func() *stmt, read func(*stmt) (R, error), id func(*R) [32]byte) iter.Seq2[R, error] {
-	return pagesFrom(ctx, v, 1, query, read, id)
-}
-
-// pagesFrom does so for a query that is told by that parameter where to go on.
-func pagesFrom[R any](ctx context.Context, v *view, param int, query func() *stmt, read func(*stmt) (R, error), id func(*R) [32]byte) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
 		var after []byte // nothing is above NULL, everything above the empty blob
 		for chunk := make([]R, 0, viewChunk); ; chunk = chunk[:0] {
 			err := v.use(ctx, func() (err error) {
-				chunk, err = readPage(query(), param, after, read, chunk)
+				chunk, err = readPage(query(), after, read, chunk)
 				return err
 			})
 			if err != nil {
@@ -198,8 +193,8 @@ func pagesFrom[R any](ctx context.Context, v *view, param int, query func() *stm
 	}
 }
 
-func readPage[R any](s *stmt, param int, after []byte, read func(*stmt) (R, error), chunk []R) ([]R, error) {
-	s.setBlob(param, after)
+func readPage[R any](s *stmt, after []byte, read func(*stmt) (R, error), chunk []R) ([]R, error) {
+	s.setBlob(1, after)
 	for {
 		row, err := s.step()
 		if err != nil || !row {

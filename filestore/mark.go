@@ -1,0 +1,160 @@
+package filestore
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/truckee-fs/truckee/internal/pace"
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// mark walks everything that a root, or a pin of an older tree, leads to, in one
+// read transaction.
+func (c *collection) mark(ctx context.Context) error {
+	view, err := c.meta.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	c.view = view
+	c.reach = newReach(c.fs, pacedView{view, c.pace})
+	c.reach.damaged, c.reach.tolerant = c.damaged, true
+	if c.drafts, err = view.LiveDrafts(ctx); err != nil {
+		return err
+	}
+	all := func(slotID) (bool, error) { return true, nil }
+	if err := c.markRoots(ctx, all); err != nil {
+		return err
+	}
+	pins, err := view.Pins(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range pins {
+		if err := c.markPin(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pacedView reads nodes at a pace.
+type pacedView struct {
+	metastore.View
+	pace *pace.Pace
+}
+
+func (v pacedView) Nodes(ctx context.Context, ids []metastore.ID) ([][]byte, error) {
+	if err := v.pace.Wait(ctx, int64(len(ids))); err != nil {
+		return nil, err
+	}
+	return v.View.Nodes(ctx, ids)
+}
+
+// markPin marks the tree as of a pinned commit. Which slots were visited is
+// forgotten first: then they had other contents. File nodes and frozen
+// directories never change, so they aren't walked again.
+func (c *collection) markPin(ctx context.Context, p metastore.Pin) error {
+	then, err := recordsAt(ctx, c.view, p.Seq)
+	if err != nil {
+		return err
+	}
+	r := c.reach
+	r.past, r.slots, r.record = true, make(map[short]rootNo), then.record
+	defer func() { r.past, r.record = false, r.current }()
+	return c.markRoots(ctx, func(id slotID) (bool, error) {
+		rec, err := then.record(ctx, id)
+		return rec.Bytes != nil, err // else it was made after the pinned commit
+	})
+}
+
+// past gives the records of slots as of a commit. It holds those only that have
+// changed since.
+type past struct {
+	view    metastore.View
+	seq     uint64
+	changed map[slotID]metastore.Record
+}
+
+func recordsAt(ctx context.Context, view metastore.View, seq uint64) (*past, error) {
+	p := &past{view: view, seq: seq, changed: make(map[slotID]metastore.Record)}
+	var batch []metastore.Record
+	flush := func() error {
+		ids := make([]slotID, len(batch))
+		for i, rec := range batch {
+			ids[i] = rec.ID
+		}
+		now, err := view.Slots(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for i, rec := range batch {
+			if now[i].Seq > seq {
+				p.changed[rec.ID] = rec
+			}
+		}
+		batch = batch[:0]
+		return nil
+	}
+	for rec, err := range view.SlotsAt(ctx, seq) {
+		if err != nil {
+			return nil, err
+		}
+		if batch = append(batch, rec); len(batch) == batchRows {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return p, flush()
+}
+
+func (p *past) record(ctx context.Context, id slotID) (metastore.Record, error) {
+	if rec, ok := p.changed[id]; ok {
+		return rec, nil
+	}
+	recs, err := p.view.Slots(ctx, []slotID{id})
+	if err != nil || recs[0].Seq > p.seq {
+		return metastore.Record{ID: id}, err
+	}
+	return recs[0], nil
+}
+
+func (c *collection) markRoots(ctx context.Context, wanted func(slotID) (bool, error)) error {
+	for root, err := range c.view.AllRoots(ctx) {
+		if err != nil {
+			return err
+		}
+		if ok, err := wanted(root.ID); err != nil || !ok {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		at := c.reach.root(root.ID)
+		verify, err := c.fs.openRoot(root.ID, root.Sealed)
+		if err != nil {
+			at.slot = root.ID
+			if err := c.damaged(at, "its row in the root table doesn't open under this node's master key"); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := c.reach.from(ctx, visit{verify: verify, at: at}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// damaged stops the sweep of what was made through the damaged root, and of what
+// is shared: what can't be walked can't be told from what is garbage.
+func (c *collection) damaged(at site, what string) error {
+	c.stopped[at.root] = true
+	c.stopped[slotID{}] = true
+	c.fs.log.Error("damage found: nothing of this root is collected",
+		slog.String("root", at.root.String()), slog.String("slot", at.slot.String()), slog.String("what", what))
+	if len(c.report.Damage) < maxDamage {
+		c.report.Damage = append(c.report.Damage, Damage{Path: "directory " + at.slot.String(), What: what})
+	}
+	return nil
+}
