@@ -58,7 +58,7 @@ func (c *collector) Condemn(ctx context.Context, v metastore.View, ids []metasto
 	opened, seq := metastore.Nanos(v.Time()), v.Seq()
 	counts, err := inSteps(ctx, c.s, "condemn", ids, func(b *pgx.Batch, ids [][]byte, found *[]int) {
 		lockBlocks(b, ids)
-		b.Queue(`UPDATE blk SET condemned_at = n.now, condemned_seq = $3 FROM (SELECT now_ns() AS now) AS n
+		b.Queue(`UPDATE blk SET condemned_at = n.now, condemned_seq = $3 FROM (SELECT now_ns(newest) AS now FROM clock) AS n
 			WHERE id = ANY($1) AND state <= 2 AND condemned_at IS NULL AND seen < $2`, ids, opened, seq)
 		var n int
 		b.Queue("SELECT count(*) FROM unnest($1::bytea[]) AS u(id) JOIN blk USING (id) WHERE state <= 2 AND condemned_at IS NOT NULL", ids).
@@ -99,7 +99,7 @@ func (c *collector) BeginDelete(ctx context.Context, ids []metastore.ID, before 
 		lockBlocks(b, ids)
 		b.Queue(`WITH d AS (
 				UPDATE blk SET state = 3 WHERE id = ANY($1) AND state <= 2 AND condemned_at < $2 AND condemned_seq <= least(
-					(`+newest+`), (SELECT min(oldest) FROM gateway WHERE lease > (SELECT now_ns())))
+					(`+newest+`), (SELECT min(oldest) FROM gateway WHERE lease > `+nowNS+`))
 				RETURNING `+blockColumns+`),
 			t AS (INSERT INTO total SELECT -count(*), -sum(len)::bigint FROM d HAVING count(*) > 0)
 			SELECT * FROM d`, ids, metastore.Nanos(before)).Query(func(rows pgx.Rows) error {

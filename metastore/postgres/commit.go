@@ -84,7 +84,7 @@ func (s *Store) apply(ops []*op) {
 // nobody knows.
 func (s *Store) applyAll(ops []*op) error {
 	// The batch is many callers': none of them ends it by giving up.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ops[0].ctx), callTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ops[0].ctx), s.callTimeout)
 	defer cancel()
 	careful := false
 	for attempt := range attempts {

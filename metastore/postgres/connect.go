@@ -80,11 +80,15 @@ func (c *config) checkServer(ctx context.Context, conn *pgx.Conn) error {
 	if version < minServer {
 		return kind.Errorf(kind.Unsupported, "postgres: %s: the server is too old, version 13 or newer is needed: %s", c.where, name)
 	}
+	c.warnOfLoss(fsync, pages)
+	return c.probe(ctx, conn)
+}
+
+func (c *config) warnOfLoss(fsync, pages string) {
 	if fsync == "off" || pages == "off" {
 		c.log.Warn("PostgreSQL is set to lose data: what is answered as done may be gone after a crash of its machine",
 			slog.String("server", c.where), slog.String("fsync", fsync), slog.String("full_page_writes", pages))
 	}
-	return c.probe(ctx, conn)
 }
 
 // probe proves that advisory locks exclude: on what only speaks PostgreSQL's

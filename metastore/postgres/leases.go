@@ -25,13 +25,13 @@ func (s *Store) Register(ctx context.Context, g metastore.GatewayID, d metastore
 	err := s.change(ctx, "register blocks", func(b *pgx.Batch) {
 		if len(rows) > 0 {
 			b.Queue(`INSERT INTO blk (id, len, state, inline, seen, owner, draft)
-				SELECT u.id, u.len, 1, false, now_ns(), u.owner, $4::bytea FROM unnest($1::bytea[], $2::bigint[], $3::bytea[]) AS u(id, len, owner)`,
+				SELECT u.id, u.len, 1, false, `+nowNS+`, u.owner, $4::bytea FROM unnest($1::bytea[], $2::bigint[], $3::bytea[]) AS u(id, len, owner)`,
 				ids, lens, owners, d[:])
 			s.queueDifference(b, int64(len(rows)), size)
 		}
 		b.Queue(`INSERT INTO draft (id, gateway, lease)
 			SELECT $1, $2, now + least(coalesce((SELECT ttl FROM gateway WHERE id = $2 AND ttl > 0), $3::bigint), 9223372036854775807 - now)
-			FROM (SELECT now_ns() AS now) AS n
+			FROM (SELECT now_ns(newest) AS now FROM clock) AS n
 			ON CONFLICT (id) DO UPDATE SET gateway = excluded.gateway, lease = excluded.lease`,
 			d[:], g[:], int64(metastore.DefaultLease))
 	})
@@ -63,7 +63,7 @@ func (s *Store) Heartbeat(ctx context.Context, g metastore.GatewayID, oldestOpen
 			known = true
 			return nil
 		}))
-		b.Queue("SELECT now_ns(), (" + newest + ")").QueryRow(into(&now, &seq))
+		b.Queue("SELECT " + nowNS + ", (" + newest + ")").QueryRow(into(&now, &seq))
 		if err := send(ctx, c, b); err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (c *collector) Lead(ctx context.Context, g metastore.GatewayID, ttl time.Du
 		var until, now int64
 		b := &pgx.Batch{}
 		b.Queue("SELECT gateway, until FROM lead FOR UPDATE").QueryRow(into(&holder, &until))
-		b.Queue("SELECT now_ns()").QueryRow(into(&now))
+		b.Queue("SELECT " + nowNS).QueryRow(into(&now))
 		if err := send(ctx, conn, b); err != nil {
 			return err
 		}

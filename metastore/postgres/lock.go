@@ -139,7 +139,7 @@ func (t *tx) lockAndRead(ctx context.Context, ops []*op) error {
 	if len(n.nodes) > 0 {
 		t.queueNodes(b, n.nodes)
 	}
-	b.Queue("SELECT now_ns(), pg_current_xact_id()::text, (" + newest + ")").QueryRow(into(&t.now, &t.xid, &t.base))
+	b.Queue("SELECT " + nowNS + ", pg_current_xact_id()::text, (" + newest + ")").QueryRow(into(&t.now, &t.xid, &t.base))
 	return send(ctx, t.conn, b)
 }
 

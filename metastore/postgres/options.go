@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -86,6 +87,9 @@ func (o Options) parse() (*config, error) {
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
+	}
+	if strings.ContainsFunc(o.URL, unicode.IsControl) {
+		return nil, fmt.Errorf("postgres: the address has control characters: %w", kind.Invalid)
 	}
 	if !strings.HasPrefix(o.URL, "postgresql://") && !strings.HasPrefix(o.URL, "postgres://") {
 		return nil, fmt.Errorf("postgres: the address does not begin with postgresql://: %w", kind.Invalid)

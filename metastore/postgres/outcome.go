@@ -25,7 +25,7 @@ const outcomeTimeout = 15 * time.Second
 // connection is gone may still be working on it. Transactions that nobody could ask
 // for in time are kept in mind, for Log.
 func (s *Store) outcome(ctx context.Context, t *tx) (committed, known bool) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), outcomeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.outcomeTimeout)
 	defer cancel()
 	s.pool.Reset() // what broke one connection has most likely broken all
 	for attempt := 0; ; attempt++ {
@@ -82,7 +82,7 @@ func (s *Store) settle(ctx context.Context) error {
 		}
 		u := s.unresolved[0]
 		s.mu.Unlock()
-		waited, cancel := context.WithTimeout(ctx, outcomeTimeout)
+		waited, cancel := context.WithTimeout(ctx, s.outcomeTimeout)
 		err := s.read(waited, "settle", func(ctx context.Context, c *pgx.Conn) error { return ended(ctx, c, u.xid) })
 		cancel()
 		if err != nil {

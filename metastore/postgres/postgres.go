@@ -25,6 +25,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -42,6 +43,9 @@ type Store struct {
 	name uint64 // tells our own hints from others'
 
 	queue groupcommit.Queue[*op]
+
+	// The time-outs, shorter in tests.
+	callTimeout, outcomeTimeout time.Duration
 
 	closing context.Context // ends when Close is called
 	close   context.CancelFunc
@@ -88,7 +92,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := c.checkSchema(ctx, conn); err != nil {
 		return nil, err
 	}
-	s := &Store{c: c, log: c.log, key: c.lockKey(), name: rand.Uint64(), views: map[*view]bool{}}
+	s := &Store{c: c, log: c.log, key: c.lockKey(), name: rand.Uint64(), views: map[*view]bool{},
+		callTimeout: callTimeout, outcomeTimeout: outcomeTimeout}
 	s.closing, s.close = context.WithCancel(context.WithoutCancel(ctx))
 	if s.pool, err = pgxpool.NewWithConfig(s.closing, c.pool); err != nil {
 		s.close()

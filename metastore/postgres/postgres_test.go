@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -10,7 +11,6 @@ import (
 	"github.com/truckee-fs/truckee/metastore/postgres"
 	"github.com/truckee-fs/truckee/tests/testbed"
 )
-
 
 func open(t testing.TB, o postgres.Options) *postgres.Store {
 	t.Helper()
@@ -22,16 +22,40 @@ func open(t testing.TB, o postgres.Options) *postgres.Store {
 	return s
 }
 
-// TestConformance gives each check a schema of its own in one database: that is
-// quicker to make than a database.
-func TestConformance(t *testing.T) {
+// schemas gives options for schemas of their own in one database: they are quicker
+// to make than databases.
+func schemas(t testing.TB) func(t testing.TB) postgres.Options {
 	url := testbed.Database(t)
 	var made atomic.Int64
-	metastoretest.Run(t, func(t *testing.T) metastore.Store {
-		o := postgres.Options{URL: url, Schema: fmt.Sprint("Check ", made.Add(1)), MinConns: 1, MaxConns: 5}
+	return func(t testing.TB) postgres.Options {
+		t.Helper()
+		o := postgres.Options{URL: url, Schema: fmt.Sprintf(`a "schema" %d`, made.Add(1)), MinConns: 1, MaxConns: 5}
 		if err := postgres.Create(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
-		return open(t, o)
-	})
+		return o
+	}
+}
+
+func TestConformance(t *testing.T) {
+	fresh := schemas(t)
+	var opened sync.Map // options by store
+	openFresh := func(t *testing.T) metastore.Store {
+		o := fresh(t)
+		s := open(t, o)
+		opened.Store(metastore.Store(s), o)
+		return s
+	}
+	metastoretest.Run(t, openFresh,
+		metastoretest.Pair(func(t *testing.T) (a, b metastore.Store) {
+			o := fresh(t)
+			return open(t, o), open(t, o)
+		}),
+		metastoretest.Reopen(func(t *testing.T, s metastore.Store) metastore.Store {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			o, _ := opened.Load(s)
+			return open(t, o.(postgres.Options))
+		}))
 }

@@ -229,6 +229,10 @@ func (s *Store) IsRoot(ctx context.Context, ids []metastore.SlotID) (is []bool, 
 	return is, err
 }
 
+// nowNS is the time of the database, as an expression. It is never less than any
+// view's before (view.go).
+const nowNS = "(SELECT now_ns(newest) FROM clock)"
+
 // newest is the commit counter.
 const newest = "SELECT seq FROM log ORDER BY seq DESC LIMIT 1"
 

@@ -51,7 +51,7 @@ func (s *Store) transact(ctx context.Context, op string, fn func(ctx context.Con
 		var now int64
 		b := &pgx.Batch{}
 		s.begin(b)
-		b.Queue("SELECT now_ns()").QueryRow(into(&now))
+		b.Queue("SELECT " + nowNS).QueryRow(into(&now))
 		if err := send(ctx, c, b); err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (s *Store) write(ctx context.Context, op string, fn func(context.Context, *
 		}
 		err = func() error {
 			defer conn.Release()
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.callTimeout)
 			defer cancel()
 			return fn(ctx, conn.Conn())
 		}()
@@ -107,14 +107,14 @@ func (s *Store) begin(b *pgx.Batch) {
 
 // acquire gets a connection from the pool, within callTimeout.
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.callTimeout)
 	defer cancel()
 	return s.pool.Acquire(ctx)
 }
 
 // on runs fn on a connection of the pool, within callTimeout.
 func (s *Store) on(ctx context.Context, fn func(context.Context, *pgx.Conn) error) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.callTimeout)
 	defer cancel()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -36,10 +37,12 @@ type view struct {
 const pageRows = 512
 
 // The exclusive lock waits at most viewLockTimeout at a time, since those who want
-// to write wait behind it.
+// to write wait behind it, and then lets them pass for longer than that. In all, a
+// view waits longer than a session may hold locks and say nothing (idleTimeout).
 const (
-	viewLockTimeout  = "500ms"
-	viewLockAttempts = 30
+	viewLockTimeout  = "100ms"
+	viewLockPause    = 200 * time.Millisecond // to 400
+	viewLockAttempts = 80
 )
 
 // Snapshot implements metastore.Collector.
@@ -56,7 +59,7 @@ func (s *Store) openView(ctx context.Context) (*view, error) {
 		return nil, err
 	}
 	defer s.leave()
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.callTimeout)
 	defer cancel()
 	conn, err := s.c.dial(ctx, viewIdleTimeout)
 	if err != nil {
@@ -79,14 +82,14 @@ func (s *Store) openView(ctx context.Context) (*view, error) {
 
 func (v *view) open(ctx context.Context) error {
 	var err error
-	for attempt := range viewLockAttempts {
+	for range viewLockAttempts {
 		b := &pgx.Batch{}
 		b.Queue("begin")
 		b.Queue("SELECT set_config('lock_timeout', $1, true)", viewLockTimeout)
 		b.Queue("SELECT pg_advisory_lock($1, $2)", v.s.key, lockView) // the session's: it outlives the transaction
-		b.Queue("UPDATE clock SET newest = now_ns() RETURNING newest").QueryRow(into(&v.at))
+		b.Queue("UPDATE clock SET newest = now_ns(newest) RETURNING newest").QueryRow(into(&v.at))
 		b.Queue("commit")
-		if err = send(ctx, v.conn, b); codeOf(err) != lockNotAvailable || !pause(ctx, 3+attempt) {
+		if err = send(ctx, v.conn, b); codeOf(err) != lockNotAvailable || !sleep(ctx, viewLockPause+rand.N(viewLockPause)) {
 			break
 		}
 	}
@@ -154,7 +157,7 @@ func (v *view) use(ctx context.Context, op string, fn func(context.Context, *pgx
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("postgres: view: %w: %w", kind.Canceled, err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.s.callTimeout)
 	defer cancel()
 	err := fn(ctx, v.conn)
 	if err == nil {

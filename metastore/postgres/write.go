@@ -100,10 +100,6 @@ func (t *tx) noteRoots(r *metastore.Request) {
 	}
 }
 
-// last finds, in a statement that follows the rows of log, the seq before the
-// batch's first, and its time.
-const last = "WITH last AS (SELECT seq - $1::bigint AS base, at FROM log ORDER BY seq DESC LIMIT 1)"
-
 // exactly, after a part w, has the transaction fail unless w has as many rows as $2.
 // Every row is locked or known to be absent: another number is damage.
 const exactly = " SELECT 1 / (count(*) = $2::bigint)::int FROM w"
@@ -118,8 +114,7 @@ func (t *tx) writeAndCommit(ctx context.Context) error {
 	t.queueRootRows(b)
 	t.queueChargeRows(b)
 	b.Queue("SELECT pg_advisory_xact_lock($1, $2)", t.s.key, lockCommit)
-	t.queueLog(b)
-	t.queueSlotRows(b)
+	t.queueSeqRows(b)
 	t.queueHint(b)
 	var tag pgconn.CommandTag
 	b.Queue("commit").Exec(func(got pgconn.CommandTag) error {
@@ -252,103 +247,4 @@ type chargeArrays struct {
 
 func (a *chargeArrays) add(st *chargeState) {
 	a.roots, a.files, a.bytes = append(a.roots, st.Root[:]), append(a.files, st.Files), append(a.bytes, st.Bytes)
-}
-
-// queueLog adds the batch's rows of log. The time of a row is never less than
-// that of the row before.
-func (t *tx) queueLog(b *pgx.Batch) {
-	slots, dead := make([]bool, len(t.commits)), make([][]byte, len(t.commits))
-	for i, c := range t.commits {
-		slots[i] = c.slots
-		for _, id := range c.dead {
-			dead[i] = append(dead[i], id[:]...)
-		}
-	}
-	b.Queue(`INSERT INTO log (seq, at, slots, dead, batch)
-		SELECT last.seq + u.n, greatest(last.at, $3), u.slots, u.dead, CASE u.n WHEN 1 THEN $4::bytea END
-		FROM (SELECT seq, at FROM log ORDER BY seq DESC LIMIT 1) AS last, unnest($1::boolean[], $2::bytea[]) WITH ORDINALITY AS u(slots, dead, n)`,
-		slots, dead, t.now, t.token[:])
-}
-
-// slotArrays are columns of new records. prev is the seq of the record before if
-// before is 0, else before is the commit of the batch that wrote it; until is the
-// one that replaces the record.
-type slotArrays struct {
-	ids, owners, recs       [][]byte
-	by, until, prev, before []int64
-	epochs, versions        []int64
-}
-
-func (a *slotArrays) add(w slotWrite, until int, prev uint64, before int) {
-	a.ids, a.owners, a.recs = append(a.ids, w.ID[:]), append(a.owners, orNull(w.Owner)), append(a.recs, w.Bytes)
-	a.by, a.until = append(a.by, int64(w.by)), append(a.until, int64(until))
-	a.prev, a.before = append(a.prev, int64(prev)), append(a.before, int64(before))
-	a.epochs, a.versions = append(a.epochs, int64(w.Epoch)), append(a.versions, int64(w.Version))
-}
-
-// writtenSlots are the slots with new records, in order.
-func (t *tx) writtenSlots() []*slotState {
-	var list []*slotState
-	for _, st := range t.slots {
-		if len(st.written) > 0 {
-			list = append(list, st)
-		}
-	}
-	slices.SortFunc(list, func(a, b *slotState) int { return bytes.Compare(a.current.ID[:], b.current.ID[:]) })
-	return list
-}
-
-// queueSlotRows puts what is replaced into slotlog, then the new records into slot.
-func (t *tx) queueSlotRows(b *pgx.Batch) {
-	var replaced struct {
-		ids [][]byte
-		by  []int64
-	}
-	var passing, fresh, changed slotArrays
-	for _, st := range t.writtenSlots() {
-		to := &fresh
-		if st.stored.Bytes != nil {
-			to = &changed
-			replaced.ids, replaced.by = append(replaced.ids, st.current.ID[:]), append(replaced.by, int64(st.written[0].by))
-		}
-		prev, before := st.stored.Seq, 0
-		for i, w := range st.written {
-			if i+1 < len(st.written) {
-				passing.add(w, st.written[i+1].by, prev, before)
-			} else {
-				to.add(w, 0, prev, before)
-			}
-			prev, before = 0, w.by
-		}
-	}
-	const (
-		columns = "$3::bytea[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[]"
-		names   = "id, by, prev, before, epoch, ver"
-		prev    = "CASE u.before WHEN 0 THEN u.prev ELSE last.base + u.before END"
-	)
-	n := len(t.commits)
-	if len(replaced.ids) > 0 {
-		b.Queue(last+`, w AS (INSERT INTO slotlog (id, seq, until, prev, at, epoch, ver, rec)
-			SELECT s.id, s.seq, last.base + u.by, s.prev, s.at, s.epoch, s.ver, s.rec
-			FROM last, unnest($3::bytea[], $4::bigint[]) AS u(id, by) JOIN slot s ON s.id = u.id RETURNING 1)`+exactly,
-			n, len(replaced.ids), replaced.ids, replaced.by)
-	}
-	if a := &passing; len(a.ids) > 0 {
-		b.Queue(last+`, w AS (INSERT INTO slotlog (id, seq, until, prev, at, epoch, ver, rec)
-			SELECT u.id, last.base + u.by, last.base + u.until, `+prev+`, last.at, u.epoch, u.ver, u.rec
-			FROM last, unnest(`+columns+`, $9::bytea[], $10::bigint[]) AS u(`+names+`, rec, until) RETURNING 1)`+exactly,
-			n, len(a.ids), a.ids, a.by, a.prev, a.before, a.epochs, a.versions, a.recs, a.until)
-	}
-	if a := &changed; len(a.ids) > 0 {
-		b.Queue(last+`, w AS (UPDATE slot s SET seq = last.base + u.by, prev = `+prev+`, at = last.at,
-				epoch = u.epoch, ver = u.ver, owner = u.owner, rec = u.rec
-			FROM last, unnest(`+columns+`, $9::bytea[], $10::bytea[]) AS u(`+names+`, owner, rec) WHERE s.id = u.id RETURNING 1)`+exactly,
-			n, len(a.ids), a.ids, a.by, a.prev, a.before, a.epochs, a.versions, a.owners, a.recs)
-	}
-	if a := &fresh; len(a.ids) > 0 {
-		b.Queue(last+`, w AS (INSERT INTO slot (id, seq, prev, at, epoch, ver, owner, rec)
-			SELECT u.id, last.base + u.by, `+prev+`, last.at, u.epoch, u.ver, u.owner, u.rec
-			FROM last, unnest(`+columns+`, $9::bytea[], $10::bytea[]) AS u(`+names+`, owner, rec) RETURNING 1)`+exactly,
-			n, len(a.ids), a.ids, a.by, a.prev, a.before, a.epochs, a.versions, a.owners, a.recs)
-	}
 }
