@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -87,7 +88,7 @@ func (s *Postgres) Start(ctx context.Context) (err error) {
 	if s.p, err = startProcess("postgres", filepath.Join(s.dir, "postgres.log"), cmd); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	err = s.p.waitUntil(ctx, func(ctx context.Context) error {
 		conn, err := pgx.Connect(ctx, s.URL("postgres"))
@@ -155,6 +156,12 @@ func unprivileged(dir string, names ...string) (*syscall.SysProcAttr, error) {
 	}
 	if err := os.Chown(dir, int(uid), int(gid)); err != nil {
 		return nil, err
+	}
+	// The test's own directories are closed to others, who must get through.
+	for up := filepath.Dir(dir); strings.HasPrefix(up, os.TempDir()+"/"); up = filepath.Dir(up) {
+		if err := os.Chmod(up, 0o711); err != nil {
+			return nil, err
+		}
 	}
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
 }

@@ -106,7 +106,7 @@ func (s *Swift) command(ctx context.Context, program string, args ...string) *ex
 // Start starts the servers, which aren't running, on the ports as before, and
 // returns when they answer.
 func (s *Swift) Start(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	err := s.start("memcached", "memcached", "-l", "127.0.0.1", "-p", strconv.Itoa(s.ports["memcached"]), "-U", "0", "-m", "32")
 	for _, name := range []string{"account", "container", "object", "proxy"} {
