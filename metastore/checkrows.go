@@ -123,16 +123,22 @@ func above[T ~[32]byte](a, b T) bool {
 	return bytes.Compare(x[:], y[:]) > 0
 }
 
+// The most that numbers may be: room is left to go on counting from them.
+const (
+	maxNumber   = math.MaxInt64 / 2
+	maxBlockLen = 1 << 40
+)
+
 // fits checks a row's fields.
 func (c *rowCheck) fits(row Row) bool {
 	committed := func(seq uint64) bool { return seq > 0 && seq <= c.seq }
 	record := func(r *Record) bool {
 		return len(r.Bytes) == RecordSize && r.Hash == sha256.Sum256(r.Bytes) &&
-			r.Version > 0 && r.Version <= math.MaxInt64 && committed(r.Seq)
+			r.Version > 0 && r.Version <= maxNumber && committed(r.Seq)
 	}
 	switch r := row.(type) {
 	case Meta:
-		return r.Seq > 0 && r.Seq <= math.MaxInt64 && r.Identity.UUID != [16]byte{}
+		return r.Seq > 0 && r.Seq <= maxNumber && r.Identity.UUID != [16]byte{}
 	case SlotRow:
 		return record(&r.Record)
 	case LogRow:
@@ -142,7 +148,7 @@ func (c *rowCheck) fits(row Row) bool {
 	case DeadRow:
 		return committed(r.Died)
 	case Block:
-		return r.State >= BlockNew && r.State <= BlockDeleted && r.Len >= 0 &&
+		return r.State >= BlockNew && r.State <= BlockDeleted && r.Len >= 0 && r.Len <= maxBlockLen &&
 			r.CondemnedSeq <= c.seq && r.CondemnedAt.IsZero() == (r.CondemnedSeq == 0)
 	case Pin:
 		return committed(r.Seq)

@@ -125,7 +125,7 @@ func TestCheckRowsFields(t *testing.T) {
 		"short record":        slot(func(r *metastore.SlotRow) { r.Bytes = r.Bytes[1:] }),
 		"another's hash":      slot(func(r *metastore.SlotRow) { r.Hash[0]++ }),
 		"version zero":        slot(func(r *metastore.SlotRow) { r.Version = 0 }),
-		"version beyond":      slot(func(r *metastore.SlotRow) { r.Version = 1 << 63 }),
+		"version beyond":      slot(func(r *metastore.SlotRow) { r.Version = 1 << 62 }),
 		"seq zero":            slot(func(r *metastore.SlotRow) { r.Seq = 0 }),
 		"seq beyond":          slot(func(r *metastore.SlotRow) { r.Seq = 10 }),
 		"log after itself":    logRow(func(r *metastore.LogRow) { r.Prev = 2 }),
@@ -137,6 +137,7 @@ func TestCheckRowsFields(t *testing.T) {
 		"no state":            block(func(b *metastore.Block) { b.State = 0 }),
 		"another state":       block(func(b *metastore.Block) { b.State = 5 }),
 		"less than no bytes":  block(func(b *metastore.Block) { b.Len = -1 }),
+		"beyond any block":    block(func(b *metastore.Block) { b.Len = 1<<40 + 1 }),
 		"condemned, no time":  block(func(b *metastore.Block) { b.CondemnedSeq = 1 }),
 		"condemned, no seq":   block(func(b *metastore.Block) { b.CondemnedAt = time.Unix(1, 0) }),
 		"condemned ahead":     block(func(b *metastore.Block) { b.CondemnedAt, b.CondemnedSeq = time.Unix(1, 0), 10 }),
@@ -153,7 +154,7 @@ func TestCheckRowsFields(t *testing.T) {
 	}
 	for name, m := range map[string]metastore.Meta{
 		"no uuid": {Seq: 1}, "no seq": {Identity: metastore.Identity{UUID: [16]byte{1}}},
-		"seq beyond": {Identity: metastore.Identity{UUID: [16]byte{1}}, Seq: 1 << 63},
+		"seq beyond": {Identity: metastore.Identity{UUID: [16]byte{1}}, Seq: 1 << 62},
 	} {
 		if _, err := passed(yield(m)); kind.Of(err) != kind.Invalid {
 			t.Errorf("meta with %s: %v", name, err)

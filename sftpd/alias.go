@@ -18,36 +18,50 @@ import (
 //	"." and ".."  %2e and %2e%2e
 //	not UTF-8     each byte that is not
 //	too long      the beginning, "%~", and 16 hex digits of its SHA-256
+//	hidden by a directory of the same name: "%f" behind it
 //	looks like an alias itself: each "%" as %25
 //
-// Only such names are changed, and two names never share an alias.
+// Only such names are changed, and two entries never share an alias.
 const (
-	cutMark   = "%~"
-	cutDigits = 16
-	cutSuffix = len(cutMark) + cutDigits
+	cutMark    = "%~"
+	cutDigits  = 16
+	cutSuffix  = len(cutMark) + cutDigits
+	hiddenMark = "%f"
 )
 
 // alias returns the name under which SFTP shows name.
-func alias(name string) string {
-	if !needsAlias(name) {
-		return name
+func alias(name string) string { return aliasWithin(name, maxName) }
+
+// aliasWithin is alias for a place of limit bytes.
+func aliasWithin(name string, limit int) string {
+	a := name
+	if needsAlias(name) {
+		a = escape(name)
 	}
-	a := escape(name)
-	if len(a) <= maxName {
+	if len(a) <= limit {
 		return a
 	}
 	sum := sha256.Sum256([]byte(name))
-	cut := maxName - cutSuffix
+	cut := limit - cutSuffix
 	for cut > 0 && (!utf8.RuneStart(a[cut]) || a[cut-1] == '%' || cut > 1 && a[cut-2] == '%') {
 		cut--
 	}
 	return a[:cut] + cutMark + hex.EncodeToString(sum[:cutDigits/2])
 }
 
+// shownAs returns the name under which SFTP shows an entry of a listing, and the
+// component of a path that means it.
+func shownAs(i *filestore.Info) (shown, component string) {
+	if i.Hidden {
+		return aliasWithin(i.Name, maxName-len(hiddenMark)) + hiddenMark, filestore.Hidden(i.Name)
+	}
+	return alias(i.Name), i.Name
+}
+
 // needsAlias reports whether SFTP can't show name as it is.
 func needsAlias(name string) bool {
 	return name == "" || name == "." || name == ".." || len(name) > maxName || !utf8.ValidString(name) ||
-		strings.IndexByte(name, '%') >= 0 && (isCut(name) || isEscape(name))
+		strings.IndexByte(name, '%') >= 0 && (isCut(name) || isEscape(name) || strings.HasSuffix(name, hiddenMark))
 }
 
 // isCut reports whether s looks like the alias of a name that was too long.
@@ -115,25 +129,45 @@ func unescape(s string) (name string, ok bool) {
 	return b.String(), true
 }
 
-// aliased returns the name that p's last component is an alias of, and whether
+// aliased returns the component that p's last one is an alias of, and whether
 // such an entry exists. For a cut name the directory is searched.
 func aliased(ctx context.Context, t tree, p filestore.Path) (string, bool) {
 	dir, a := p.Split()
-	if isCut(a) {
-		for info, err := range t.List(ctx, dir) {
-			if err != nil {
-				break
-			}
-			if 3*len(info.Name) > maxName && alias(info.Name) == a {
-				return info.Name, true
-			}
-		}
+	bare, hidden := strings.CutSuffix(a, hiddenMark)
+	if isCut(bare) {
+		return searched(ctx, t, dir, a)
+	}
+	name := bare
+	if isEscape(bare) {
+		name, _ = unescape(bare)
+	} else if !hidden {
 		return "", false
 	}
-	if !isEscape(a) {
+	in := func(name string) filestore.Path { return append(dir[:len(dir):len(dir)], name) }
+	if !hidden {
+		_, err := t.Lstat(ctx, in(name))
+		return name, err == nil
+	}
+	if i, err := t.Lstat(ctx, in(name)); err != nil || i.Kind != filestore.KindDir {
 		return "", false
 	}
-	name, _ := unescape(a)
-	_, err := t.Lstat(ctx, append(dir[:len(dir):len(dir)], name))
+	name = filestore.Hidden(name)
+	_, err := t.Lstat(ctx, in(name))
 	return name, err == nil
+}
+
+// searched looks a directory over for the entry that is shown under a cut alias.
+func searched(ctx context.Context, t tree, dir filestore.Path, a string) (string, bool) {
+	for i, err := range t.List(ctx, dir) {
+		if err != nil {
+			break
+		}
+		if 3*len(i.Name)+len(hiddenMark) <= maxName {
+			continue // an escape is three times as long at most: never cut
+		}
+		if shown, component := shownAs(&i); shown == a {
+			return component, true
+		}
+	}
+	return "", false
 }

@@ -10,12 +10,6 @@ import (
 	"github.com/truckee-fs/truckee/accounts"
 )
 
-// The exit statuses of what is not SFTP.
-const (
-	exitRefused  = 1
-	exitNotFound = 127
-)
-
 // channel serves a session channel: its requests up to the one that starts
 // something, and what that starts. It always ends with an exit status and EOF.
 func (c *conn) channel(ch ssh.Channel, requests <-chan *ssh.Request, a accounts.Account) {
@@ -34,10 +28,14 @@ func (c *conn) channel(ch ssh.Channel, requests <-chan *ssh.Request, a accounts.
 			exit(ch, c.sftp(ch, a))
 			return
 		case "exec":
+			var command struct{ Line string }
+			if ssh.Unmarshal(r.Payload, &command) != nil {
+				_ = r.Reply(false, nil)
+				continue
+			}
 			_ = r.Reply(true, nil)
 			c.wg.Go(func() { refuseAll(requests) })
-			_, _ = io.WriteString(ch.Stderr(), "truckee: this command is not available here; only SFTP is served\r\n")
-			exit(ch, exitNotFound)
+			exit(ch, c.exec(ch, a, command.Line))
 			return
 		case "shell":
 			_ = r.Reply(true, nil)
@@ -65,13 +63,18 @@ func exit(ch ssh.Channel, status uint32) {
 	_ = ch.CloseWrite()
 }
 
+// notMounted says that there is nothing to serve, and returns the exit status.
+func (c *conn) notMounted(ch ssh.Channel, err error) uint32 {
+	c.log.Error("sftp mount", "error", err)
+	_, _ = io.WriteString(ch.Stderr(), "truckee: the storage of this account can't be opened now\r\n")
+	return exitRefused
+}
+
 // sftp runs the subsystem and returns its exit status.
 func (c *conn) sftp(ch ssh.Channel, a accounts.Account) uint32 {
 	t, err := c.mount(a)
 	if err != nil {
-		c.log.Error("sftp mount", "error", err)
-		_, _ = io.WriteString(ch.Stderr(), "truckee: the storage of this account can't be opened now\r\n")
-		return exitRefused
+		return c.notMounted(ch, err)
 	}
 	s := newSession(t, ch, c)
 	c.log.Debug("sftp session")

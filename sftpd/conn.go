@@ -112,7 +112,11 @@ func (c *conn) serve(ctx context.Context) {
 	c.log.Info("sftp login", "client", fmt.Sprintf("%.80s", sc.ClientVersion()),
 		"proof", sc.Permissions.ExtraData[proofText{}])
 
-	c.wg.Go(func() { answerGlobal(requests) })
+	g := &global{c: c, sc: sc.Conn}
+	c.wg.Go(func() {
+		g.tell()
+		g.answer(requests)
+	})
 	c.wg.Go(func() { c.watch(sc) })
 	if over > 0 {
 		c.turnAway(sc, channels, over)
@@ -168,14 +172,6 @@ func shortened(err error) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:maxLogged], "") + "…"
-}
-
-// answerGlobal refuses every global request. For keepalive@openssh.com any
-// answer is the sign of life that the client waits for.
-func answerGlobal(requests <-chan *ssh.Request) {
-	for r := range requests {
-		_ = r.Reply(false, nil)
-	}
 }
 
 // accept opens a session channel or says why not.

@@ -38,9 +38,14 @@ func TestHardlink(t *testing.T) {
 		from, to string
 		want     wire.Status
 	}{
-		{"other", "dir/second", wire.Failure}, {"no", "x", wire.NoSuchFile}, {"other", "no/x", wire.NoSuchFile},
-		{"dir", "x", wire.PermissionDenied}, {"other", "other", wire.Failure}, {"link", "dir/link", wire.OK},
-		{"", "x", wire.PermissionDenied}, {"other", "/", wire.PermissionDenied},
+		{"other", "dir/second", wire.Failure},
+		{"no", "x", wire.NoSuchFile},
+		{"other", "no/x", wire.NoSuchFile},
+		{"dir", "x", wire.PermissionDenied},
+		{"other", "other", wire.Failure},
+		{"link", "dir/link", wire.OK},
+		{"", "x", wire.PermissionDenied},
+		{"other", "/", wire.PermissionDenied},
 	} {
 		c.ext(wire.ExtHardlink, tt.from, tt.to).status(tt.want)
 	}

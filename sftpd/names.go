@@ -274,7 +274,7 @@ func (l *listing) entry() (filestore.Info, error) {
 	if !more {
 		l.done, err = true, io.EOF
 	}
-	info.Name = alias(info.Name)
+	info.Name, _ = shownAs(&info)
 	return info, err
 }
 

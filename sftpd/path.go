@@ -69,6 +69,15 @@ func (s *session) path(ctx context.Context, raw []byte) (filestore.Path, error) 
 	return p, nil
 }
 
+// lookup is path without a session.
+func lookup(ctx context.Context, t tree, raw []byte) (filestore.Path, error) {
+	p, err := parsePath(raw)
+	if err == nil && !plain(raw) {
+		translate(ctx, t, p)
+	}
+	return p, err
+}
+
 // plain reports whether a path can only mean what it says.
 func plain(raw []byte) bool { return norm.NFC.IsNormal(raw) && bytes.IndexByte(raw, '%') < 0 }
 

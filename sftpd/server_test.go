@@ -121,7 +121,7 @@ func TestExecAndShellEndWithAStatus(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"exec", func(s *ssh.Session) error { return s.Start("rsync --server") }, 127, "only SFTP"},
+		{"exec", func(s *ssh.Session) error { return s.Start("rsync --server") }, 127, "no such command"},
 		{"shell", (*ssh.Session).Shell, 1, "Welcome, alice"},
 	} {
 		s, err := c.NewSession()

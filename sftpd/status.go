@@ -34,6 +34,35 @@ var statusOf = map[kind.Kind]wire.Status{
 	kind.Loop:        wire.Failure,
 }
 
+// errnos are the texts that commands print for the kinds that a system has an
+// errno for: people and scripts know them.
+var errnos = map[kind.Kind]string{
+	kind.Denied:      "Permission denied",
+	kind.ReadOnly:    "Permission denied",
+	kind.NotExist:    "No such file or directory",
+	kind.NotDir:      "Not a directory",
+	kind.Exist:       "File exists",
+	kind.IsDir:       "Is a directory",
+	kind.NotEmpty:    "Directory not empty",
+	kind.TooLarge:    "File too large",
+	kind.NoSpace:     "No space left on device",
+	kind.Corrupt:     "Input/output error",
+	kind.Unavailable: "Input/output error",
+	kind.Other:       "Input/output error",
+	kind.Unsupported: "Operation not supported",
+	kind.NameInvalid: "Invalid file name",
+	kind.Invalid:     "Invalid argument",
+	kind.Loop:        "Too many levels of symbolic links",
+}
+
+// errnoText is what a command prints of an error, and nothing else of it.
+func errnoText(err error) string {
+	if text, ok := errnos[kind.Of(err)]; ok {
+		return text
+	}
+	return kind.Of(err).Error()
+}
+
 // maxStatusPath bounds how much of a path a status text repeats.
 const maxStatusPath = 512
 

@@ -95,8 +95,37 @@ func capOf() *subcommand {
 	}
 }
 
+func capFreeze() *subcommand {
+	var capFile, to string
+	return &subcommand{
+		name: "cap freeze", args: "NAME:/PATH --to NAME:/PATH", least: 1, most: 1, opensNode: true,
+		short: "Make a copy of a directory that never changes, and print its capability.",
+		long: `All names below are copied, as of one moment, and no contents. The copy is linked,
+because a link keeps it: whoever has only the capability has it no longer than that.
+` + targetHelp,
+		setFlags: func(fs *flag.FlagSet, _ *invocation) {
+			capFileFlag(fs, &capFile)
+			fs.StringVar(&to, "to", "", "the `NAME:/PATH` that the copy gets")
+		},
+		run: func(ctx context.Context, inv *invocation) error {
+			if to == "" {
+				return usagef("--to NAME:/PATH is missing: without a link the copy would be collected")
+			}
+			op := &command.CapFreeze{}
+			var err error
+			if op.Target, err = inv.target(inv.words[0], capFile); err != nil {
+				return err
+			}
+			if op.To, err = inv.target(to, ""); err != nil {
+				return err
+			}
+			return inv.do(ctx, op)
+		},
+	}
+}
+
 func capFileFlag(fs *flag.FlagSet, path *string) {
-	fs.StringVar(path, "cap-file", "", "paths are below the directory whose capability is in `FILE` (- for standard input)")
+	fs.StringVar(path, "cap-file", "", "paths are below what the capability in `FILE` (- for standard input) names; / is that itself")
 }
 
 // target is a path below an account's root or below the capability in a file.

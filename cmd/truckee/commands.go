@@ -27,8 +27,8 @@ func commands() []*subcommand {
 	return []*subcommand{
 		serveCommand(), initCommand(),
 		accountAdd(), accountList(), accountRemove(), accountPasswd(),
-		capShow(), capReadonly(), capVerify(), capNew(), capOf(),
-		fsLs(), fsCat(), fsGet(), fsPut(), fsRm(), fsMkdir(), fsDu(),
+		capShow(), capReadonly(), capVerify(), capNew(), capOf(), capFreeze(),
+		fsLs(), fsCat(), fsGet(), fsPut(), fsRm(), fsMkdir(), fsLn(), fsDu(),
 		checkCommand(), gcCommand(), acceptRollbackCommand(),
 		backupList(), backupRelease(), backupCommand(), restoreCommand(),
 		blockstoreStatus(), blockstoreScrub(), blockstoreRebuild(), blockstoreTest(), blockstoreExplain(), blockstoreCopy(),

@@ -44,10 +44,15 @@ func fsCat() *subcommand {
 }
 
 func fsRm() *subcommand {
-	var recursive bool
-	return fsCommand("fs rm", "[-r] NAME:/PATH", "Remove a file.",
-		func(fs *flag.FlagSet) { fs.BoolVar(&recursive, "r", false, "a directory, too, and all that is in it") },
-		func(t command.Target) command.Operation { return &command.Remove{Target: t, Recursive: recursive} })
+	var recursive, unlink bool
+	return fsCommand("fs rm", "[-r | --unlink] NAME:/PATH", "Remove a file.",
+		func(fs *flag.FlagSet) {
+			fs.BoolVar(&recursive, "r", false, "a directory, too, and all that is in it; of frozen directories, and of linked ones\n                           that have their home elsewhere, the name only")
+			fs.BoolVar(&unlink, "unlink", false, "the name of a frozen or linked directory; what is in it isn't touched")
+		},
+		func(t command.Target) command.Operation {
+			return &command.Remove{Target: t, Recursive: recursive, Unlink: unlink}
+		})
 }
 
 func fsMkdir() *subcommand {
@@ -98,14 +103,15 @@ func fsGet() *subcommand {
 
 func fsPut() *subcommand {
 	var capFile string
-	var recursive bool
+	var recursive, mutable bool
 	return &subcommand{
-		name: "fs put", args: "[-r] LOCAL NAME:/PATH", short: "Copy a file from this machine.",
+		name: "fs put", args: "[-r] [--mutable] LOCAL NAME:/PATH", short: "Copy a file from this machine.",
 		long: targetHelp + "\nLOCAL - is standard input. A PATH that is a directory takes the file under its own\nname. A file is replaced at once when all of the new one is durable.",
 		most: 2, least: 2, opensNode: true,
 		setFlags: func(fs *flag.FlagSet, _ *invocation) {
 			capFileFlag(fs, &capFile)
 			fs.BoolVar(&recursive, "r", false, "a directory, too, and all that is in it")
+			fs.BoolVar(&mutable, "mutable", false, "a mutable file: its capability stays the same when it changes")
 		},
 		run: func(ctx context.Context, inv *invocation) error {
 			local := inv.words[0]
@@ -117,13 +123,42 @@ func fsPut() *subcommand {
 				return err
 			}
 			if local == "-" {
-				return inv.do(ctx, &command.Put{Target: t, Mode: 0o644})
+				return inv.do(ctx, &command.Put{Target: t, Mode: 0o644, Mutable: mutable})
 			}
 			s, err := inv.session(ctx)
 			if err != nil {
 				return err
 			}
-			return finish(s, s.CopyIn(ctx, filepath.Clean(local), t, recursive, inv.stderr))
+			return finish(s, s.CopyIn(ctx, filepath.Clean(local), t, recursive, mutable, inv.stderr))
+		},
+	}
+}
+
+func fsLn() *subcommand {
+	var capFile string
+	return &subcommand{
+		name: "fs ln", args: "FILE NAME:/PATH", short: "Link what a capability names, of a file or a directory.",
+		long: targetHelp + `
+FILE holds the capability; - is standard input. It never stands on the command line,
+which other users of the machine can see. Whoever has the directory has what is
+linked there, and may write to it if the capability allows it. A capability of
+Tahoe-LAFS is carried along; one of a kind from the future needs its read capability
+in a second line.`,
+		least: 2, most: 2, opensNode: true,
+		setFlags: func(fs *flag.FlagSet, _ *invocation) { capFileFlag(fs, &capFile) },
+		run: func(ctx context.Context, inv *invocation) error {
+			if inv.words[0] == "-" && capFile == "-" {
+				return usagef("standard input can't be both the directory's capability and the one to link")
+			}
+			t, err := inv.target(inv.words[1], capFile)
+			if err != nil {
+				return err
+			}
+			text, err := inv.secretFile(inv.words[0])
+			if err != nil {
+				return err
+			}
+			return inv.do(ctx, &command.CapLink{Target: t, To: text})
 		},
 	}
 }

@@ -14,14 +14,27 @@ import (
 
 func checkCommand() *subcommand {
 	op := &command.Check{}
+	var capFile string
 	return &subcommand{
-		name: "check", args: "[--deep]", opensNode: true,
+		name: "check", args: "[--deep] [--cap-file FILE]", opensNode: true,
 		short: "Verify everything that the accounts lead to.",
 		long:  "Signatures, directories, file trees and the presence of every block; exit status 3 if\nsomething is damaged or missing.",
 		setFlags: func(fs *flag.FlagSet, _ *invocation) {
 			fs.BoolVar(&op.Deep, "deep", false, "read every block")
+			fs.StringVar(&capFile, "cap-file", "", "only what the capability in `FILE` (- for standard input) leads to; a verify\n                           capability is enough")
 		},
-		run: func(ctx context.Context, inv *invocation) error { return inv.do(ctx, op) },
+		run: func(ctx context.Context, inv *invocation) error {
+			if capFile != "" {
+				var err error
+				if op.Cap, err = inv.secretFile(capFile); err != nil {
+					return err
+				}
+				if op.Cap == "" {
+					return usagef("%s holds no capability", capFile)
+				}
+			}
+			return inv.do(ctx, op)
+		},
 	}
 }
 

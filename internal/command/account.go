@@ -142,7 +142,9 @@ func (o *AccountAdd) givenRoot(ctx context.Context, n *node.Node, s control.Stre
 		_, err := fmt.Fprintln(s.Err, "this version can't open a root of this form yet: logins will be refused")
 		return c, err
 	}
-	_, err = n.Mount(ctx, accounts.Account{Name: o.Name, Root: c})
+	if _, err = n.Mount(ctx, accounts.Account{Name: o.Name, Root: c}); err == nil && c.Form() == caps.FormFrozen {
+		_, err = fmt.Fprintln(s.Err, "this root is a frozen directory: it is kept as long as a directory links it, not by the account")
+	}
 	return c, err
 }
 

@@ -17,9 +17,10 @@ import (
 // of it is durable, or not at all.
 type Put struct {
 	Target
-	Into  Bytes     // if the target is a directory: the name below it
-	Mode  uint32    // of a new file
-	Mtime time.Time // zero: now
+	Into    Bytes     // if the target is a directory: the name below it
+	Mode    uint32    // of a new file
+	Mtime   time.Time // zero: now
+	Mutable bool      // a mutable file; one that is there must be one
 }
 
 func (*Put) name() string { return "fs.put" }
@@ -33,7 +34,7 @@ func (o *Put) run(ctx context.Context, n *node.Node, s control.Streams) error {
 		o.Target = o.Join(string(o.Into))
 	}
 	attr := filestore.Attr{Set: filestore.AttrMode, Mode: o.Mode}
-	f, err := tree.Open(ctx, o.path(), filestore.OpenOptions{Write: true, Create: true, Truncate: true, Attr: attr})
+	f, err := tree.Open(ctx, o.path(), filestore.OpenOptions{Write: true, Create: true, Truncate: true, Mutable: o.Mutable, Attr: attr})
 	if err != nil {
 		return o.fault(err)
 	}
@@ -75,10 +76,13 @@ func fill(ctx context.Context, f *filestore.File, in io.Reader) error {
 	}
 }
 
-// Remove removes a file, or with Recursive a directory and all that is in it.
+// Remove removes a file, or with Recursive a directory and all that is in it. Of
+// frozen directories, and of directories that have their home elsewhere, only
+// the name is taken away.
 type Remove struct {
 	Target
 	Recursive bool
+	Unlink    bool // also of the directory itself, if it goes on elsewhere: its name only
 }
 
 func (*Remove) name() string { return "fs.rm" }
@@ -95,11 +99,18 @@ func (o *Remove) run(ctx context.Context, n *node.Node, _ control.Streams) error
 	if err != nil {
 		return o.fault(err)
 	}
-	if info.Kind != filestore.KindDir {
+	switch {
+	case o.Unlink:
+		if err = tree.Unlink(ctx, o.path()); kind.Of(err) == kind.NotEmpty {
+			err = fmt.Errorf("%w, and this is its home: -r removes it and what is in it", err)
+		}
+	case info.Kind != filestore.KindDir:
 		err = tree.Remove(ctx, o.path())
-	} else if o.Recursive {
-		err = removeAll(ctx, tree, o.path())
-	} else {
+	case o.Recursive:
+		err = removeAll(ctx, tree, o.path(), info)
+	case info.Frozen, info.Linked:
+		err = fmt.Errorf("%w; --unlink takes its name away", kind.IsDir)
+	default:
 		err = fmt.Errorf("%w; -r removes it and what is in it", kind.IsDir)
 	}
 	if err != nil {
@@ -108,14 +119,21 @@ func (o *Remove) run(ctx context.Context, n *node.Node, _ control.Streams) error
 	return nil
 }
 
-func removeAll(ctx context.Context, tree *filestore.Tree, p filestore.Path) error {
+func removeAll(ctx context.Context, tree *filestore.Tree, p filestore.Path, info filestore.Info) error {
+	if info.Frozen || info.Linked {
+		return tree.Unlink(ctx, p)
+	}
 	var dirs []filestore.Path
 	err := walk(ctx, tree, p, func(at filestore.Path, i filestore.Info) error {
-		if i.Kind == filestore.KindDir {
+		remove := tree.Remove
+		switch {
+		case i.Frozen, i.Linked:
+			remove = tree.Unlink
+		case i.Kind == filestore.KindDir:
 			dirs = append(dirs, at)
 			return nil
 		}
-		if err := tree.Remove(ctx, at); err != nil && kind.Of(err) != kind.NotExist {
+		if err := remove(ctx, at); err != nil && kind.Of(err) != kind.NotExist {
 			return fmt.Errorf("%s: %w", at, err)
 		}
 		return nil

@@ -7,27 +7,26 @@ import (
 	"time"
 
 	"github.com/truckee-fs/truckee/accounts"
+	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/control"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/node"
 )
 
-// Check verifies everything that the accounts and the other roots lead to.
+// Check verifies everything that the accounts and the other roots lead to, or
+// that one capability does.
 type Check struct {
-	Deep bool // reads every block
+	Deep bool   // reads every block
+	Cap  Secret // of any authority: only what it leads to
 }
 
 func (*Check) name() string { return "check" }
 
 func (o *Check) run(ctx context.Context, n *node.Node, s control.Streams) error {
 	opts := filestore.CheckOptions{Deep: o.Deep}
-	for _, a := range n.Accounts.Accounts() {
-		if !n.CanOpen(a.Root) {
-			fmt.Fprintf(s.Err, "account %q: its root is of a form that this version can't open; it isn't checked\n", a.Name)
-			continue
-		}
-		opts.Trees = append(opts.Trees, filestore.NamedTree{Name: a.Name, Cap: a.Root})
+	if err := o.trees(n, s, &opts); err != nil {
+		return err
 	}
 	start := time.Now()
 	r, err := n.FS.Check(ctx, opts)
@@ -48,6 +47,23 @@ func (o *Check) run(ctx context.Context, n *node.Node, s control.Streams) error 
 	return ErrDamage
 }
 
+// trees says what is to be checked.
+func (o *Check) trees(n *node.Node, s control.Streams, opts *filestore.CheckOptions) error {
+	if o.Cap != "" {
+		c, err := parseCap(o.Cap)
+		opts.Only, opts.Trees = true, []filestore.NamedTree{{Cap: c}}
+		return err
+	}
+	for _, a := range n.Accounts.Accounts() {
+		if !n.CanOpen(a.Root) {
+			fmt.Fprintf(s.Err, "account %q: its root is of a form that this version can't open; it isn't checked\n", a.Name)
+			continue
+		}
+		opts.Trees = append(opts.Trees, filestore.NamedTree{Name: a.Name, Cap: a.Root})
+	}
+	return nil
+}
+
 func printDamage(out io.Writer, damage []filestore.Damage, more int) {
 	for _, d := range damage {
 		fmt.Fprintf(out, "DAMAGE %s: %s\n", Printable(d.Path), d.What)
@@ -62,8 +78,8 @@ func printDamage(out io.Writer, damage []filestore.Damage, more int) {
 // collection marks: an account that was added by hand may never have logged in.
 func enterRoots(ctx context.Context, n *node.Node) error {
 	for _, a := range n.Accounts.Accounts() {
-		if !n.CanOpen(a.Root) {
-			continue
+		if !n.CanOpen(a.Root) || a.Root.Form() == caps.FormFrozen {
+			continue // a frozen root has no place in the table: a link keeps it
 		}
 		if _, err := n.Mount(ctx, accounts.Account{Name: a.Name, Root: a.Root}); err != nil {
 			return fmt.Errorf("nothing was collected, because a root can't be opened: %w", err)

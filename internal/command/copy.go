@@ -26,6 +26,7 @@ type copier struct {
 	ctx     context.Context
 	session *Session
 	stderr  io.Writer
+	mutable bool // files that are made are mutable ones
 }
 
 // failure makes an error of an outcome.
@@ -51,8 +52,9 @@ func result(err error) control.Outcome {
 
 // CopyIn copies a local file to a target, or with recursive a directory and what
 // is in it. A target that is a directory takes it under its own name.
-func (s *Session) CopyIn(ctx context.Context, local string, to Target, recursive bool, stderr io.Writer) control.Outcome {
-	c := copier{ctx, s, stderr}
+// With mutable, the files that are made are mutable files.
+func (s *Session) CopyIn(ctx context.Context, local string, to Target, recursive, mutable bool, stderr io.Writer) control.Outcome {
+	c := copier{ctx: ctx, session: s, stderr: stderr, mutable: mutable}
 	st, err := os.Stat(local)
 	switch {
 	case err != nil:
@@ -72,7 +74,7 @@ func (c copier) putFile(local string, st fs.FileInfo, to Target, into string) er
 		return err
 	}
 	defer f.Close()
-	return c.do(&Put{Target: to, Into: Bytes(into), Mode: uint32(st.Mode().Perm()), Mtime: st.ModTime()}, f, io.Discard)
+	return c.do(&Put{Target: to, Into: Bytes(into), Mode: uint32(st.Mode().Perm()), Mtime: st.ModTime(), Mutable: c.mutable}, f, io.Discard)
 }
 
 // putTree copies what is below local to below to, which is made if it is missing.
@@ -126,7 +128,7 @@ func (c copier) putTree(local string, to Target) error {
 // is in it. A local directory takes it under its own name. A local file is
 // replaced when all of the new one is there.
 func (s *Session) CopyOut(ctx context.Context, from Target, local string, recursive bool, stderr io.Writer) control.Outcome {
-	c := copier{ctx, s, stderr}
+	c := copier{ctx: ctx, session: s, stderr: stderr}
 	info, err := c.stat(from)
 	if err != nil {
 		return result(err)

@@ -25,7 +25,7 @@ type Operation interface {
 func operations() []Operation {
 	return []Operation{
 		&AccountAdd{}, &AccountList{}, &AccountRemove{}, &AccountPassword{},
-		&CapNew{}, &CapOf{},
+		&CapNew{}, &CapOf{}, &CapLink{}, &CapFreeze{},
 		&List{}, &Cat{}, &Put{}, &Remove{}, &Mkdir{}, &Link{}, &Usage{},
 		&Check{}, &Collect{}, &AcceptRollback{},
 		&BlockstoreTest{}, &BlockstoreStatus{}, &BlockstoreScrub{}, &BlockstoreRebuild{}, &BlockstoreCopy{},

@@ -105,6 +105,9 @@ func (p *printer) print(i filestore.Info) error {
 		return p.json.Encode(ListEntry{Bytes(i.Name), i.Kind, i.Size, i.Mode, i.Mtime, Bytes(i.Target)})
 	}
 	name := Printable(i.Name)
+	if i.Name == "" {
+		name = "." // a file that was named by its own capability
+	}
 	if i.Kind == filestore.KindDir {
 		name += "/"
 	}
@@ -190,7 +193,8 @@ func (o *Cat) run(ctx context.Context, n *node.Node, s control.Streams) (err err
 // copySize is how much is copied at a time, in bytes.
 const copySize = 256 << 10
 
-// Usage prints how many files, directories and bytes are below a path.
+// Usage prints how many files, directories and bytes are below a path, without
+// what is in frozen directories and in those that have their home elsewhere.
 type Usage struct{ Target }
 
 func (*Usage) name() string { return "fs.du" }
@@ -218,7 +222,9 @@ func (o *Usage) run(ctx context.Context, n *node.Node, s control.Streams) error 
 }
 
 // walk visits p and all that is below it, directories before what is in them.
-// Symbolic links aren't followed.
+// Symbolic links aren't followed, nor is what is in frozen directories and in
+// those that have their home elsewhere: so no way leads in a circle, and what is
+// done to all that is met is done to nobody else's.
 func walk(ctx context.Context, tree *filestore.Tree, p filestore.Path, visit func(filestore.Path, filestore.Info) error) error {
 	info, err := tree.Lstat(ctx, p)
 	if err != nil {
@@ -235,7 +241,7 @@ func walk(ctx context.Context, tree *filestore.Tree, p filestore.Path, visit fun
 		if err := visit(at.path, at.info); err != nil {
 			return err
 		}
-		if at.info.Kind != filestore.KindDir {
+		if at.info.Kind != filestore.KindDir || len(at.path) > len(p) && (at.info.Frozen || at.info.Linked) {
 			continue
 		}
 		for child, err := range tree.List(ctx, at.path) {

@@ -288,10 +288,15 @@ func (n *Node) openAccounts() (err error) {
 func (n *Node) CanOpen(c caps.Cap) bool { return canOpen(c) }
 
 // canOpen tells whether this build can open a root of this form (architecture 4.2).
-func canOpen(c caps.Cap) bool { return c.Form() == caps.FormSlot }
+func canOpen(c caps.Cap) bool {
+	return c.IsDir() && c.Authority() >= caps.AuthorityRead && (c.Form() == caps.FormSlot || c.Form() == caps.FormFrozen)
+}
 
 // Mount opens an account's root.
 func (n *Node) Mount(ctx context.Context, a accounts.Account) (*filestore.Tree, error) {
+	if !a.Root.IsDir() {
+		return nil, fmt.Errorf("account %q: its root, %v, is no directory: %w", a.Name, a.Root, kind.Invalid)
+	}
 	tree, err := n.FS.Mount(ctx, a.Root, filestore.MountOptions{Source: "account"})
 	if err != nil {
 		return nil, fmt.Errorf("account %q: %w", a.Name, err)

@@ -4,12 +4,10 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"testing"
 	"time"
 
 	"github.com/truckee-fs/truckee/metastore"
 	"github.com/truckee-fs/truckee/metastore/memory"
-	"github.com/truckee-fs/truckee/metastore/metastoretest"
 )
 
 // mutant is a memory store with some of its answers spoiled.
@@ -293,46 +291,4 @@ func (v looseView) Nodes(ctx context.Context, ids []metastore.ID) ([][]byte, err
 
 func (v looseView) IsRoot(ctx context.Context, ids []metastore.SlotID) ([]bool, error) {
 	return v.Reader.IsRoot(ctx, ids)
-}
-
-// broken is a way in which a mutant is, and the checks that say so.
-type broken struct {
-	name  string
-	spoil func(m *mutant)
-	fails []string
-}
-
-// TestMutants breaks the store in one way after another, and expects the named
-// checks to say so; and every check to say so of some mutant.
-func TestMutants(t *testing.T) {
-	tests := slices.Concat(firstMutants(), simpleMutants(), viewMutants(), rootMutants(), rowMutants())
-	checks := map[string]metastoretest.Check{}
-	for _, c := range metastoretest.Checks() {
-		if _, twice := checks[c.Name]; twice {
-			t.Errorf("two checks are named %s", c.Name)
-		}
-		checks[c.Name] = c
-	}
-	caught := map[string]bool{}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			for _, name := range tt.fails {
-				caught[name] = true
-				m := &mutant{Store: memory.New()}
-				tt.spoil(m)
-				c, known := checks[name]
-				if !known {
-					t.Fatalf("no check is named %s", name)
-				}
-				if err := c.Run(t.Context(), m); err == nil {
-					t.Errorf("check %s finds nothing wrong", name)
-				}
-			}
-		})
-	}
-	for name := range checks {
-		if !caught[name] {
-			t.Errorf("no mutant fails check %s", name)
-		}
-	}
 }

@@ -110,6 +110,16 @@ func rowMutants() []broken {
 			}
 			return row, true
 		}), []string{"Export"}},
+		{"exports one row less than a page has", func(m *mutant) {
+			n := 0
+			spoilExport(func(row metastore.Row) (metastore.Row, bool) {
+				_, is := row.(metastore.RepairRow)
+				if is {
+					n++
+				}
+				return row, !is || n%256 != 0
+			})(m)
+		}, []string{"ExportMany"}},
 		{"exports as it goes", func(m *mutant) {
 			m.export = func(ctx context.Context) iter.Seq2[metastore.Row, error] {
 				return func(yield func(metastore.Row, error) bool) {

@@ -38,7 +38,7 @@ func (s *Store) Export(ctx context.Context) iter.Seq2[metastore.Row, error] {
 // export is one run of Export.
 type export struct {
 	*view
-	logPage, nodePage, deadPage, pins, charges, repairs *stmt
+	logPage, nodePage, deadPage, pins, charges, members, repairs *stmt
 }
 
 func (e *export) prepare(ctx context.Context) error {
@@ -49,7 +49,8 @@ func (e *export) prepare(ctx context.Context) error {
 			{&e.deadPage, "SELECT seq, dead FROM log WHERE seq > ? AND dead IS NOT NULL ORDER BY seq LIMIT 64"},
 			{&e.pins, "SELECT seq, until, why FROM pin WHERE seq > ? ORDER BY seq LIMIT 64"},
 			{&e.charges, "SELECT root, files, bytes FROM charge WHERE root > ? ORDER BY root LIMIT 256"},
-			{&e.repairs, "SELECT member, id FROM repair WHERE member > ?1 OR member = ?1 AND id > ?2 ORDER BY member, id LIMIT 256"},
+			{&e.members, "SELECT min(member) FROM repair WHERE member > ?"},
+			{&e.repairs, "SELECT id FROM repair WHERE member = ? AND id > ? ORDER BY id LIMIT 256"},
 		})
 	})
 }
@@ -200,35 +201,40 @@ func (e *export) allCharges(ctx context.Context) iter.Seq2[metastore.ChargeRow, 
 
 func (e *export) allRepairs(ctx context.Context) iter.Seq2[metastore.Row, error] {
 	return func(yield func(metastore.Row, error) bool) {
-		var last metastore.RepairRow
-		for {
-			var page []metastore.RepairRow
+		for member := ""; ; {
 			err := e.use(ctx, func() error {
-				e.repairs.need(minBuffer + len(last.Member))
-				e.repairs.setText(1, last.Member)
-				e.repairs.setBlob(2, last.ID[:])
-				return e.repairs.each(func() error {
-					row := metastore.RepairRow{Member: string(e.repairs.lent(0))}
-					if copy(row.ID[:], e.repairs.lent(1)) != len(row.ID) {
-						return fmt.Errorf("sqlite: a repair row is damaged: %w", kind.Corrupt)
-					}
-					page = append(page, row)
-					return nil
-				})
+				e.members.setText(1, member)
+				member = ""
+				return e.members.each(func() error { member = string(e.members.lent(0)); return nil })
 			})
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			for _, row := range page {
-				if !yield(row, nil) {
+			if member == "" {
+				return
+			}
+			for row, err := range each(e.repairsOf(ctx, member), func(id metastore.ID) metastore.Row {
+				return metastore.RepairRow{Member: member, ID: id}
+			}) {
+				if !yield(row, err) || err != nil {
 					return
 				}
 			}
-			if len(page) == 0 {
-				return
-			}
-			last = page[len(page)-1]
 		}
 	}
+}
+
+func (e *export) repairsOf(ctx context.Context, member string) iter.Seq2[metastore.ID, error] {
+	query := func() *stmt {
+		e.repairs.setText(1, member)
+		return e.repairs
+	}
+	read := func(s *stmt) (id metastore.ID, err error) {
+		if copy(id[:], s.lent(0)) != len(id) {
+			err = fmt.Errorf("sqlite: a repair row is damaged: %w", kind.Corrupt)
+		}
+		return id, err
+	}
+	return pagesFrom(ctx, e.view, 2, query, read, func(id *metastore.ID) [32]byte { return *id })
 }
