@@ -65,15 +65,19 @@ type Field struct {
 // remote are the fields of every driver behind a network.
 func remote(fields ...Field) []Field {
 	return append(fields,
-		Field{Name: "timeout", Type: TypeDuration, Login: true, Default: "30s", Help: "How long one attempt of a request may take."},
-		Field{Name: "in_flight", Type: TypeNumber, Login: true, Default: "32", Help: "Requests at a time."},
+		Field{Name: "timeout", Type: TypeDuration, Login: true, Default: "30s", Help: "How long a request may go without a byte moving."},
+		Field{Name: "in_flight", Type: TypeNumber, Login: true, Default: "64", Help: "Requests at a time."},
 	)
+}
+
+// hedged are the fields of a RAID that can read elsewhere.
+func hedged(fields ...Field) []Field {
+	return array(append(fields, Field{Name: "hedge_after", Type: TypeDuration, Login: true, Help: "How long a node may take before another one is asked, too. Default: by how quick it was lately."})...)
 }
 
 // array are the fields of every RAID.
 func array(fields ...Field) []Field {
 	return append(fields,
-		Field{Name: "hedge_after", Type: TypeDuration, Login: true, Help: "How long a node may take before another one is asked, too. Default: by how quick it was lately."},
 		Field{Name: "read_timeout", Type: TypeDuration, Login: true, Default: "30s", Help: "How long a node may take to give a block."},
 		Field{Name: "write_timeout", Type: TypeDuration, Login: true, Default: "60s", Help: "How long a node may take to store a block."},
 	)
@@ -120,23 +124,24 @@ var forms = []Form{
 			Field{Name: "user", Login: true, Help: "User."},
 			Field{Name: "password", Secret: true, Login: true, Help: "Password, or API key."},
 			Field{Name: "auth_version", Type: TypeNumber, Login: true, Help: "1, 2 or 3, where auth_url doesn't tell."},
-			Field{Name: "domain", Login: true, Help: "Domain of the user and the project (v3)."},
+			Field{Name: "domain", Login: true, Help: "Domain of the user (v3)."},
+			Field{Name: "project_domain", Login: true, Help: "Domain of the project (v3), if it is another."},
 			Field{Name: "region", Help: "Region."},
 			Field{Name: "prefix", Help: "Put before the name of every object: prefix/…"},
 			Field{Name: "ca_file", Type: TypePath, Login: true, Help: "Certificates of the authorities that the server's is checked by, PEM."},
 		),
 	},
 	{
-		Driver: "raid0", Words: []string{"RAID0"}, MinNodes: 1,
+		Driver: "raid0", Words: []string{"RAID0"}, MinNodes: 2,
 		Fields: array(),
 	},
 	{
 		Driver: "raid1", Words: []string{"RAID1"}, MinNodes: 2,
-		Fields: array(Field{Name: "write", Words: []string{"all", "majority", "one"}, Login: true, Default: "all", Help: "How many nodes must have a block before it counts as stored; those that lack it get it later."}),
+		Fields: hedged(Field{Name: "write", Words: []string{"all", "majority", "one"}, Login: true, Default: "all", Help: "How many nodes must have a block before it counts as stored; those that lack it get it later."}),
 	},
 	{
 		Driver: "raid5", Words: []string{"RAID5"}, MinNodes: 3,
-		Fields: array(Field{Name: "write", Words: []string{"all", "all-but-one"}, Login: true, Default: "all", Help: "How many nodes must have their piece before a block counts as stored."}),
+		Fields: hedged(Field{Name: "write", Words: []string{"all", "all-but-one"}, Login: true, Default: "all", Help: "How many nodes must have their piece before a block counts as stored."}),
 	},
 	{
 		Driver: "cached", MinNodes: 1, MaxNodes: 1,

@@ -14,8 +14,11 @@ import (
 	"github.com/truckee-fs/truckee/blockstore/late"
 	"github.com/truckee-fs/truckee/blockstore/local"
 	"github.com/truckee-fs/truckee/blockstore/memory"
+	"github.com/truckee-fs/truckee/blockstore/raid0"
 	"github.com/truckee-fs/truckee/blockstore/raid1"
+	"github.com/truckee-fs/truckee/blockstore/raid5"
 	"github.com/truckee-fs/truckee/blockstore/s3"
+	"github.com/truckee-fs/truckee/blockstore/swift"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/node"
@@ -61,15 +64,48 @@ func (b blocks) s3(ctx context.Context, c blockstore.Config, e blockstore.Env) (
 	return s3.Open(ctx, o)
 }
 
+func (b blocks) swift(ctx context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
+	f := c.Fields
+	return swift.Open(ctx, swift.Options{
+		AuthURL: f["auth_url"], AuthVersion: number(f["auth_version"]), Tenant: f["tenant"], Container: f["container"],
+		User: f["user"], Password: f["password"], Domain: f["domain"], ProjectDomain: f["project_domain"],
+		Region: f["region"], Prefix: f["prefix"], CAFile: f["ca_file"],
+		Timeout: duration(f["timeout"]), InFlight: number(f["in_flight"]), Log: e.Log,
+	})
+}
+
+func (b blocks) raid0(ctx context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
+	members, err := b.members(ctx, c, e)
+	if err != nil {
+		return nil, err
+	}
+	s, err := raid0.Open(ctx, members, raid0.Options{
+		Queue: b.env.Queue, Log: e.Log,
+		ReadTimeout: duration(c.Fields["read_timeout"]), WriteTimeout: duration(c.Fields["write_timeout"]),
+	})
+	return opened(s, err, members)
+}
+
 func (b blocks) raid1(ctx context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
 	members, err := b.members(ctx, c, e)
 	if err != nil {
 		return nil, err
 	}
-	f := c.Fields
 	s, err := raid1.Open(ctx, members, raid1.Options{
-		Write: raid1.Write(f["write"]), Queue: b.env.Queue, Log: e.Log,
-		HedgeAfter: duration(f["hedge_after"]), ReadTimeout: duration(f["read_timeout"]), WriteTimeout: duration(f["write_timeout"]),
+		Write: raid1.Write(c.Fields["write"]), Queue: b.env.Queue, Log: e.Log, HedgeAfter: duration(c.Fields["hedge_after"]),
+		ReadTimeout: duration(c.Fields["read_timeout"]), WriteTimeout: duration(c.Fields["write_timeout"]),
+	})
+	return opened(s, err, members)
+}
+
+func (b blocks) raid5(ctx context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
+	members, err := b.members(ctx, c, e)
+	if err != nil {
+		return nil, err
+	}
+	s, err := raid5.Open(ctx, members, raid5.Options{
+		Write: raid5.Write(c.Fields["write"]), Queue: b.env.Queue, Log: e.Log, HedgeAfter: duration(c.Fields["hedge_after"]),
+		ReadTimeout: duration(c.Fields["read_timeout"]), WriteTimeout: duration(c.Fields["write_timeout"]),
 	})
 	return opened(s, err, members)
 }

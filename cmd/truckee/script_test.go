@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -23,8 +24,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
 	_ "modernc.org/sqlite"
-
-	"github.com/truckee-fs/truckee/tests/testbed"
 )
 
 func TestMain(m *testing.M) {
@@ -35,17 +34,18 @@ func TestMain(m *testing.M) {
 // own commands they use those below. The node's folder is $NODE, and its host key
 // is made beforehand, since RSA keys take a second.
 func TestScripts(t *testing.T) {
+	cmds := map[string]func(*testscript.TestScript, bool, []string){
+		"exits": exits, "mode": mode, "hostkey": hostkey, "userkey": userkey,
+		"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep, "big": bigFile, "grab": grab, "cut": cutFile, "chmod600": closeFiles,
+	}
+	maps.Copy(cmds, serviceCommands(t))
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
 		Condition:           condition,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "mode": mode, "hostkey": hostkey, "userkey": userkey,
-			"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep, "big": bigFile, "grab": grab, "cut": cutFile, "chmod600": closeFiles,
-			"database": func(ts *testscript.TestScript, _ bool, args []string) { ts.Setenv(args[0], testbed.Database(t)) },
-		},
+		Cmds:                cmds,
 	})
 }
 

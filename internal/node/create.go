@@ -38,6 +38,10 @@ func (n *Node) create(ctx context.Context, o Options) error {
 		return err
 	}
 	if db := n.Config.Metastore.DB; db.Engine == config.EngineSQLite {
+		// Before the database: one without its key is taken for a loss.
+		if err := n.newMasterKey(); err != nil {
+			return err
+		}
 		if err := makeDir(filepath.Dir(string(db.File))); err != nil {
 			return err
 		}
