@@ -17,13 +17,17 @@ type CheckOptions struct {
 	// are only asked for.
 	Deep bool
 
-	// Trees are directories whose names may be told in the report. Roots of the
-	// root table that they don't reach are walked by their verify caps, which
-	// show no names.
+	// Trees are directories and files to begin with, by capabilities of any
+	// authority. Where one can read, the report tells names. Roots of the root
+	// table that they don't reach are walked by their verify caps, which show no
+	// names.
 	Trees []NamedTree
+
+	// Only leaves those other roots out.
+	Only bool
 }
 
-// NamedTree is a directory to check, and what the report calls it.
+// NamedTree is a directory or file to check, and what the report calls it.
 type NamedTree struct {
 	Name string
 	Cap  caps.Cap
@@ -84,25 +88,50 @@ type checker struct {
 func (c *checker) run(ctx context.Context) error {
 	c.sites, c.told = make(map[blockKey]site), make(map[Damage]bool)
 	for _, t := range c.o.Trees {
-		read, ok := caps.ReadCap(t.Cap)
-		if !ok {
-			return fmt.Errorf("%s: the capability can't read: %w", t.Name, kind.Invalid)
-		}
-		slot, ok := read.SlotRead()
-		if !ok {
-			return fmt.Errorf("%s: not a directory capability that this build opens: %w", t.Name, kind.Unsupported)
-		}
-		id := slotID(slot.ID())
-		c.names[id] = t.Name
-		if err := c.r.from(ctx, visit{verify: slot.Verify(), read: &slot, at: site{root: id}}); err != nil {
+		if err := c.tree(ctx, t); err != nil {
 			return err
 		}
 	}
-	if err := c.rest(ctx); err != nil {
-		return err
+	if !c.o.Only {
+		if err := c.rest(ctx); err != nil {
+			return err
+		}
 	}
 	c.report.Directories, c.report.Files = c.r.directories, c.r.files
 	return c.index(ctx)
+}
+
+// tree walks what a capability leads to.
+func (c *checker) tree(ctx context.Context, t NamedTree) error {
+	if read, ok := caps.ReadCap(t.Cap); ok {
+		if slot, ok := read.SlotRead(); ok {
+			at := c.root(slotID(slot.ID()), t.Name)
+			return c.r.from(ctx, visit{verify: slot.Verify(), read: &slot, at: at})
+		}
+		if _, ok := read.Literal(); ok {
+			c.r.files++
+			return nil
+		}
+	}
+	verify, _ := t.Cap.Verify()
+	if slot, ok := verify.SlotVerify(); ok {
+		return c.r.from(ctx, visit{verify: slot, at: c.root(slotID(slot.ID()), t.Name)})
+	}
+	if frozen, ok := verify.FrozenVerify(); ok {
+		return c.r.from(ctx, visit{frozen: &frozen, at: c.root(slotID(frozen.Root), t.Name)})
+	}
+	if file, ok := verify.FileVerify(); ok {
+		c.r.files++
+		return c.r.refs(ctx, c.root(slotID(file.Root), t.Name), filetree.VerifyRefOf(file))
+	}
+	return fmt.Errorf("%v can't be opened here: %w", t.Cap, kind.Unsupported)
+}
+
+// root is where the walk of a named tree begins; its public name stands for it
+// in the report.
+func (c *checker) root(id slotID, name string) site {
+	c.names[id] = name
+	return site{root: id, slot: id}
 }
 
 // rest walks the roots that no named tree is.
