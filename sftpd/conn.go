@@ -226,6 +226,15 @@ func (c *conn) mount(a accounts.Account) (tree, error) {
 			return
 		}
 		c.tree = mounted{t}
+		if c.srv.URI != nil {
+			c.tree = newURITree(c.tree, func(ctx context.Context, capability string) (tree, error) {
+				t, err := c.srv.URI(ctx, a, capability)
+				if err != nil {
+					return nil, err
+				}
+				return mounted{t}, nil
+			})
+		}
 	})
 	if c.tree == nil && c.mountErr == nil {
 		c.mountErr = errors.New("sftpd: mount panicked")

@@ -81,13 +81,14 @@ func (s *session) fsync(ctx context.Context, id uint32, d *wire.Decoder) ([]byte
 
 func (s *session) statvfs(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
 	raw, p, err := s.onePath(ctx, d)
-	if err == nil {
-		_, err = s.tree.Stat(ctx, p)
-	}
 	if err != nil {
 		return raw, err
 	}
-	return raw, s.vfsReply(ctx, id)
+	i, err := s.tree.Stat(ctx, p)
+	if err != nil {
+		return raw, err
+	}
+	return raw, s.vfsReply(ctx, id, i.ReadOnly)
 }
 
 func (s *session) fstatvfs(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
@@ -95,19 +96,26 @@ func (s *session) fstatvfs(ctx context.Context, id uint32, d *wire.Decoder) ([]b
 	if err != nil {
 		return nil, err
 	}
-	return h.path, s.vfsReply(ctx, id)
+	if h.dir != nil {
+		return h.path, s.vfsReply(ctx, id, h.dir.readOnly)
+	}
+	i, err := h.file.Stat(ctx)
+	if err != nil {
+		return h.path, err
+	}
+	return h.path, s.vfsReply(ctx, id, i.ReadOnly)
 }
 
 // vfsReply appends eleven uint64: bsize, frsize, blocks, bfree, bavail, files,
 // ffree, favail, fsid, flag, namemax. bsize and frsize are equal because some
 // `df` mix them up.
-func (s *session) vfsReply(ctx context.Context, id uint32) error {
+func (s *session) vfsReply(ctx context.Context, id uint32, readOnly bool) error {
 	v, err := volumeOf(ctx, s.tree)
 	if err != nil {
 		return err
 	}
 	flag := wire.StatVFSNoSUID
-	if s.tree.ReadOnly() {
+	if readOnly {
 		flag |= wire.StatVFSReadOnly
 	}
 	s.numbers(id, v.blockSize, v.blockSize, v.blocks, v.free, v.free, v.files, v.freeFiles, v.freeFiles, fsid, flag, maxName)

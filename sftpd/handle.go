@@ -35,11 +35,27 @@ type listing struct {
 	stop func()
 	dots []filestore.Info // "." and "..", still to be sent
 	done bool
+
+	first filestore.Info // the first entry after them
+	begun bool           // first is still to be sent
+
+	readOnly bool // the directory can't be changed
 }
 
-func newListing(seq iter.Seq2[filestore.Info, error], dots []filestore.Info) *listing {
-	next, stop := iter.Pull2(seq)
-	return &listing{next: next, stop: stop, dots: dots}
+// newListing begins to list; dots are what "." and ".." are. What can't be listed
+// at all is an error here.
+func newListing(seq iter.Seq2[filestore.Info, error], dots []filestore.Info) (*listing, error) {
+	l := &listing{dots: dots, readOnly: dots[0].ReadOnly}
+	l.next, l.stop = iter.Pull2(seq)
+	var err error
+	var more bool
+	l.first, err, more = l.next()
+	if err != nil {
+		l.stop()
+		return nil, err
+	}
+	l.begun, l.done = more, !more
+	return l, nil
 }
 
 // handleTable holds the handles of a session, at most limit of them.

@@ -212,10 +212,11 @@ func (s *session) opendir(ctx context.Context, id uint32, d *wire.Decoder) ([]by
 		}
 	}
 	self.Name, parent.Name = ".", ".."
-	h := &handle{
-		path: append([]byte(nil), raw...),
-		dir:  newListing(s.tree.List(ctx, p), []filestore.Info{self, parent}),
+	dir, err := newListing(s.tree.List(ctx, p), []filestore.Info{self, parent})
+	if err != nil {
+		return raw, err
 	}
+	h := &handle{path: append([]byte(nil), raw...), dir: dir}
 	if err := s.handles.add(h); err != nil {
 		h.dir.stop()
 		return raw, err
@@ -270,7 +271,11 @@ func (l *listing) entry() (filestore.Info, error) {
 	if l.done {
 		return filestore.Info{}, io.EOF
 	}
-	info, err, more := l.next()
+	info, err, more := l.first, error(nil), true
+	if !l.begun {
+		info, err, more = l.next()
+	}
+	l.begun = false
 	if !more {
 		l.done, err = true, io.EOF
 	}

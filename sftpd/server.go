@@ -44,6 +44,10 @@ type Server struct {
 	Umask   uint32
 	NoUmask bool
 
+	// URI opens what a capability names that an account's client gives as
+	// /uri/CAP, as Tahoe-LAFS's server does. Nil: there are no such paths, and
+	// an account sees its root and nothing else.
+	URI func(ctx context.Context, a accounts.Account, capability string) (*filestore.Tree, error)
 	// ChmodDiminishes makes a SETSTAT that takes the owner's w bit from a
 	// directory or mutable file replace the link to it by its read capability,
 	// for good, as Tahoe-LAFS does. Without it the bit only refuses changes

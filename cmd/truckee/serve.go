@@ -205,14 +205,18 @@ func newServer(n *node.Node, o node.Options) (*sftpd.Server, error) {
 		return nil, err
 	}
 	c := o.Config.SFTPD
-	return &sftpd.Server{
+	s := &sftpd.Server{
 		Accounts: n.Logins, Mount: n.Mount, HostKeys: keys, Log: o.Log,
-		Umask: uint32(c.Umask), NoUmask: c.Umask == 0,
+		Umask: uint32(c.Umask), NoUmask: c.Umask == 0, ChmodDiminishes: c.ChmodDiminishes,
 		MaxConns: c.MaxConns, MaxHandshakes: c.MaxHandshakes, MaxSessions: c.MaxSessions,
 		MaxChannels: c.MaxChannels, MaxHandles: c.MaxHandles,
 		LoginAttempts: c.LoginAttempts, KeyQueries: c.KeyQueries,
 		HandshakeTimeout: c.HandshakeTimeout, KeepAlive: keepAlive(c), IdleTimeout: c.IdleTimeout,
-	}, nil
+	}
+	if c.URIPaths {
+		s.URI = n.MountURI
+	}
+	return s, nil
 }
 
 // keepAlive translates 0, which says never in tahoe.cfg.

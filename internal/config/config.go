@@ -54,6 +54,8 @@ type SFTPD struct {
 	HandshakeTimeout time.Duration `key:"handshake_timeout" default:"2m" min:"1s" help:"Time from connection to login."`
 	KeepAlive        time.Duration `key:"keepalive" default:"1m" min:"0s" help:"Silence after which a client is asked for a sign of life; the third unanswered one cuts the connection. 0s: never."`
 	IdleTimeout      time.Duration `key:"idle_timeout" default:"0s" min:"0s" help:"Cut a connection that sent no request for so long and has no file open for writing. 0s: never, since mounts rest for hours."`
+	URIPaths         bool          `key:"uri_paths" default:"false" help:"Let clients open any capability that they can name, as /uri/CAPABILITY, as in Tahoe-LAFS. Off, an account sees its root and nothing else."`
+	ChmodDiminishes  bool          `key:"chmod_diminishes" default:"false" help:"Let chmod u-w on a directory or mutable file replace the link to it by its read capability, for good, as in Tahoe-LAFS. Off, it refuses changes until chmod u+w."`
 	Umask            Mode          `key:"umask" default:"022" help:"Permission bits taken off what clients create, octal."`
 }
 

@@ -304,6 +304,31 @@ func (n *Node) Mount(ctx context.Context, a accounts.Account) (*filestore.Tree, 
 	return tree, nil
 }
 
+// MountURI opens what a capability names that an account's client gives in a
+// path. A login that may only read its root only reads there, too. NotExist if
+// it is no capability; Denied if it is one that can't be opened.
+func (n *Node) MountURI(ctx context.Context, a accounts.Account, capability string) (*filestore.Tree, error) {
+	c, err := caps.Parse(capability)
+	if err != nil {
+		return nil, fmt.Errorf("a capability in a path: %w", kind.NotExist)
+	}
+	if a.Root.Authority() != caps.AuthorityWrite {
+		weak, ok := caps.AtMost(c, caps.AuthorityRead)
+		if !ok {
+			return nil, fmt.Errorf("account %q: %w", a.Name, kind.Denied)
+		}
+		c = weak
+	}
+	tree, err := n.FS.Mount(ctx, c, filestore.MountOptions{Source: "uri"})
+	switch kind.Of(err) {
+	case 0:
+		return tree, nil
+	case kind.Unsupported, kind.Invalid:
+		return nil, fmt.Errorf("account %q: %w: %w", a.Name, kind.Denied, err)
+	}
+	return nil, fmt.Errorf("account %q: %w", a.Name, err)
+}
+
 // HostKeys reads the host keys.
 func (n *Node) HostKeys() ([]ssh.Signer, error) { return n.loadHostKeys(n.Config.SFTPD) }
 
