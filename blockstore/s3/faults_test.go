@@ -2,10 +2,15 @@ package s3_test
 
 import (
 	"net/url"
+	"path/filepath"
 	"testing"
 
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+
 	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/blockstore/s3"
 	"github.com/truckee-fs/truckee/tests/drill"
+	"github.com/truckee-fs/truckee/tests/testbed"
 )
 
 func TestFaults(t *testing.T) {
@@ -30,4 +35,32 @@ func TestFaults(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestServerCrashes(t *testing.T) {
+	t.Parallel()
+	testbed.Service(t, "TRUCKEE_TEST_S3B_ENDPOINT") // the server is installed
+	server, err := testbed.NewVersity(t.Context(), filepath.Join(t.TempDir(), "versity"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	o := s3.Options{Endpoint: server.Endpoint(), Key: server.Key, Secret: server.Secret, Bucket: "crashes"}
+	if _, err := client(o).CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &o.Bucket}); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, o)
+	defer s.Close()
+	drill.Crash(t, s, func() {
+		if err := server.Kill(); err != nil {
+			t.Error(err)
+		}
+		if err := server.Start(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -39,7 +39,7 @@ func options(t testing.TB, server string) s3.Options {
 // client is the SDK's own, for what the driver doesn't do.
 func client(o s3.Options) *awss3.Client {
 	return awss3.New(awss3.Options{
-		BaseEndpoint: &o.Endpoint, Region: o.Region, UsePathStyle: true,
+		BaseEndpoint: &o.Endpoint, Region: "us-east-1", UsePathStyle: true,
 		Credentials:                credentials.NewStaticCredentialsProvider(o.Key, o.Secret, ""),
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 	})
