@@ -57,8 +57,15 @@ type Collector interface {
 
 	// Pin keeps the directory nodes and slot records of the tree as of the
 	// newest commit, whose seq it returns, from Reap until the given time.
-	// The same commit may be pinned again; the later time and reason count.
+	// The same commit may be pinned again: the later time counts, with its
+	// reason, and of two reasons for one time the newer.
 	Pin(ctx context.Context, until time.Time, why string) (uint64, error)
+
+	// PinAt does so for a commit that is not the newest any more, such as the
+	// one of an export. Conflict if some of what it needs may be gone or
+	// condemned already, since Reap or a mark came between (a commit that is
+	// pinned can be pinned again), Invalid if there is no such commit.
+	PinAt(ctx context.Context, seq uint64, until time.Time, why string) error
 
 	// Unpin drops the pin of a commit; one that is not there is no error.
 	Unpin(ctx context.Context, seq uint64) error

@@ -19,6 +19,7 @@ func (s *Store) Collector() metastore.Collector { return &collector{s} }
 // Condemn implements metastore.Collector.
 func (c *collector) Condemn(ctx context.Context, v metastore.View, ids []metastore.ID) (n int, err error) {
 	err = c.s.write(ctx, func(t *tables, now time.Time) error {
+		t.floor = max(t.floor, v.Seq())
 		for _, id := range ids {
 			b, there := t.blocks[id]
 			if !there || b.State > metastore.BlockLive {
@@ -102,14 +103,32 @@ func (t *tables) oldestOpen(now time.Time) uint64 {
 func (c *collector) Pin(ctx context.Context, until time.Time, why string) (seq uint64, err error) {
 	err = c.s.write(ctx, func(t *tables, _ time.Time) error {
 		seq = t.seq
-		p := metastore.Pin{Seq: seq, Until: until.Round(0).UTC(), Why: why}
-		if old, there := t.pins[seq]; there && !p.Until.After(old.Until) {
-			p = old
-		}
-		t.pins[seq] = p
+		t.pin(seq, until, why)
 		return nil
 	})
 	return seq, err
+}
+
+// PinAt implements metastore.Collector.
+func (c *collector) PinAt(ctx context.Context, seq uint64, until time.Time, why string) error {
+	return c.s.write(ctx, func(t *tables, now time.Time) error {
+		switch held := t.pins[seq].Until.After(now); {
+		case seq == 0 || seq > t.seq:
+			return fmt.Errorf("memory: no commit %d to pin: %w", seq, kind.Invalid)
+		case seq < t.floor && !held:
+			return fmt.Errorf("memory: some of commit %d may be gone: %w", seq, kind.Conflict)
+		}
+		t.pin(seq, until, why)
+		return nil
+	})
+}
+
+func (t *tables) pin(seq uint64, until time.Time, why string) {
+	p := metastore.Pin{Seq: seq, Until: until.Round(0).UTC(), Why: why}
+	if old, there := t.pins[seq]; there && old.Until.After(p.Until) {
+		return
+	}
+	t.pins[seq] = p
 }
 
 // Unpin implements metastore.Collector.

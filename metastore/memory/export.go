@@ -182,7 +182,7 @@ func (t *tables) empty() bool {
 func (t *tables) add(row metastore.Row) bool {
 	switch r := row.(type) {
 	case metastore.Meta:
-		t.identity, t.seq = r.Identity, r.Seq
+		t.identity, t.seq, t.floor = r.Identity, r.Seq, r.Seq
 	case metastore.SlotRow:
 		rec := copyOf(&r.Record)
 		t.slots[r.ID] = &rec

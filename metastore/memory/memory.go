@@ -31,6 +31,7 @@ type Store struct {
 // are never changed in place, so that a view may share them.
 type tables struct {
 	seq      uint64
+	floor    uint64 // commits below it can't be pinned any more
 	slots    map[metastore.SlotID]*metastore.Record
 	log      map[metastore.SlotID][]logRow // ascending by seq
 	nodes    map[metastore.ID]*node

@@ -11,6 +11,9 @@ import (
 // Reap implements metastore.Collector.
 func (c *collector) Reap(ctx context.Context, keep time.Duration, dryRun bool) (got metastore.Reaped, err error) {
 	err = c.s.write(ctx, func(t *tables, now time.Time) error {
+		if !dryRun {
+			t.floor = t.seq
+		}
 		pins := t.livePins(now)
 		horizon := t.oldestOpen(now)
 		for _, seq := range c.s.views {

@@ -50,6 +50,7 @@ func (f fixture) everyCall() map[string]error {
 	_, errs["BeginDelete"] = c.BeginDelete(f.ctx, ids, far())
 	errs["EndDelete"] = c.EndDelete(f.ctx, ids)
 	_, errs["Pin"] = c.Pin(f.ctx, far(), "test")
+	errs["PinAt"] = c.PinAt(f.ctx, 1, far(), "test")
 	errs["Unpin"] = c.Unpin(f.ctx, 1)
 	errs["Share"] = c.Share(f.ctx, ids, nil)
 	errs["SetNonce"] = c.SetNonce(f.ctx, [16]byte{}, [16]byte{1})

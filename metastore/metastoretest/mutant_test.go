@@ -191,10 +191,18 @@ type mutantCollector struct {
 	reap     func(context.Context, time.Duration, bool) (metastore.Reaped, error)
 	snapshot func(context.Context) (metastore.View, error)
 	pin      func(context.Context, time.Time, string) (uint64, error)
+	pinAt    func(context.Context, uint64, time.Time, string) error
 	absolve  func(context.Context, []metastore.ID) error
 	share    func(context.Context, []metastore.ID, []metastore.SlotID) error
 	nonce    func(ctx context.Context, old, new [16]byte) error
 	lead     func(context.Context, metastore.GatewayID, time.Duration) (bool, error)
+}
+
+func (m *mutantCollector) PinAt(ctx context.Context, seq uint64, until time.Time, why string) error {
+	if m.pinAt != nil {
+		return m.pinAt(ctx, seq, until, why)
+	}
+	return m.Collector.PinAt(ctx, seq, until, why)
 }
 
 func (m *mutantCollector) Absolve(ctx context.Context, ids []metastore.ID) error {

@@ -233,6 +233,37 @@ func simpleMutants() []broken {
 			}),
 			[]string{"Absolve"},
 		},
+		{
+			"pins the newest instead", withCollector(func(c metastore.Collector, m *mutantCollector) {
+				m.pinAt = func(ctx context.Context, _ uint64, until time.Time, why string) error {
+					_, err := c.Pin(ctx, until, why)
+					return err
+				}
+			}),
+			[]string{"PinAt", "PinAtOfTheDropped"},
+		},
+		{
+			"pins what may be gone", withCollector(func(c metastore.Collector, m *mutantCollector) {
+				m.pinAt = func(ctx context.Context, seq uint64, until time.Time, why string) error {
+					if err := c.PinAt(ctx, seq, until, why); kind.Of(err) != kind.Conflict {
+						return err
+					}
+					return nil
+				}
+			}),
+			[]string{"PinAt", "PinAtOfTheDropped"},
+		},
+		{
+			"pins anew", withCollector(func(c metastore.Collector, m *mutantCollector) {
+				m.pinAt = func(ctx context.Context, seq uint64, until time.Time, why string) error {
+					if err := c.Unpin(ctx, seq); err != nil {
+						return err
+					}
+					return c.PinAt(ctx, seq, until, why)
+				}
+			}),
+			[]string{"PinAgain"},
+		},
 		{"closes once", func(m *mutant) {
 			closed := false
 			m.close = func() error {

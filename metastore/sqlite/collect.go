@@ -50,6 +50,9 @@ func inSteps[R any](ctx context.Context, s *Store, ids []metastore.ID, fn func(*
 // Condemn implements metastore.Collector.
 func (c *collector) Condemn(ctx context.Context, v metastore.View, ids []metastore.ID) (int, error) {
 	opened := v.Time()
+	if err := c.s.change(ctx, func(t *tx) error { return t.raiseFloor(v.Seq()) }); err != nil {
+		return 0, err
+	}
 	condemned, err := inSteps(ctx, c.s, ids, func(t *tx, id metastore.ID) ([]metastore.ID, error) {
 		b, there, err := t.block(id)
 		switch {
@@ -116,30 +119,6 @@ func (c *collector) EndDelete(ctx context.Context, ids []metastore.ID) error {
 		return nil, t.setBlockState(id, metastore.BlockDeleted)
 	})
 	return err
-}
-
-// Pin implements metastore.Collector.
-func (c *collector) Pin(ctx context.Context, until time.Time, why string) (seq uint64, err error) {
-	err = c.s.change(ctx, func(t *tx) error {
-		seq, t.dirty = t.st.seq, true
-		s := t.pinUpsert
-		s.need(minBuffer + len(why))
-		s.setInt(1, int64(seq))
-		s.setInt(2, metastore.Nanos(until))
-		s.setText(3, why)
-		return s.run()
-	})
-	return seq, err
-}
-
-// Unpin implements metastore.Collector.
-func (c *collector) Unpin(ctx context.Context, seq uint64) error {
-	return c.s.change(ctx, func(t *tx) error {
-		t.pinDelete.setInt(1, int64(seq))
-		err := t.pinDelete.run()
-		t.dirty = t.dirty || t.c.changes() > 0
-		return err
-	})
 }
 
 // Share implements metastore.Collector.

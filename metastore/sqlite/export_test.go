@@ -1,6 +1,28 @@
 package sqlite
 
+import (
+	"context"
+
+	"github.com/truckee-fs/truckee/metastore"
+)
+
 // What tests look at or set inside.
+
+// ReapBeside reaps with nothing to keep, and calls meanwhile when it has looked and
+// before it drops.
+func (s *Store) ReapBeside(ctx context.Context, meanwhile func()) (metastore.Reaped, error) {
+	opened, err := (&collector{s}).Snapshot(ctx)
+	if err != nil {
+		return metastore.Reaped{}, err
+	}
+	defer opened.Close()
+	r := &reaper{v: opened.(*view), cutoff: opened.(*view).at}
+	if err := r.prepare(ctx); err != nil {
+		return metastore.Reaped{}, err
+	}
+	meanwhile()
+	return r.got, r.drop(ctx)
+}
 
 // Syncs tells how often the write-ahead log has been synced.
 func (s *Store) Syncs() int64 {

@@ -92,7 +92,7 @@ type importer struct {
 
 func (i *importer) statements() []statement {
 	return []statement{
-		{&i.identitySet, "UPDATE identity SET uuid = ?, nonce = ?"},
+		{&i.identitySet, "UPDATE identity SET uuid = ?, nonce = ?, floor = ?"},
 		{&i.nodeAdd, "INSERT INTO node (key, tail, slot, born, data) VALUES (?,?,?,?,?) ON CONFLICT (key) DO NOTHING"},
 		{&i.logDead, "INSERT INTO log (seq, at, dead) VALUES (?1, 0, ?2) ON CONFLICT (seq) DO UPDATE SET dead = excluded.dead"},
 		{&i.blockAdd, "INSERT INTO blk (" + blockColumns + ") VALUES (?,?,?,?,?,?,?,?,?)"},
@@ -127,6 +127,7 @@ func (i *importer) add(row metastore.Row) error {
 		}
 		i.identitySet.setBlob(1, r.Identity.UUID[:])
 		i.identitySet.setBlob(2, r.Identity.Nonce[:])
+		i.identitySet.setInt(3, int64(r.Seq))
 		return i.identitySet.run()
 	case metastore.SlotRow:
 		i.slots++

@@ -56,32 +56,56 @@ func (r *reads) logged(seq uint64, id metastore.SlotID) (rec metastore.Record, p
 	return rec, 0, false, nil
 }
 
-// replaced gives those entries of a log row that are still their slots' newest
-// records, and counts the others.
-func (r *reads) replaced(seq uint64) (kept []byte, replaced int, err error) {
+// entries gives a log row's records, none if there is no such row.
+func (r *reads) entries(seq uint64) ([]byte, error) {
 	s := r.logGet
 	s.setInt(1, int64(seq))
 	row, err := s.step()
 	if err != nil || !row {
-		return nil, 0, err
+		return nil, err
 	}
 	entries := bytes.Clone(s.lent(0))
 	s.reset()
 	if len(entries)%logEntry != 0 {
-		return nil, 0, fmt.Errorf("sqlite: log row %d is damaged: %w", seq, kind.Corrupt)
+		return nil, fmt.Errorf("sqlite: log row %d is damaged: %w", seq, kind.Corrupt)
+	}
+	return entries, nil
+}
+
+// replaced names the slots in a log row whose newest record is another one.
+func (r *reads) replaced(seq uint64) (map[metastore.SlotID]bool, error) {
+	entries, err := r.entries(seq)
+	if err != nil {
+		return nil, err
+	}
+	replaced := map[metastore.SlotID]bool{}
+	for e := range slices.Chunk(entries, logEntry) {
+		id := metastore.SlotID(e[:logPrev])
+		rec, err := r.slot(id)
+		if err != nil {
+			return nil, err
+		}
+		if rec.Seq != seq {
+			replaced[id] = true
+		}
+	}
+	return replaced, nil
+}
+
+// without gives what is left of a log row, and how many records it has less.
+func (r *reads) without(row replacedIn) (kept []byte, dropped int, err error) {
+	entries, err := r.entries(row.seq)
+	if err != nil {
+		return nil, 0, err
 	}
 	for e := range slices.Chunk(entries, logEntry) {
-		rec, err := r.slot(metastore.SlotID(e[:logPrev]))
-		if err != nil {
-			return nil, 0, err
-		}
-		if rec.Seq == seq {
-			kept = append(kept, e...)
+		if row.slots[metastore.SlotID(e[:logPrev])] {
+			dropped++
 		} else {
-			replaced++
+			kept = append(kept, e...)
 		}
 	}
-	return kept, replaced, nil
+	return kept, dropped, nil
 }
 
 // chain gives a slot's records from the newest down as long as want says so and

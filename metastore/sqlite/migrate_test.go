@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 	"testing"
+	"time"
 
+	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -54,6 +56,10 @@ func TestMigrateFromSchema1(t *testing.T) {
 	id, err := s.Identity(ctx)
 	if err != nil || id.UUID == [16]byte{} || id.Nonce != [16]byte{} {
 		t.Errorf("identity: %v, %v", id, err)
+	}
+	// Who knows what was reaped before.
+	if err := s.Collector().PinAt(ctx, 1, time.Now().Add(time.Hour), "too old"); kind.Of(err) != kind.Conflict {
+		t.Errorf("pinning a commit of before: %v", err)
 	}
 	if err := s.AddRepairs(ctx, "0", []metastore.ID{{3}}); err != nil {
 		t.Error(err)

@@ -37,16 +37,17 @@ func (c *collector) Reap(ctx context.Context, keep time.Duration, dryRun bool) (
 	if err := r.prepare(ctx); err != nil {
 		return metastore.Reaped{}, err
 	}
+	if err := r.drop(ctx); err != nil || dryRun {
+		return r.got, err
+	}
+	return r.got, r.reapLapsed(ctx, v.at-int64(max(keep, longLapsed)))
+}
+
+func (r *reaper) drop(ctx context.Context) error {
 	if err := r.reapNodes(ctx); err != nil {
-		return r.got, err
+		return err
 	}
-	if err := r.reapLog(ctx); err != nil {
-		return r.got, err
-	}
-	if !dryRun {
-		err = r.reapLapsed(ctx, v.at-int64(max(keep, longLapsed)))
-	}
-	return r.got, err
+	return r.reapLog(ctx)
 }
 
 const nodeInfoSQL = "SELECT tail, slot IS NOT NULL, born, length(data) FROM node WHERE key = ?"
@@ -62,7 +63,7 @@ func (r *reaper) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if r.pins, err = r.v.Pins(ctx); err != nil || len(r.pins) == 0 {
+	if err := r.readPins(ctx); err != nil || len(r.pins) == 0 {
 		return err
 	}
 	r.keep = map[uint64]bool{}
@@ -73,6 +74,22 @@ func (r *reaper) prepare(ctx context.Context) (err error) {
 		r.keep[rec.Seq] = true
 	}
 	return nil
+}
+
+// readPins says, before anything is dropped, that commits below the view can't be
+// pinned any more, and reads in the same transaction those that are.
+func (r *reaper) readPins(ctx context.Context) (err error) {
+	if r.dryRun {
+		r.pins, err = r.v.Pins(ctx)
+		return err
+	}
+	return r.v.s.change(ctx, func(t *tx) error {
+		if err := t.raiseFloor(r.v.seq); err != nil {
+			return err
+		}
+		r.pins, err = readPins(t.pinsGet, t.now)
+		return err
+	})
 }
 
 // horizon is what formats 11 calls h.
@@ -235,7 +252,7 @@ func (r *reaper) sift(info *stmt, died uint64, dead []byte, t *tx) (kept []byte,
 // records to the newest.
 func (r *reaper) reapLog(ctx context.Context) error {
 	return r.eachRow(ctx, func(rows []logRow) (bool, error) {
-		var drop []uint64
+		var drop []replacedIn
 		err := r.v.use(ctx, func() error {
 			for _, row := range rows {
 				if row.at >= r.cutoff {
@@ -244,16 +261,16 @@ func (r *reaper) reapLog(ctx context.Context) error {
 				if len(r.pins) > 0 && (row.seq > r.pins[0].Seq || r.keep[row.seq]) {
 					continue
 				}
-				_, dropped, err := r.v.r.replaced(row.seq)
+				replaced, err := r.v.r.replaced(row.seq)
 				if err != nil {
 					return err
 				}
 				// A row with nothing in it has waited for its dead to be reaped.
-				if dropped > 0 || row.slots == 0 && len(row.dead) == 0 {
-					drop = append(drop, row.seq)
+				if len(replaced) > 0 || row.slots == 0 && len(row.dead) == 0 {
+					drop = append(drop, replacedIn{row.seq, replaced})
 				}
 				if r.dryRun {
-					r.got.LogRows += dropped
+					r.got.LogRows += len(replaced)
 				}
 			}
 			return nil
@@ -276,10 +293,17 @@ func (r *reaper) reapLog(ctx context.Context) error {
 	})
 }
 
-// forget drops the replaced records of log rows, and rows that have nothing left.
-func (t *tx) forget(seqs []uint64) (dropped int, err error) {
-	for _, seq := range seqs {
-		kept, n, err := t.replaced(seq)
+// replacedIn names the records of a log row that were replaced as of a view. What
+// is replaced later, a younger pin may need.
+type replacedIn struct {
+	seq   uint64
+	slots map[metastore.SlotID]bool
+}
+
+// forget drops those records, and rows that have nothing left.
+func (t *tx) forget(rows []replacedIn) (dropped int, err error) {
+	for _, row := range rows {
+		kept, n, err := t.without(row)
 		if err != nil {
 			return 0, t.fail(err)
 		}
@@ -287,13 +311,13 @@ func (t *tx) forget(seqs []uint64) (dropped int, err error) {
 		t.dirty = true
 		s := t.logForget
 		s.need(minBuffer + len(kept))
-		s.setInt(1, int64(seq))
+		s.setInt(1, int64(row.seq))
 		s.setBlobOrNull(2, kept)
 		if err := s.run(); err != nil {
 			return 0, err
 		}
 		s = t.logDelete
-		s.setInt(1, int64(seq))
+		s.setInt(1, int64(row.seq))
 		s.setInt(2, int64(t.st.seq))
 		if err := s.run(); err != nil {
 			return 0, err

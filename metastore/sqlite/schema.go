@@ -27,6 +27,7 @@ const applicationID = 0x546b4d53
 //     half of the index's size. slot is NULL for nodes that are no directory's.
 //   - slot.seq names the log row with the slot's newest record.
 //   - total sums the rows of blk in state new and live.
+//   - identity.floor: commits below it can't be pinned any more.
 //   - lead is the lease to collect: no row, nobody has taken it yet.
 //   - dirmove has no row to lock here: there is one writer.
 //
@@ -116,6 +117,9 @@ CREATE TABLE repair (
 	id      BLOB NOT NULL,
 	PRIMARY KEY (member, id)
 ) WITHOUT ROWID, STRICT;
+`, `
+ALTER TABLE identity ADD COLUMN floor INTEGER NOT NULL DEFAULT 0;
+UPDATE identity SET floor = (SELECT max(seq) FROM log);
 `}
 
 // schemaVersion is the newest version that this program knows.

@@ -38,7 +38,7 @@ func (q *viewQueries) prepare(c *conn) error {
 		{&q.roots, "SELECT id, sealed, source, seen FROM root" + page},
 		{&q.blocks, "SELECT " + blockColumns + " FROM blk" + page},
 		{&q.drafts, "SELECT id FROM draft WHERE lease > ?"},
-		{&q.pins, "SELECT seq, until, why FROM pin WHERE until > ? ORDER BY seq"},
+		{&q.pins, pinsSQL},
 		{&q.total, "SELECT blocks, bytes FROM total"},
 	})
 }
@@ -167,11 +167,16 @@ func (v *view) IsRoot(ctx context.Context, ids []metastore.SlotID) (is []bool, e
 // pages yields a table's rows in the order of their ids, a chunk at a time, so
 // that other reads of the view may come between.
 func pages[R any](ctx context.Context, v *view, query func() *stmt, read func(*stmt) (R, error), id func(*R) [32]byte) iter.Seq2[R, error] {
+	return pagesFrom(ctx, v, 1, query, read, id)
+}
+
+// pagesFrom does so for a query that is told by that parameter where to go on.
+func pagesFrom[R any](ctx context.Context, v *view, param int, query func() *stmt, read func(*stmt) (R, error), id func(*R) [32]byte) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
 		var after []byte // nothing is above NULL, everything above the empty blob
 		for chunk := make([]R, 0, viewChunk); ; chunk = chunk[:0] {
 			err := v.use(ctx, func() (err error) {
-				chunk, err = readPage(query(), after, read, chunk)
+				chunk, err = readPage(query(), param, after, read, chunk)
 				return err
 			})
 			if err != nil {
@@ -193,8 +198,8 @@ func pages[R any](ctx context.Context, v *view, query func() *stmt, read func(*s
 	}
 }
 
-func readPage[R any](s *stmt, after []byte, read func(*stmt) (R, error), chunk []R) ([]R, error) {
-	s.setBlob(1, after)
+func readPage[R any](s *stmt, param int, after []byte, read func(*stmt) (R, error), chunk []R) ([]R, error) {
+	s.setBlob(param, after)
 	for {
 		row, err := s.step()
 		if err != nil || !row {
@@ -275,6 +280,8 @@ func (v *view) Pins(ctx context.Context) (pins []metastore.Pin, err error) {
 	err = v.use(ctx, func() error { pins, err = readPins(v.q.pins, v.at); return err })
 	return pins, err
 }
+
+const pinsSQL = "SELECT seq, until, why FROM pin WHERE until > ? ORDER BY seq"
 
 func readPins(s *stmt, now int64) (pins []metastore.Pin, err error) {
 	s.setInt(1, now)

@@ -61,6 +61,8 @@ type writer struct {
 	nonceUpdate, leadGet, leadUpsert *stmt
 	repairInsert, repairDelete       *stmt
 	repairForget                     *stmt
+	floorRaise, floorGet             *stmt
+	pinHeld, pinsGet                 *stmt
 	draftGet, draftUpsert            *stmt
 	draftDelete, draftRenew          *stmt
 	gatewayGet, gatewayUpsert        *stmt
@@ -121,6 +123,10 @@ func (w *writer) prepare() error {
 		{&w.blockShare, "UPDATE blk SET owner = NULL WHERE id = ? AND owner IS NOT NULL"},
 		{&w.slotShare, "UPDATE slot SET owner = NULL WHERE id = ? AND owner IS NOT NULL"},
 		{&w.nonceUpdate, "UPDATE identity SET nonce = ?2 WHERE nonce = ?1"},
+		{&w.floorRaise, "UPDATE identity SET floor = ?1 WHERE floor < ?1"},
+		{&w.floorGet, "SELECT floor FROM identity"},
+		{&w.pinHeld, "SELECT 1 FROM pin WHERE seq = ? AND until > ?"},
+		{&w.pinsGet, pinsSQL},
 		{&w.leadGet, "SELECT gateway, until FROM lead"},
 		{&w.leadUpsert, "INSERT OR REPLACE INTO lead (one, gateway, until) VALUES (1,?,?)"},
 		{&w.repairInsert, "INSERT INTO repair (member, id) VALUES (?,?) ON CONFLICT DO NOTHING"},
@@ -143,7 +149,7 @@ func (w *writer) prepare() error {
 		{&w.gatewaysLapsed, "DELETE FROM gateway WHERE lease < ?"},
 		{&w.pinsExpired, "DELETE FROM pin WHERE until <= ?"},
 		{&w.deadUpdate, "UPDATE log SET dead = ?2 WHERE seq = ?1"},
-		{&w.pinUpsert, "INSERT INTO pin (seq, until, why) VALUES (?,?,?) ON CONFLICT (seq) DO UPDATE SET until = excluded.until, why = excluded.why WHERE excluded.until > until"},
+		{&w.pinUpsert, "INSERT INTO pin (seq, until, why) VALUES (?,?,?) ON CONFLICT (seq) DO UPDATE SET until = excluded.until, why = excluded.why WHERE excluded.until >= until"},
 		{&w.pinDelete, "DELETE FROM pin WHERE seq = ?"},
 	})
 }
