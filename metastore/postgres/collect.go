@@ -56,6 +56,9 @@ func lockBlocks(b *pgx.Batch, ids [][]byte) {
 // Condemn implements metastore.Collector.
 func (c *collector) Condemn(ctx context.Context, v metastore.View, ids []metastore.ID) (int, error) {
 	opened, seq := metastore.Nanos(v.Time()), v.Seq()
+	if err := c.s.change(ctx, "condemn", func(b *pgx.Batch) { queueFloor(b, seq) }); err != nil {
+		return 0, err
+	}
 	counts, err := inSteps(ctx, c.s, "condemn", ids, func(b *pgx.Batch, ids [][]byte, found *[]int) {
 		lockBlocks(b, ids)
 		b.Queue(`UPDATE blk SET condemned_at = n.now, condemned_seq = $3 FROM (SELECT now_ns(newest) AS now FROM clock) AS n
@@ -125,26 +128,6 @@ func (c *collector) EndDelete(ctx context.Context, ids []metastore.ID) error {
 		b.Queue("UPDATE blk SET state = 4 WHERE id = ANY($1) AND state = 3", ids)
 	})
 	return err
-}
-
-// Pin implements metastore.Collector. It takes the lock of commits: whatever dies
-// after the commit that it pins dies after the pin is there to be seen.
-func (c *collector) Pin(ctx context.Context, until time.Time, why string) (seq uint64, err error) {
-	err = c.s.change(ctx, "pin", func(b *pgx.Batch) {
-		b.Queue("SELECT pg_advisory_xact_lock($1, $2)", c.s.key, lockCommit)
-		b.Queue(`WITH n AS (`+newest+`), p AS (
-				INSERT INTO pin (seq, until, why) SELECT seq, $1, $2 FROM n
-				ON CONFLICT (seq) DO UPDATE SET until = excluded.until, why = excluded.why WHERE excluded.until > pin.until)
-			SELECT seq FROM n`, metastore.Nanos(until), why).QueryRow(into(&seq))
-	})
-	return seq, err
-}
-
-// Unpin implements metastore.Collector.
-func (c *collector) Unpin(ctx context.Context, seq uint64) error {
-	return c.s.change(ctx, "unpin", func(b *pgx.Batch) {
-		b.Queue("DELETE FROM pin WHERE seq = $1", int64(seq))
-	})
 }
 
 // Share implements metastore.Collector.

@@ -49,6 +49,30 @@ func (s *Store) HoldCommits(ctx context.Context) (release func(), err error) {
 	}, nil
 }
 
+// Begin runs statements in a transaction that stays open until commit is called.
+func (s *Store) Begin(ctx context.Context, statements ...string) (commit func() error, err error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, sql := range append([]string{"begin"}, statements...) {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			conn.Release()
+			return nil, err
+		}
+	}
+	return func() error {
+		defer conn.Release()
+		_, err := conn.Exec(context.Background(), "commit")
+		return err
+	}, nil
+}
+
+// BlockedByRows tells how many sessions of the database wait for a row.
+func (s *Store) BlockedByRows(ctx context.Context) (int64, error) {
+	return s.Query(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event IN ('transactionid', 'tuple')")
+}
+
 // Blocked tells how many sessions of the database wait for an advisory lock.
 func (s *Store) Blocked(ctx context.Context) (int64, error) {
 	return s.Query(ctx, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted

@@ -217,6 +217,99 @@ func TestViewGivesWayToWriters(t *testing.T) {
 	}
 }
 
+// TestPinWaitsForCommits: no commit comes between the one that is pinned and the pin.
+func TestPinWaitsForCommits(t *testing.T) {
+	t.Parallel()
+	o := schemas(t)(t)
+	a, b := open(t, o), open(t, o)
+	rec := grow(t, a, metastore.SlotID{1}, 1)
+	release, err := b.HoldCommits(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	type answer struct {
+		seq uint64
+		err error
+	}
+	pinned := make(chan answer, 1)
+	go func() {
+		seq, err := a.Collector().Pin(t.Context(), time.Now().Add(time.Hour), "test")
+		pinned <- answer{seq, err}
+	}()
+	waitUntil(t, "Pin to wait", func() bool {
+		n, err := b.Blocked(t.Context())
+		return err == nil && n > 0 || len(pinned) > 0
+	})
+	if len(pinned) > 0 {
+		t.Error("Pin did not wait for a commit under way")
+	}
+	release()
+	if p := <-pinned; p.err != nil || p.seq != rec.Seq {
+		t.Errorf("pinned %d, want %d (%v)", p.seq, rec.Seq, p.err)
+	}
+}
+
+// TestHeartbeatUnderWayCounts: a collection waits for a heartbeat that has asked for
+// the time already: by it the gateway's handles live on.
+func TestHeartbeatUnderWayCounts(t *testing.T) {
+	t.Parallel()
+	s := open(t, schemas(t)(t))
+	block := metastore.BlockRow{ID: metastore.ID{1}, Len: 1}
+	if err := s.Register(t.Context(), metastore.GatewayID{1}, metastore.DraftID{1}, []metastore.BlockRow{block}); err != nil {
+		t.Fatal(err)
+	}
+	opened := grow(t, s, metastore.SlotID{1}, 1)
+	dead := metastore.NewNode{ID: metastore.ID{2}, Data: []byte("x"), Slot: metastore.SlotID{1}}
+	for _, r := range []*metastore.Request{{Nodes: []metastore.NewNode{dead}}, {Dead: []metastore.ID{dead.ID}}} {
+		if err := s.Commit(t.Context(), r)[0]; err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := s.Collector().Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if n, err := s.Collector().Condemn(t.Context(), v, []metastore.ID{block.ID}); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	v.Close()
+	// The gateway's lease has lapsed but for the heartbeat that is under way.
+	if err := s.Heartbeat(t.Context(), metastore.GatewayID{7}, opened.Seq, time.Nanosecond); err != nil {
+		t.Fatal(err)
+	}
+	commit, err := s.Begin(t.Context(), "UPDATE gateway SET lease = 9223372036854775807")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type answer struct {
+		what string
+		n    int
+		err  error
+	}
+	answers := make(chan answer, 2)
+	go func() {
+		rows, err := s.Collector().BeginDelete(t.Context(), []metastore.ID{block.ID}, time.Now().Add(time.Hour))
+		answers <- answer{"blocks deleted", len(rows), err}
+	}()
+	go func() {
+		got, err := s.Collector().Reap(t.Context(), 0, false)
+		answers <- answer{"nodes reaped", got.Nodes, err}
+	}()
+	waitUntil(t, "both to wait", func() bool {
+		n, err := s.BlockedByRows(t.Context())
+		return err == nil && int(n)+len(answers) == 2
+	})
+	if err := commit(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if a := <-answers; a.err != nil || a.n != 0 {
+			t.Errorf("beside an open handle: %d %s (%v)", a.n, a.what, a.err)
+		}
+	}
+}
+
 // fakeClock has the database take its time from a table.
 func fakeClock(t testing.TB, s *postgres.Store, n int64) (set func(int64)) {
 	t.Helper()

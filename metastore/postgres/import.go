@@ -246,7 +246,7 @@ func (i *importer) finish(meta metastore.Meta) error {
 	b.Queue("UPDATE log SET at = (SELECT max(at) FROM log) WHERE seq = $1", int64(meta.Seq))
 	b.Queue("DELETE FROM slotlog l USING slot s WHERE l.id = s.id AND l.seq = s.seq")
 	b.Queue("INSERT INTO total SELECT count(*), sum(len)::bigint FROM blk WHERE state <= 2 HAVING count(*) > 0")
-	b.Queue("UPDATE identity SET uuid = $1, nonce = $2", meta.Identity.UUID[:], meta.Identity.Nonce[:])
+	b.Queue("UPDATE identity SET uuid = $1, nonce = $2, floor = $3", meta.Identity.UUID[:], meta.Identity.Nonce[:], meta.Seq)
 	if err := send(i.ctx, i.conn, b); err != nil {
 		return err
 	}

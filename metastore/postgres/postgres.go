@@ -92,8 +92,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := c.checkSchema(ctx, conn); err != nil {
 		return nil, err
 	}
-	s := &Store{c: c, log: c.log, key: c.lockKey(), name: rand.Uint64(), views: map[*view]bool{},
-		callTimeout: callTimeout, outcomeTimeout: outcomeTimeout}
+	s := &Store{
+		c: c, log: c.log, key: c.lockKey(), name: rand.Uint64(), views: map[*view]bool{},
+		callTimeout: callTimeout, outcomeTimeout: outcomeTimeout,
+	}
 	s.closing, s.close = context.WithCancel(context.WithoutCancel(ctx))
 	if s.pool, err = pgxpool.NewWithConfig(s.closing, c.pool); err != nil {
 		s.close()

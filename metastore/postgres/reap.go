@@ -48,9 +48,10 @@ func (c *collector) Reap(ctx context.Context, keep time.Duration, dryRun bool) (
 	return r.got, r.reapLapsed(ctx, r.now-int64(max(keep, longLapsed)))
 }
 
-// begin finds the horizon, and after it the pins: one that is not seen then pins a
-// commit at or above the horizon (see Pin). The gateways' rows are locked as in
-// BeginDelete.
+// begin finds the newest commit and the horizon, which is no younger, raises the
+// floor to the former, and then reads the pins: one that is not seen by then pins
+// the newest commit or a younger one (see Pin and PinAt), which needs nothing that
+// died or was replaced by the newest. The gateways' rows are locked as in BeginDelete.
 func (r *reaper) begin(ctx context.Context, keep time.Duration) error {
 	err := r.s.transact(ctx, "find what may be dropped", func(ctx context.Context, c *pgx.Conn, now int64) error {
 		r.now, r.cutoff = now, now-int64(keep)
@@ -68,7 +69,12 @@ func (r *reaper) begin(ctx context.Context, keep time.Duration) error {
 				r.horizon = min(r.horizon, *seq)
 			}
 		}
-		return nil
+		if r.dryRun {
+			return nil
+		}
+		b = &pgx.Batch{}
+		queueFloor(b, r.newest)
+		return send(ctx, c, b)
 	})
 	if err != nil {
 		return err
@@ -196,9 +202,9 @@ func deadNodes(ctx context.Context, c *pgx.Conn, rows []logDead) (map[metastore.
 	return nodes, err
 }
 
-// unpinned, for a row l of slotlog that was written before $1: no pin that holds at
-// $2 needs it.
-const unpinned = "l.at < $1 AND NOT EXISTS (SELECT FROM pin p WHERE p.until > $2 AND l.seq <= p.seq AND p.seq < l.until)"
+// unpinned, for a row l of slotlog that was written before $1 and replaced by commit
+// $3 or before it: no pin that holds at $2 needs it.
+const unpinned = "l.at < $1 AND l.until <= $3 AND NOT EXISTS (SELECT FROM pin p WHERE p.until > $2 AND l.seq <= p.seq AND p.seq < l.until)"
 
 // recordRows is how many rows of slotlog or log one transaction drops.
 const recordRows = 2048
@@ -206,12 +212,12 @@ const recordRows = 2048
 func (r *reaper) reapRecords(ctx context.Context) error {
 	if r.dryRun {
 		return r.s.read(ctx, "count old records", func(ctx context.Context, c *pgx.Conn) error {
-			return c.QueryRow(ctx, "SELECT count(*) FROM slotlog l WHERE "+unpinned, r.cutoff, r.now).Scan(&r.got.LogRows)
+			return c.QueryRow(ctx, "SELECT count(*) FROM slotlog l WHERE "+unpinned, r.cutoff, r.now, r.newest).Scan(&r.got.LogRows)
 		})
 	}
-	return r.inPages(ctx, "drop old records", `WITH old AS (SELECT id, seq FROM slotlog l WHERE `+unpinned+` ORDER BY at LIMIT $3),
+	return r.inPages(ctx, "drop old records", `WITH old AS (SELECT id, seq FROM slotlog l WHERE `+unpinned+` ORDER BY at LIMIT $4),
 		w AS (DELETE FROM slotlog l USING old WHERE l.id = old.id AND l.seq = old.seq RETURNING 1)
-		SELECT count(*) FROM w`, &r.got.LogRows, r.cutoff, r.now, recordRows)
+		SELECT count(*) FROM w`, &r.got.LogRows, r.cutoff, r.now, r.newest, recordRows)
 }
 
 // reapLog drops rows of log that are older than the cutoff and have no dead any

@@ -12,11 +12,13 @@ INSERT INTO clock VALUES (0);
 CREATE FUNCTION now_ns(newest bigint) RETURNS bigint LANGUAGE sql VOLATILE AS
 	'SELECT greatest((extract(epoch FROM clock_timestamp()) * 1000000000)::bigint, newest)';
 
+-- Commits below floor can't be pinned any more.
 CREATE TABLE identity (
 	uuid    bytea NOT NULL,
-	nonce   bytea NOT NULL
+	nonce   bytea NOT NULL,
+	floor   bigint NOT NULL
 );
-INSERT INTO identity VALUES (uuid_send(gen_random_uuid()), '\x00000000000000000000000000000000');
+INSERT INTO identity VALUES (uuid_send(gen_random_uuid()), '\x00000000000000000000000000000000', 0);
 
 -- A row a commit. The newest one's seq is the commit counter: it is inserted
 -- under the lock of commits (docs/decisions.md), never updated, never deleted.
