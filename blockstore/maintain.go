@@ -68,10 +68,6 @@ type ScrubOptions struct {
 	Rate     int64        // bytes read a second at most; 0: no bound
 	After    ID           // begin above this id
 	Progress func(Totals) // told now and then, if not nil
-
-	// Collected tells which blocks were collected: those of which a member still
-	// has a copy are deleted there. nil: they are only reported.
-	Collected func(ctx context.Context, ids []ID) ([]bool, error)
 }
 
 // RebuildOptions of Maintainer.Rebuild.

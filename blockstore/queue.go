@@ -23,4 +23,23 @@ type Queue interface {
 
 	// CountRepairs tells how much is owed to each member that is owed anything.
 	CountRepairs(ctx context.Context) (map[string]int64, error)
+
+	// Fates tells what is known about blocks, in their order, as of now: it is
+	// asked before a copy is made, and again afterwards.
+	Fates(ctx context.Context, ids []ID) ([]Fate, error)
 }
+
+// Fate is what the metastore knows about a block.
+type Fate uint8
+
+// The fates. Only new and live blocks are wanted. A block of unknown fate may
+// belong to another metastore: it is neither repaired nor deleted.
+const (
+	FateUnknown   Fate = iota
+	FateNew            // a draft's: it may never be finished
+	FateLive           // a file has it
+	FateCollected      // it is being deleted, or was
+)
+
+// Wanted reports whether the block is to be kept.
+func (f Fate) Wanted() bool { return f == FateNew || f == FateLive }

@@ -19,6 +19,6 @@
 //
 // Whatever a member should hold and doesn't, or holds damaged, goes through the
 // blockstore.Queue, which drops blocks that nobody wants any more; a copy is
-// made, the queue is asked again, and a copy of what was collected meanwhile is
-// removed. So what was deleted doesn't come back.
+// made, it is asked again whether the block is wanted, and a copy of what was
+// collected meanwhile is removed. So what was deleted doesn't come back.
 package array

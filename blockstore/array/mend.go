@@ -1,9 +1,8 @@
 package array
 
 import (
-	"bytes"
 	"context"
-	"slices"
+	"fmt"
 	"sync"
 	"time"
 
@@ -143,27 +142,25 @@ type settled struct {
 
 // settle makes repairs that are in the queue, and takes off it what is done.
 func (a *Array) settle(ctx context.Context, i int, ids []blockstore.ID, rate *pace.Pace) []settled {
-	ids = slices.Clone(ids)
-	slices.SortFunc(ids, compare)
 	all := make([]settled, len(ids))
+	fates, err := a.fates(ctx, ids)
 	for n, id := range ids {
-		all[n].id = id
-	}
-	wanted, err := a.wanted(ctx, i, ids)
-	if err != nil {
-		for n := range all {
-			all[n].err = err
+		all[n] = settled{id: id, err: err}
+		if err == nil {
+			all[n].unwanted = !fates[n].Wanted()
 		}
+	}
+	if err != nil {
 		return all
 	}
-	a.mendAll(ctx, i, all, wanted, rate)
-	if wanted, err = a.wanted(ctx, i, ids); err != nil {
-		return all // they stay in the queue, and will be found done
+	a.mendAll(ctx, i, all, rate)
+	if fates, err = a.fates(ctx, ids); err != nil {
+		return all // they stay in the queue, and are looked at again
 	}
 	done := make([]blockstore.ID, 0, len(all))
 	for n := range all {
 		s := &all[n]
-		if s.wrote && !wanted[s.id] { // collected meanwhile
+		if s.wrote && !fates[n].Wanted() { // collected meanwhile
 			s.wrote, s.unwanted = false, true
 			s.err = a.undo(ctx, i, s.id)
 		}
@@ -177,6 +174,18 @@ func (a *Array) settle(ctx context.Context, i int, ids []blockstore.ID, rate *pa
 	return all
 }
 
+// fates asks what is known about blocks.
+func (a *Array) fates(ctx context.Context, ids []blockstore.ID) ([]blockstore.Fate, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	fates, err := a.queue.Fates(ctx, ids)
+	if err == nil && len(fates) != len(ids) {
+		err = fmt.Errorf("the queue tells about %d of %d blocks: %w", len(fates), len(ids), kind.Unavailable)
+	}
+	return fates, err
+}
+
 // final reports whether there is no use in trying again.
 func final(err error) bool {
 	k := kind.Of(err)
@@ -187,13 +196,13 @@ func final(err error) bool {
 const mendWorkers = 4
 
 // mendAll has the layout mend the blocks that are wanted.
-func (a *Array) mendAll(ctx context.Context, i int, all []settled, wanted map[blockstore.ID]bool, rate *pace.Pace) {
+func (a *Array) mendAll(ctx context.Context, i int, all []settled, rate *pace.Pace) {
 	var wg sync.WaitGroup
 	for w := range mendWorkers {
 		wg.Go(func() {
 			for n := w; n < len(all); n += mendWorkers {
 				s := &all[n]
-				if s.unwanted = !wanted[s.id]; s.unwanted {
+				if s.unwanted {
 					continue
 				}
 				var did Mended
@@ -223,37 +232,4 @@ func (a *Array) mend(ctx context.Context, i int, id blockstore.ID) (Mended, erro
 // undo removes the copy of a block that was collected while it was made.
 func (a *Array) undo(ctx context.Context, i int, id blockstore.ID) error {
 	return a.Do(ctx, i, func(ctx context.Context, s blockstore.Store) error { return s.Delete(ctx, id) })
-}
-
-// wanted asks the queue which of ids, in ascending order, it still holds for a
-// member: those that are wanted.
-func (a *Array) wanted(ctx context.Context, i int, ids []blockstore.ID) (map[blockstore.ID]bool, error) {
-	wanted := make(map[blockstore.ID]bool, len(ids))
-	after, last := before(ids[0]), ids[len(ids)-1]
-	for {
-		page, err := a.queue.Repairs(ctx, a.members[i].key, after, 4*settlePage)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range page {
-			wanted[id] = true
-		}
-		if len(page) < 4*settlePage || compare(page[len(page)-1], last) >= 0 {
-			return wanted, nil
-		}
-		after = page[len(page)-1]
-	}
-}
-
-func compare(a, b blockstore.ID) int { return bytes.Compare(a[:], b[:]) }
-
-// before is the id just below.
-func before(id blockstore.ID) blockstore.ID {
-	for n := len(id) - 1; n >= 0; n-- {
-		id[n]--
-		if id[n] != 255 {
-			return id
-		}
-	}
-	return blockstore.ID{} // below the least id is none
 }

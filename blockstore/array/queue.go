@@ -133,3 +133,7 @@ func (q *memoryQueue) CountRepairs(context.Context) (map[string]int64, error) {
 	}
 	return counts, nil
 }
+
+func (q *memoryQueue) Fates(_ context.Context, ids []blockstore.ID) ([]blockstore.Fate, error) {
+	return slices.Repeat([]blockstore.Fate{blockstore.FateLive}, len(ids)), nil
+}

@@ -14,14 +14,14 @@ import (
 
 // sweep is a scrub or a rebuild under way.
 type sweep struct {
-	a         *Array
-	rate      *pace.Pace
-	totals    blockstore.Totals
-	report    func(blockstore.Finding)
-	progress  func(blockstore.Totals)
-	tell      func() bool
-	collected func(context.Context, []blockstore.ID) ([]bool, error)
-	undone    int // repairs that may succeed another time
+	a        *Array
+	rate     *pace.Pace
+	totals   blockstore.Totals
+	report   func(blockstore.Finding)
+	progress func(blockstore.Totals)
+	tell     func() bool
+	fates    func(context.Context, []blockstore.ID) ([]blockstore.Fate, error)
+	undone   int // repairs that may succeed another time
 }
 
 func (a *Array) newSweep(rate int64, progress func(blockstore.Totals), report func(blockstore.Finding)) *sweep {
@@ -51,7 +51,6 @@ func (a *Array) scrub(ctx context.Context, o blockstore.ScrubOptions, report fun
 	ctx, cancel := a.untilClosed(ctx)
 	defer cancel()
 	s := a.newSweep(o.Rate, o.Progress, report)
-	s.collected = o.Collected
 	if err := s.inside(ctx, o); err != nil {
 		return s.totals, err
 	}
@@ -190,7 +189,7 @@ func (s *sweep) settle(ctx context.Context, i int, suspects map[blockstore.ID]Su
 	if err := s.a.queue.AddRepairs(ctx, s.a.members[i].key, ids); err != nil {
 		return fmt.Errorf("%v: note repairs: %w", s.a.level, err)
 	}
-	var strays []blockstore.ID
+	var unwanted, broken []blockstore.Finding
 	for _, r := range s.a.settle(ctx, i, ids, s.rate) {
 		sus := suspects[r.id]
 		f := blockstore.Finding{Member: s.a.Name(i), ID: r.id, Fault: sus.Fault, Mended: r.wrote, Err: r.err}
@@ -198,15 +197,15 @@ func (s *sweep) settle(ctx context.Context, i int, suspects map[blockstore.ID]Su
 		case ctx.Err() != nil:
 			return fmt.Errorf("%v: %w", s.a.level, ctx.Err())
 		case r.unwanted:
-			strays = append(strays, r.id)
+			unwanted = append(unwanted, f)
 			continue
 		case r.err == nil && !r.wrote:
 			continue // written since it was listed
 		case kind.Of(r.err) == kind.NotExist && s.goneSince(ctx, r.id):
 			continue // deleted since
 		case r.err != nil && final(r.err):
-			f.Fault = blockstore.FaultLost
-			s.totals.Lost++
+			broken = append(broken, f)
+			continue
 		case r.err != nil:
 			s.undone++
 		case sus.Err != nil:
@@ -214,7 +213,36 @@ func (s *sweep) settle(ctx context.Context, i int, suspects map[blockstore.ID]Su
 		}
 		s.found(f)
 	}
-	return s.strays(ctx, strays)
+	if err := s.lost(ctx, broken); err != nil {
+		return err
+	}
+	return s.strays(ctx, unwanted)
+}
+
+// fate asks what is known about the blocks of findings.
+func (s *sweep) fate(ctx context.Context, found []blockstore.Finding) ([]blockstore.Fate, error) {
+	ids := make([]blockstore.ID, len(found))
+	for n, f := range found {
+		ids[n] = f.ID
+	}
+	return s.a.fates(ctx, ids)
+}
+
+// lost reports blocks that nothing can be made of: they are lost, unless they
+// were never finished.
+func (s *sweep) lost(ctx context.Context, found []blockstore.Finding) error {
+	fates, err := s.fate(ctx, found)
+	for n, fate := range fates {
+		f := found[n]
+		f.Fault = blockstore.FaultLost
+		if fate == blockstore.FateNew {
+			f.Fault = blockstore.FaultStray
+		} else {
+			s.totals.Lost++
+		}
+		s.found(f)
+	}
+	return err
 }
 
 // goneSince reports whether no member holds anything of a block any more.
@@ -230,26 +258,18 @@ func (s *sweep) goneSince(ctx context.Context, id blockstore.ID) bool {
 	return len(bad) == len(s.a.members)
 }
 
-// strays deletes blocks that were collected and that members still hold, as far
-// as somebody knows that they were; the others are reported.
-func (s *sweep) strays(ctx context.Context, ids []blockstore.ID) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	collected := make([]bool, len(ids))
-	if s.collected != nil {
-		var err error
-		if collected, err = s.collected(ctx, ids); err != nil {
-			return fmt.Errorf("%v: ask what was collected: %w", s.a.level, err)
-		}
-	}
-	for n, id := range ids {
-		f := blockstore.Finding{ID: id, Fault: blockstore.FaultStray}
-		if collected[n] {
-			f.Err = s.a.delete(ctx, []blockstore.ID{id})
+// strays deletes what members still hold of blocks that were collected; what
+// nobody knows is reported.
+func (s *sweep) strays(ctx context.Context, found []blockstore.Finding) error {
+	fates, err := s.fate(ctx, found)
+	for n, fate := range fates {
+		f := found[n]
+		f.Fault, f.Member = blockstore.FaultStray, ""
+		if fate == blockstore.FateCollected {
+			f.Err = s.a.delete(ctx, []blockstore.ID{f.ID})
 			f.Mended = f.Err == nil
 		}
 		s.found(f)
 	}
-	return nil
+	return err
 }

@@ -51,9 +51,12 @@ func (a *Array) Write(ctx context.Context, id blockstore.ID, need int, put func(
 	unfollow := context.AfterFunc(ctx, cancel)
 	defer unfollow()
 	w.start(base, put)
-	err := w.wait(ctx)
-	if err != nil {
-		cancel()
+	if err := w.wait(ctx); err != nil {
+		// What has begun at other members ends there, unless the caller gave up:
+		// whoever tries again finds it done, and half a block is of no use.
+		if ctx.Err() == nil {
+			unfollow()
+		}
 		return fmt.Errorf("%v: put %v: %w", a.level, id, err)
 	}
 	if len(w.pending)+len(w.failed) == 0 {

@@ -13,36 +13,49 @@ import (
 // Queue is a blockstore.Queue in memory, as the metastore keeps one: blocks that
 // are said to be collected drop out of it.
 type Queue struct {
-	mu        sync.Mutex // guards the fields below
-	owed      map[string]map[blockstore.ID]bool
-	collected map[blockstore.ID]bool
-	asked     func() // called at the end of every Repairs
-	err       error
+	mu    sync.Mutex // guards the fields below
+	owed  map[string]map[blockstore.ID]bool
+	fates map[blockstore.ID]blockstore.Fate // but live
+	err   error
 }
 
 var _ blockstore.Queue = (*Queue)(nil)
 
-// NewQueue returns an empty queue.
+// NewQueue returns an empty queue, to which every block is live.
 func NewQueue() *Queue {
-	return &Queue{owed: map[string]map[blockstore.ID]bool{}, collected: map[blockstore.ID]bool{}}
+	return &Queue{owed: map[string]map[blockstore.ID]bool{}, fates: map[blockstore.ID]blockstore.Fate{}}
+}
+
+// Set says what has become of a block.
+func (q *Queue) Set(id blockstore.ID, fate blockstore.Fate) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.fates[id] = fate
 }
 
 // Collect says that nobody wants a block any more.
-func (q *Queue) Collect(id blockstore.ID) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.collected[id] = true
+func (q *Queue) Collect(id blockstore.ID) { q.Set(id, blockstore.FateCollected) }
+
+// fate is what is known about a block. The lock is held.
+func (q *Queue) fate(id blockstore.ID) blockstore.Fate {
+	if f, ok := q.fates[id]; ok {
+		return f
+	}
+	return blockstore.FateLive
 }
 
-// Collected tells which blocks were collected, as blockstore.ScrubOptions wants it.
-func (q *Queue) Collected(_ context.Context, ids []blockstore.ID) ([]bool, error) {
+// Fates implements blockstore.Queue.
+func (q *Queue) Fates(ctx context.Context, ids []blockstore.ID) ([]blockstore.Fate, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	collected := make([]bool, len(ids))
-	for i, id := range ids {
-		collected[i] = q.collected[id]
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
-	return collected, q.err
+	fates := make([]blockstore.Fate, len(ids))
+	for i, id := range ids {
+		fates[i] = q.fate(id)
+	}
+	return fates, q.failure()
 }
 
 // Fail makes every call fail with err, until it is nil.
@@ -50,13 +63,6 @@ func (q *Queue) Fail(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.err = err
-}
-
-// Asked has f called when Repairs has made up its answer.
-func (q *Queue) Asked(f func()) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.asked = f
 }
 
 // Owed tells how many repairs are in the queue.
@@ -97,33 +103,25 @@ func (q *Queue) AddRepairs(ctx context.Context, member string, ids []blockstore.
 
 // Repairs implements blockstore.Queue.
 func (q *Queue) Repairs(ctx context.Context, member string, after blockstore.ID, limit int) ([]blockstore.ID, error) {
-	ids, asked, err := q.repairs(ctx, member, after, limit)
-	if asked != nil {
-		asked()
-	}
-	return ids, err
-}
-
-func (q *Queue) repairs(ctx context.Context, member string, after blockstore.ID, limit int) ([]blockstore.ID, func(), error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := q.failure(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	var ids []blockstore.ID
 	for id := range q.owed[member] {
 		switch {
-		case q.collected[id]:
+		case !q.fate(id).Wanted():
 			delete(q.owed[member], id)
 		case bytes.Compare(id[:], after[:]) > 0:
 			ids = append(ids, id)
 		}
 	}
 	slices.SortFunc(ids, func(a, b blockstore.ID) int { return bytes.Compare(a[:], b[:]) })
-	return ids[:min(len(ids), limit)], q.asked, nil
+	return ids[:min(len(ids), limit)], nil
 }
 
 // EndRepairs implements blockstore.Queue.
