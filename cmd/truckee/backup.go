@@ -112,13 +112,16 @@ then. FILE may be - for standard input.`,
 }
 
 func restore(ctx context.Context, inv *invocation) error {
-	in := io.Reader(inv.stdin)
-	if path := inv.words[0]; path != "-" {
+	in, path := io.Reader(inv.stdin), inv.words[0]
+	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
+		if path, err = filepath.Abs(path); err != nil {
+			return err
+		}
 		in = f
 	}
 	set, lock, err := inv.lockNode(ctx)
@@ -126,7 +129,7 @@ func restore(ctx context.Context, inv *invocation) error {
 		return err
 	}
 	defer lock.Release()
-	err = command.Restore(ctx, set.options, in, inv.stdout)
+	err = command.Restore(ctx, set.options, in, path, inv.stdout)
 	if errors.Is(err, command.ErrDamage) {
 		return statusError{status: command.StatusDamage} // it was told
 	}

@@ -41,19 +41,41 @@ func checkCommand() *subcommand {
 func gcCommand() *subcommand {
 	op := &command.Collect{}
 	return &subcommand{
-		name: "gc", args: "[--dry-run] [--yes]", opensNode: true,
+		name: "gc", args: "[--dry-run] [--yes] [--adopt-store] [--grace TIME]", opensNode: true,
 		short: "Give back the space of what nothing leads to any more.",
-		long:  "A block is deleted by the second run that doesn't reach it, a grace time after the\nfirst. Damage under a root keeps what belongs to it.",
+		long:  "A block is deleted by the second run that doesn't reach it, a grace time after the\nfirst. Damage under a root keeps what belongs to it. A serving node collects by itself.",
 		setFlags: func(fs *flag.FlagSet, _ *invocation) {
 			fs.BoolVar(&op.DryRun, "dry-run", false, "only say what would be done")
 			fs.BoolVar(&op.Yes, "yes", false, "delete even if it is more than a tenth of all")
-			fs.DurationVar(&op.Grace, "grace", 0, "the grace `TIME`, for instance 24h; 7 days if not given")
+			fs.DurationVar(&op.Grace, "grace", 0, "the grace `TIME`, for instance 24h; gc.grace of tahoe.cfg if not given")
+			fs.BoolVar(&op.Adopt, "adopt-store", false, "take the blockstore over from another database, which is gone")
 		},
 		run: func(ctx context.Context, inv *invocation) error {
 			if op.Grace < 0 {
 				return usagef("--grace is a time above 0")
 			}
 			return inv.do(ctx, op)
+		},
+	}
+}
+
+func rootList() *subcommand {
+	return &subcommand{
+		name: "root list", opensNode: true, short: "List the roots, from which collection marks.",
+		long: "What no root leads to is collected. Every root that was ever made or mounted is one.",
+		run:  func(ctx context.Context, inv *invocation) error { return inv.do(ctx, &command.RootList{}) },
+	}
+}
+
+func rootForget() *subcommand {
+	return &subcommand{
+		name: "root forget", args: "ID...", least: 1, most: 1 << 16, opensNode: true,
+		short: "Forget a root, so that what only it leads to is collected.",
+		long: `
+For instance after an account was removed. ID is as ` + "`truckee root list`" + ` shows it. Its
+capability opens the directory until the grace time is over, and using it makes it a root again.`,
+		run: func(ctx context.Context, inv *invocation) error {
+			return inv.do(ctx, &command.RootForget{IDs: inv.words})
 		},
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/truckee-fs/truckee/blockstore/late"
 	"github.com/truckee-fs/truckee/blockstore/local"
 	"github.com/truckee-fs/truckee/blockstore/memory"
+	"github.com/truckee-fs/truckee/blockstore/postgresql"
 	"github.com/truckee-fs/truckee/blockstore/raid0"
 	"github.com/truckee-fs/truckee/blockstore/raid1"
 	"github.com/truckee-fs/truckee/blockstore/raid5"
@@ -25,8 +26,8 @@ import (
 )
 
 // registry is the table of the blockstores' drivers.
-func registry(_ config.Config, env node.BlocksEnv) blockstore.Registry {
-	b := blocks{env}
+func registry(c config.Config, env node.BlocksEnv) blockstore.Registry {
+	b := blocks{env, c.Metastore.DB}
 	return blockstore.Registry{
 		"memory": func(context.Context, blockstore.Config, blockstore.Env) (blockstore.Store, error) {
 			return memory.New(), nil
@@ -38,7 +39,10 @@ func registry(_ config.Config, env node.BlocksEnv) blockstore.Registry {
 }
 
 // blocks opens blockstores.
-type blocks struct{ env node.BlocksEnv }
+type blocks struct {
+	env node.BlocksEnv
+	db  config.Database
+}
 
 // local opens a directory. One that was there and is gone is not made anew: it
 // would hide that a disk isn't mounted.
@@ -72,6 +76,18 @@ func (b blocks) swift(ctx context.Context, c blockstore.Config, e blockstore.Env
 		Region: f["region"], Prefix: f["prefix"], CAFile: f["ca_file"],
 		Timeout: duration(f["timeout"]), InFlight: number(f["in_flight"]), Log: e.Log,
 	})
+}
+
+// postgresql opens a table, of the metastore's database if no other is named.
+func (b blocks) postgresql(ctx context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
+	f := c.Fields
+	o := postgresql.Options{URL: f["url"], Password: f["password"], Timeout: duration(f["timeout"]), MaxConns: number(f["in_flight"]), Log: e.Log}
+	if o.URL == "" {
+		if o.URL = b.db.Address(); o.URL == "" {
+			return nil, kind.Errorf(kind.Invalid, "POSTGRESQL means the database of --db, and that is %s: name the one for the blocks, postgresql://…", b.db)
+		}
+	}
+	return postgresql.Open(ctx, o)
 }
 
 func (b blocks) raid0(ctx context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {

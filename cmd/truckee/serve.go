@@ -165,6 +165,10 @@ func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, l net.L
 	background := context.WithoutCancel(ctx)
 	group.Go(func() error { return control.Serve(ctx, commands, command.Handler(n), o.Log) })
 	group.Go(func() error { n.WatchAccounts(ctx); return nil })
+	group.Go(func() error {
+		n.CollectForever(ctx, func(ctx context.Context) error { return command.EnterRoots(ctx, n) })
+		return nil
+	})
 	group.Go(func() error { return server.Serve(background, l) })
 	group.Go(func() error {
 		<-ctx.Done()

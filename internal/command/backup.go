@@ -63,9 +63,12 @@ type hold struct {
 // forever is as long as a pin of an unlimited hold lasts: until it is released.
 const forever = 100 * 365 * 24 * time.Hour
 
+// endless: it lasts until it is released.
+func (h hold) endless() bool { return h.until.Sub(h.made) > forever/2 }
+
 // end tells when a hold ends.
 func (h hold) end() string {
-	if h.until.Sub(h.made) >= forever {
+	if h.endless() {
 		return "`truckee backup release " + h.id + "`"
 	}
 	return h.until.UTC().Format(time.RFC3339)
@@ -95,11 +98,11 @@ func parseHold(p metastore.Pin) (hold, bool) {
 	return hold{id: parts[1], seq: p.Seq, made: made, until: p.Until, name: name}, true
 }
 
-// attempts is how often the beginning of an export may miss the commit that was
-// pinned before it.
-const attempts = 200
+// attempts is how often a collection may come between the beginning of an export
+// and its pin.
+const attempts = 10
 
-// begin starts an export of exactly the commit that it pins.
+// begin starts an export and pins the commit that it shows.
 func (o *Backup) begin(ctx context.Context, meta metastore.Store, e metastore.Exporter) (iter.Seq2[metastore.Row, error], hold, error) {
 	if err := apart(ctx, meta); err != nil {
 		return nil, hold{}, err
@@ -109,26 +112,25 @@ func (o *Backup) begin(ctx context.Context, meta metastore.Store, e metastore.Ex
 	if o.Keep > 0 {
 		h.until = h.made.Add(o.Keep)
 	}
+	var last error
 	for range attempts {
-		var err error
-		if h.seq, err = meta.Collector().Pin(ctx, h.until, h.why()); err != nil {
-			return nil, hold{}, err
-		}
 		next, stop := iter.Pull2(e.Export(ctx))
-		row, err, ok := next()
-		m, isMeta := row.(metastore.Meta)
-		if err == nil && ok && isMeta && m.Seq == h.seq {
+		row, err, _ := next()
+		if m, ok := row.(metastore.Meta); ok && err == nil {
+			h.seq = m.Seq
+			err = meta.Collector().PinAt(ctx, h.seq, h.until, h.why())
+		} else if err == nil {
+			err = kind.Errorf(kind.Corrupt, "the export doesn't begin as it should")
+		}
+		if err == nil {
 			return resume(row, next, stop), h, nil
 		}
 		stop()
-		if unpinErr := meta.Collector().Unpin(context.WithoutCancel(ctx), h.seq); unpinErr != nil {
-			return nil, hold{}, unpinErr
-		}
-		if err != nil {
-			return nil, hold{}, err
+		if last = err; kind.Of(err) != kind.Conflict {
+			break
 		}
 	}
-	return nil, hold{}, kind.Errorf(kind.Unavailable, "the database changes too quickly for a backup to begin; try again")
+	return nil, hold{}, last
 }
 
 // resume yields the row that was taken already, and the others.
@@ -202,7 +204,7 @@ func (*BackupList) run(ctx context.Context, n *node.Node, s control.Streams) err
 	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
 	for _, h := range all {
 		until := "until released"
-		if h.until.Sub(h.made) < forever {
+		if !h.endless() {
 			until = "until " + h.until.UTC().Format(time.RFC3339)
 		}
 		fmt.Fprintf(w, "%s\t%s\tcommit %d\t%s\t%s\n", h.id, h.made.UTC().Format(time.RFC3339), h.seq, until, Printable(h.name))

@@ -55,7 +55,7 @@ func (o *BlockstoreCopy) run(ctx context.Context, n *node.Node, s control.Stream
 		return err
 	}
 	begin := time.Now()
-	c := copying{from: n.Blocks, to: to, rate: pace.New(int64(o.Rate)), tell: progress(s.Err, "copied"), fates: fates(n.Meta)}
+	c := copying{from: n.Blocks, to: to, rate: pace.New(int64(o.Rate)), tell: progress(s.Err, "copied"), queue: n.Queue()}
 	if err := c.run(ctx); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ type copying struct {
 	from, to blockstore.Store
 	rate     *pace.Pace
 	tell     func(blockstore.Totals)
-	fates    func(context.Context, []blockstore.ID) ([]blockstore.Fate, error)
+	queue    blockstore.Queue // nil: nothing is known of blocks
 
 	telling        sync.Mutex // held while tell runs
 	copied, bytes  atomic.Int64
@@ -202,10 +202,10 @@ func (c *copying) extra(ctx context.Context, id blockstore.ID) error {
 func (c *copying) drop(ctx context.Context) error {
 	ids := c.extras
 	c.extras = nil
-	if len(ids) == 0 {
+	if len(ids) == 0 || c.queue == nil {
 		return nil
 	}
-	known, err := c.fates(ctx, ids)
+	known, err := c.queue.Fates(ctx, ids)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/truckee-fs/truckee/internal/control"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/node"
-	"github.com/truckee-fs/truckee/metastore"
 )
 
 // BlockstoreTest has the blockstore do everything once, on a block of its own.
@@ -159,7 +158,7 @@ func (*BlockstoreScrub) name() string { return "blockstore.scrub" }
 
 func (o *BlockstoreScrub) run(ctx context.Context, n *node.Node, s control.Streams) error {
 	begin := time.Now()
-	opts := blockstore.ScrubOptions{Rate: int64(o.Rate), Progress: progress(s.Err, "scrubbed"), Fates: fates(n.Meta)}
+	opts := blockstore.ScrubOptions{Rate: int64(o.Rate), Progress: progress(s.Err, "scrubbed")}
 	totals, err := blockstore.Scrub(ctx, n.Blocks, blockstore.CheckID, opts, printFinding(s.Out))
 	fmt.Fprintf(s.Out, "%d blocks with %d bytes read in %s, %d faults, %d of them repaired\n",
 		totals.Blocks, totals.Bytes, time.Since(begin).Round(time.Millisecond), totals.Faults, totals.Mended)
@@ -222,32 +221,5 @@ func progress(out io.Writer, what string) func(blockstore.Totals) {
 			last = now
 			fmt.Fprintf(out, "%s %d blocks, %d bytes, %d faults so far\n", what, t.Blocks, t.Bytes, t.Faults)
 		}
-	}
-}
-
-// fates tells what the metastore knows about blocks. Those that it doesn't know
-// at all may be newer than it, if it was restored.
-func fates(meta metastore.Store) func(context.Context, []blockstore.ID) ([]blockstore.Fate, error) {
-	return func(ctx context.Context, ids []blockstore.ID) ([]blockstore.Fate, error) {
-		all := make([]metastore.ID, len(ids))
-		for i, id := range ids {
-			all[i] = metastore.ID(id)
-		}
-		rows, err := meta.Blocks(ctx, all)
-		if err != nil {
-			return nil, err
-		}
-		known := make([]blockstore.Fate, len(ids))
-		for i, row := range rows {
-			switch row.State {
-			case metastore.BlockNew:
-				known[i] = blockstore.FateNew
-			case metastore.BlockLive:
-				known[i] = blockstore.FateLive
-			case metastore.BlockDeleting, metastore.BlockDeleted:
-				known[i] = blockstore.FateCollected
-			}
-		}
-		return known, nil
 	}
 }

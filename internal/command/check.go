@@ -6,11 +6,8 @@ import (
 	"io"
 	"time"
 
-	"github.com/truckee-fs/truckee/accounts"
-	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/control"
-	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/node"
 )
 
@@ -72,58 +69,4 @@ func printDamage(out io.Writer, damage []filestore.Damage, more int) {
 		fmt.Fprintf(out, "and %d more\n", more)
 	}
 	fmt.Fprintf(out, "%d damaged or missing\n", len(damage)+more)
-}
-
-// enterRoots sees that the root of every account is in the root table, from which
-// collection marks: an account that was added by hand may never have logged in.
-func enterRoots(ctx context.Context, n *node.Node) error {
-	for _, a := range n.Accounts.Accounts() {
-		if !n.CanOpen(a.Root) || a.Root.Form() == caps.FormFrozen {
-			continue // a frozen root has no place in the table: a link keeps it
-		}
-		if _, err := n.Mount(ctx, accounts.Account{Name: a.Name, Root: a.Root}); err != nil {
-			return fmt.Errorf("nothing was collected, because a root can't be opened: %w", err)
-		}
-	}
-	return nil
-}
-
-// Collect gives back the space of what nothing leads to any more.
-type Collect struct {
-	DryRun bool
-	Yes    bool          // also if more than a tenth would be deleted
-	Grace  time.Duration // 0: the default
-}
-
-func (*Collect) name() string { return "gc" }
-
-func (o *Collect) run(ctx context.Context, n *node.Node, s control.Streams) error {
-	grace := o.Grace
-	if grace == 0 {
-		grace = filestore.DefaultGrace
-	}
-	if err := enterRoots(ctx, n); err != nil {
-		return err
-	}
-	r, err := n.FS.Collect(ctx, filestore.CollectOptions{DryRun: o.DryRun, Yes: o.Yes, Grace: grace})
-	if err != nil {
-		return err
-	}
-	would := ""
-	if o.DryRun {
-		would = " would be"
-	}
-	fmt.Fprintf(s.Out, "%d blocks are reachable\n", r.Reachable)
-	fmt.Fprintf(s.Out, "%d blocks with %d bytes%s deleted\n", r.Deleted, r.DeletedBytes, would)
-	fmt.Fprintf(s.Out, "%d blocks with %d bytes are unreachable and wait for their grace time (%s)\n", r.Waiting, r.WaitingBytes, grace)
-	fmt.Fprintf(s.Out, "%d old directory nodes with %d bytes and %d old slot records%s dropped\n", r.Nodes, r.NodeBytes, r.LogRows, would)
-	if len(r.Damage) > 0 {
-		fmt.Fprintf(s.Out, "%d blocks are kept because of damage under their root\n", r.Held)
-		printDamage(s.Out, r.Damage, 0)
-		return ErrDamage
-	}
-	if r.NeedsYes {
-		return kind.Errorf(kind.Denied, "more than a tenth of what is stored would be deleted; nothing was: look at gc --dry-run, then run gc --yes")
-	}
-	return nil
 }

@@ -29,7 +29,7 @@ func operations() []Operation {
 		&List{}, &Cat{}, &Put{}, &Remove{}, &Mkdir{}, &Link{}, &Usage{},
 		&Check{}, &Collect{}, &AcceptRollback{},
 		&BlockstoreTest{}, &BlockstoreStatus{}, &BlockstoreScrub{}, &BlockstoreRebuild{}, &BlockstoreCopy{},
-		&Backup{}, &BackupList{}, &BackupRelease{},
+		&Backup{}, &BackupList{}, &BackupRelease{}, &RootList{}, &RootForget{},
 	}
 }
 

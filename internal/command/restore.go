@@ -18,8 +18,9 @@ import (
 // Restore fills the empty database of the node in BASEDIR, whose lock the caller
 // holds, with what Backup wrote. The master key and the accounts must be there.
 // Nothing is changed if in is damaged, cut off, or of a node with another master
-// key. ErrDamage: it was restored, and blocks are missing.
-func Restore(ctx context.Context, o node.Options, in io.Reader, out io.Writer) error {
+// key. The backup is held again under the name given. ErrDamage: it was restored,
+// and blocks are missing.
+func Restore(ctx context.Context, o node.Options, in io.Reader, name string, out io.Writer) error {
 	r, err := dump.NewReader(in)
 	if err != nil {
 		return err
@@ -29,7 +30,11 @@ func Restore(ctx context.Context, o node.Options, in io.Reader, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	err = restored(ctx, n, out)
+	h := hold{id: newHoldID(), made: r.About.Created, name: name}
+	if h.seq, err = n.Meta.Collector().Pin(ctx, time.Now().Add(forever), h.why()); err == nil {
+		fmt.Fprintf(out, "collection keeps what the backup needs until `truckee backup release %s`\n", h.id)
+		err = restored(ctx, n, out)
+	}
 	if closeErr := n.Close(); err == nil {
 		err = closeErr
 	}
@@ -55,6 +60,9 @@ func restored(ctx context.Context, n *node.Node, out io.Writer) error {
 		}
 	}
 	fmt.Fprintf(out, "restored; %d directories are older than this node has seen them, which is accepted, and %d that it has seen were made later and are gone\n", accepted, gone)
+	if err := adopt(ctx, n, out); err != nil {
+		return err
+	}
 	m, err := missing(ctx, n.Meta, n.Blocks, func(id blockstore.ID) { fmt.Fprintf(out, "MISSING block %v\n", id) })
 	if err != nil {
 		return fmt.Errorf("compare with the blockstore: %w", err)

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/truckee-fs/truckee/internal/control"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -44,6 +45,16 @@ func (o *AcceptRollback) run(ctx context.Context, n *node.Node, s control.Stream
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.Out, "accepted %d: what was changed in them since is given up\n", accepted)
+	fmt.Fprintf(s.Out, "accepted %d: what was changed in them since is given up\n", accepted)
+	return adopt(ctx, n, s.Out)
+}
+
+// adopt has the blockstore be this database's from now on, also if collections
+// went on after the backup that it was restored from.
+func adopt(ctx context.Context, n *node.Node, out io.Writer) error {
+	err := n.FS.Adopt(ctx)
+	if kind.Of(err) == kind.Denied {
+		_, err = fmt.Fprintln(out, "the blockstore can't be marked as this database's: the credentials don't allow it, and nothing will be collected")
+	}
 	return err
 }

@@ -16,6 +16,7 @@ type Config struct {
 	SFTPD      SFTPD      `section:"sftpd" help:"The SFTP frontend."`
 	Blockstore Blockstore `section:"blockstore" help:"Where encrypted blocks lie."`
 	Metastore  Metastore  `section:"metastore" help:"The database: slots, tree nodes, the block index."`
+	GC         GC         `section:"gc" help:"Collection: giving back the space of what nothing leads to any more."`
 	Filestore  Filestore  `section:"filestore" help:"How files are cut, and what memory may be used."`
 }
 
@@ -84,6 +85,14 @@ type Metastore struct {
 	KeptPassword bool     // tahoe.cfg or the file of the secrets have one
 	Stated       bool     // tahoe.cfg says it
 	Given        bool     // --db or TRUCKEE_DB do
+}
+
+// GC is about collection.
+type GC struct {
+	Enabled  bool          `key:"enabled" default:"true" help:"Collect while serving. Of several gateways on one database one does it at a time. Without it only the command gc collects."`
+	Interval time.Duration `key:"interval" default:"24h" min:"1m" help:"From one collection to the next."`
+	Grace    time.Duration `key:"grace" default:"168h" min:"1m" help:"How long a block stays after the first collection that nothing led to it in. Longer than any backup of the database is old that you would restore beside the present blocks without having taken it by truckee backup."`
+	Pace     int           `key:"pace" default:"20000" min:"0" help:"How many nodes and rows a second are looked at, at most, so that clients don't notice. 0: no bound."`
 }
 
 // Filestore is about files, and the memory that they may take.

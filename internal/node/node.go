@@ -247,6 +247,23 @@ func (n *Node) openHighWater() (filestore.HighWater, error) {
 	return marks, nil
 }
 
+// CollectOptions are as configured.
+func (n *Node) CollectOptions() filestore.CollectOptions {
+	return filestore.CollectOptions{Grace: n.Config.GC.Grace, Pace: int64(n.Config.GC.Pace)}
+}
+
+// CollectForever collects while the node serves, until ctx ends, if that is
+// configured. before is called each time first.
+func (n *Node) CollectForever(ctx context.Context, before func(context.Context) error) {
+	if err := n.FS.Claim(ctx); err != nil && ctx.Err() == nil {
+		n.log.Warn("nothing will be collected", "blockstore", n.Config.Blockstore.Tree, "error", err)
+	}
+	if !n.Config.GC.Enabled {
+		return
+	}
+	n.FS.CollectForever(ctx, filestore.AutoOptions{CollectOptions: n.CollectOptions(), Interval: n.Config.GC.Interval, Before: before})
+}
+
 // filestoreOptions adds what is configured.
 func filestoreOptions(c config.Filestore, o filestore.Options) filestore.Options {
 	o.ChunkSize = int(c.ChunkSize)

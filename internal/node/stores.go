@@ -114,17 +114,44 @@ func hasMemory(c blockstore.Config) bool {
 	return false
 }
 
-// queueOf is the metastore's repair queue, for compositions; nil if it has none.
+// Queue is the database's repair queue and what it knows of blocks; nil if it has none.
+func (n *Node) Queue() blockstore.Queue { return queueOf(n.Meta) }
+
+// queueOf is the metastore's, for compositions.
 func queueOf(meta metastore.Store) blockstore.Queue {
 	r, err := metastore.AsRepairer(meta)
 	if err != nil {
 		return nil
 	}
-	return queue{r}
+	return queue{meta, r}
 }
 
 // queue is a metastore's repair queue under the names of package blockstore.
-type queue struct{ r metastore.Repairer }
+type queue struct {
+	meta metastore.Store
+	r    metastore.Repairer
+}
+
+// Fates tells what the block index knows. Blocks that it doesn't know at all may
+// be newer than it, if it was restored.
+func (q queue) Fates(ctx context.Context, ids []blockstore.ID) ([]blockstore.Fate, error) {
+	rows, err := q.meta.Blocks(ctx, metaIDs(ids))
+	if err != nil {
+		return nil, err
+	}
+	known := make([]blockstore.Fate, len(ids))
+	for i, row := range rows {
+		switch row.State {
+		case metastore.BlockNew:
+			known[i] = blockstore.FateNew
+		case metastore.BlockLive:
+			known[i] = blockstore.FateLive
+		case metastore.BlockDeleting, metastore.BlockDeleted:
+			known[i] = blockstore.FateCollected
+		}
+	}
+	return known, nil
+}
 
 func (q queue) AddRepairs(ctx context.Context, member string, ids []blockstore.ID) error {
 	return q.r.AddRepairs(ctx, member, metaIDs(ids))
