@@ -9,10 +9,10 @@
 // that wait in one transaction (group commit, which SQLite leaves to its user);
 // PostgreSQL with a connection for each of the 16, whose commits it groups itself.
 //
-// Each round measures both in turn, so that a machine whose speed drifts slows
+// Rounds are short and measure both in turn, so that a machine whose speed drifts slows
 // both; the medians are compared.
 //
-//	go run ./tests/bench/metastore [-engines sqlite,postgresql] [-rounds 5] [-for 2s] [-at-least 0.5] [-markdown FILE]
+//	go run ./tests/bench/metastore [-engines sqlite,postgresql] [-rounds 25] [-for 300ms] [-at-least 0.5] [-markdown FILE]
 package main
 
 import (
@@ -39,8 +39,8 @@ type measurement struct {
 func main() {
 	var m measurement
 	names := flag.String("engines", "sqlite,postgresql", "measure these `engines`")
-	flag.IntVar(&m.rounds, "rounds", 5, "rounds of each; the median counts")
-	flag.DurationVar(&m.span, "for", 2*time.Second, "how long a store is measured in each round")
+	flag.IntVar(&m.rounds, "rounds", 25, "rounds of each; the median counts")
+	flag.DurationVar(&m.span, "for", 300*time.Millisecond, "how long a store is measured in each round")
 	atLeast := flag.Float64("at-least", 0, "fail if a `ratio` is below this")
 	markdown := flag.String("markdown", "", "write the table to this `file` too")
 	flag.StringVar(&m.dir, "dir", "", "keep the databases in this `directory` (default: a temporary one)")
