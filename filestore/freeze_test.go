@@ -34,11 +34,19 @@ func (m treeModel) below(p string) treeModel {
 	return out
 }
 
+// dump reads a tree as if nothing in it were frozen or mutable.
 func (t tree) dump() treeModel {
 	t.t.Helper()
 	m, err := dump(t.t.Context(), t.Tree)
 	if err != nil {
 		t.t.Fatal(err)
+	}
+	for p, c := range m {
+		if mark, contents := data(c); c == "*" {
+			m[p] = "/"
+		} else if mark[0] == '~' {
+			m[p] = "=" + contents
+		}
 	}
 	return m
 }

@@ -190,19 +190,12 @@ func TestEachLinkClearsTheCondemnation(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := from.capOf(p, caps.AuthorityRead)
-			want, err := dump(t.Context(), from.Tree)
-			if err != nil {
-				t.Fatal(err)
-			}
+			want := from.dump()
 			s.forget(root)
 			collectOnce(t, fs)
 			to.mustLink("linked", c)
 			s.sweepLate(g)
-			got, err := dump(t.Context(), to.Tree)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for name, data := range got {
+			for name, data := range to.dump() {
 				if old := p + strings.TrimPrefix(name, "linked"); want[old] != data {
 					t.Errorf("%s isn't what %s was", name, old)
 				}

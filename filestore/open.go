@@ -95,9 +95,6 @@ func (t *Tree) mayOpen(pl *place, o OpenOptions) error {
 	case o.Create && o.Exclusive:
 		return kind.Exist
 	}
-	if err := isMutable(pl, o); err != nil {
-		return err
-	}
 	mode := uint32(ownerWrite)
 	if e := pl.entry; e != nil {
 		switch {
@@ -114,8 +111,8 @@ func (t *Tree) mayOpen(pl *place, o OpenOptions) error {
 	} else {
 		mode = pl.file.created.Mode
 	}
-	if !o.Write {
-		return nil
+	if err := isMutable(pl, o); err != nil || !o.Write {
+		return err
 	}
 	switch {
 	case pl.immutable():

@@ -17,8 +17,12 @@ import (
 )
 
 // treeModel is what a tree should hold: paths to contents. A directory's
-// contents begin with "/", a symbolic link's with ">", a file's with "=".
+// contents are "/", or "*" if it is frozen; a symbolic link's begin with ">", a
+// file's with "=", a mutable file's with "~", a name that all its links have in
+// common, and ":".
 type treeModel map[string]string
+
+func isDir(c string) bool { return c == "/" || c == "*" }
 
 func (m treeModel) parent(p string) kind.Kind {
 	parts := strings.Split(p, "/")
@@ -26,11 +30,42 @@ func (m treeModel) parent(p string) kind.Kind {
 		switch c := m[strings.Join(parts[:i], "/")]; {
 		case c == "":
 			return kind.NotExist
-		case c != "/":
+		case !isDir(c):
 			return kind.NotDir
 		}
 	}
 	return 0
+}
+
+// inFrozen tells whether p stands in a frozen directory.
+func (m treeModel) inFrozen(p string) bool {
+	i := strings.LastIndexByte(p, '/')
+	return i >= 0 && m[p[:i]] == "*"
+}
+
+// data cuts what is before a file's contents off.
+func data(c string) (mark, contents string) {
+	if strings.HasPrefix(c, "~") {
+		i := strings.IndexByte(c, ':')
+		return c[:i+1], c[i+1:]
+	}
+	return c[:1], c[1:]
+}
+
+// normal names mutable files by the order in which they come.
+func (m treeModel) normal() treeModel {
+	out, names := treeModel{}, map[string]string{}
+	for _, p := range slices.Sorted(maps.Keys(m)) {
+		mark, contents := data(m[p])
+		if mark[0] == '~' {
+			if names[mark] == "" {
+				names[mark] = fmt.Sprint("~", len(names), ":")
+			}
+			mark = names[mark]
+		}
+		out[p] = mark + contents
+	}
+	return out
 }
 
 func (m treeModel) empty(p string) bool {
@@ -51,6 +86,9 @@ func (m treeModel) add(p, c string) kind.Kind {
 	if m[p] != "" {
 		return kind.Exist
 	}
+	if m.inFrozen(p) {
+		return kind.ReadOnly
+	}
 	m[p] = c
 	return 0
 }
@@ -62,7 +100,9 @@ func (m treeModel) rmdir(p string) kind.Kind {
 	switch {
 	case m[p] == "":
 		return kind.NotExist
-	case m[p] != "/":
+	case m.inFrozen(p):
+		return kind.ReadOnly
+	case !isDir(m[p]):
 		return kind.NotDir
 	case !m.empty(p):
 		return kind.NotEmpty
@@ -75,13 +115,88 @@ func (m treeModel) remove(p string) kind.Kind {
 	if k := m.parent(p); k != 0 {
 		return k
 	}
-	switch m[p] {
-	case "":
+	switch {
+	case m[p] == "":
 		return kind.NotExist
-	case "/":
+	case m.inFrozen(p):
+		return kind.ReadOnly
+	case isDir(m[p]):
 		return kind.IsDir
 	}
 	delete(m, p)
+	return 0
+}
+
+func (m treeModel) unlink(p string) kind.Kind {
+	switch c := m[p]; {
+	case m.parent(p) != 0, c == "", m.inFrozen(p), !isDir(c):
+		return m.remove(p)
+	case c == "/":
+		return m.rmdir(p)
+	}
+	for q := range m {
+		if q == p || strings.HasPrefix(q, p+"/") {
+			delete(m, q)
+		}
+	}
+	return 0
+}
+
+// putMutable makes or replaces a mutable file, which is called by name if it is new.
+func (m treeModel) putMutable(p, name, contents string) kind.Kind {
+	switch c := m[p]; {
+	case m.parent(p) == 0 && c == "" && !m.inFrozen(p):
+		m[p] = "~" + name + ":"
+	case m.parent(p) == 0 && c != "" && !isDir(c) && c[0] != '~':
+		return kind.Exist
+	}
+	return m.write(p, true, func(string) string { return contents })
+}
+
+// link gives what is at p another name; a file is copied by that.
+func (m treeModel) link(p, q string) kind.Kind {
+	if k := m.parent(p); k != 0 {
+		return k
+	}
+	switch {
+	case m[p] == "":
+		return kind.NotExist
+	case isDir(m[p]):
+		return kind.Denied
+	case m.inFrozen(p):
+		return kind.ReadOnly
+	}
+	return m.add(q, m[p])
+}
+
+func (m treeModel) freeze(p, q string) kind.Kind {
+	if k := m.parent(p); k != 0 {
+		return k
+	}
+	switch {
+	case m[p] == "":
+		return kind.NotExist
+	case !isDir(m[p]):
+		return kind.NotDir
+	}
+	copied := treeModel{q: "*"}
+	for r, c := range m {
+		rest, below := strings.CutPrefix(r, p+"/")
+		if !below {
+			continue
+		}
+		if mark, contents := data(c); isDir(c) {
+			copied[q+"/"+rest] = "*"
+		} else if mark[0] == '~' {
+			copied[q+"/"+rest] = "=" + contents
+		} else {
+			copied[q+"/"+rest] = c
+		}
+	}
+	if k := m.add(q, "*"); k != 0 {
+		return k
+	}
+	maps.Copy(m, copied)
 	return 0
 }
 
@@ -94,12 +209,20 @@ func (m treeModel) write(p string, create bool, f func(string) string) kind.Kind
 	switch {
 	case c == "" && !create:
 		return kind.NotExist
-	case c == "/":
+	case isDir(c):
 		return kind.IsDir
+	case m.inFrozen(p):
+		return kind.ReadOnly
 	case c == "":
 		c = "="
 	}
-	m[p] = "=" + f(c[1:])
+	mark, contents := data(c)
+	m[p] = mark + f(contents)
+	for q, old := range m {
+		if strings.HasPrefix(old, mark) && mark[0] == '~' {
+			m[q] = m[p]
+		}
+	}
 	return 0
 }
 
@@ -113,6 +236,9 @@ func (m treeModel) rename(from, to string, replace bool) kind.Kind {
 	if k := m.parent(to); k != 0 {
 		return k
 	}
+	if m.inFrozen(from) || m.inFrozen(to) {
+		return kind.ReadOnly
+	}
 	src, dst := m[from], m[to]
 	switch {
 	case from == to && replace:
@@ -125,11 +251,11 @@ func (m treeModel) rename(from, to string, replace bool) kind.Kind {
 		return kind.Exist
 	case src == "/" && strings.HasPrefix(to, from+"/"):
 		return kind.Invalid
-	case dst != "" && src == "/" && dst != "/":
+	case dst != "" && isDir(src) && !isDir(dst):
 		return kind.NotDir
-	case dst == "/" && src != "/":
+	case isDir(dst) && !isDir(src):
 		return kind.IsDir
-	case dst == "/" && !m.empty(to):
+	case isDir(dst) && !m.empty(to):
 		return kind.NotEmpty
 	}
 	moved := treeModel{}
@@ -147,7 +273,8 @@ func (m treeModel) rename(from, to string, replace bool) kind.Kind {
 // dump reads a whole tree.
 func dump(ctx context.Context, t *filestore.Tree) (treeModel, error) {
 	m := treeModel{}
-	return m, dumpDir(ctx, t, m, nil)
+	err := dumpDir(ctx, t, m, nil)
+	return m.normal(), err
 }
 
 func dumpDir(ctx context.Context, t *filestore.Tree, m treeModel, p filestore.Path) error {
@@ -160,6 +287,9 @@ func dumpDir(ctx context.Context, t *filestore.Tree, m treeModel, p filestore.Pa
 		switch i.Kind {
 		case filestore.KindDir:
 			m[key] = "/"
+			if i.Frozen {
+				m[key] = "*"
+			}
 			if err := dumpDir(ctx, t, m, q); err != nil {
 				return err
 			}
@@ -174,6 +304,9 @@ func dumpDir(ctx context.Context, t *filestore.Tree, m treeModel, p filestore.Pa
 				return fmt.Errorf("%s lists %d bytes and has %d", key, i.Size, len(data))
 			}
 			m[key] = "=" + string(data)
+			if i.Mutable {
+				m[key] = fmt.Sprintf("~%x:%s", i.FileID, data)
+			}
 		}
 	}
 	return nil
@@ -218,7 +351,7 @@ func TestTreesOfSeveralGatewaysAgainstAMap(t *testing.T) {
 		for _, sd := range seeds(1) {
 			t.Run(fmt.Sprint(name, "/seed=", sd), func(t *testing.T) {
 				t.Parallel()
-				newTreeRun(t, sd, set).run(80)
+				newTreeRun(t, sd, set).run(120)
 			})
 		}
 	}
@@ -276,6 +409,7 @@ func (r *treeRun) step() {
 	tree := r.trees[r.rng.IntN(len(r.trees))]
 	after := maps.Clone(r.model)
 	what, want, got := r.operation(tree, after)
+	after = after.normal()
 	r.log = append(r.log, fmt.Sprintf("%s: %v", what, got))
 	now := r.look()
 	switch k := kind.Of(got); {
@@ -341,7 +475,7 @@ func (r *treeRun) expect(got, want treeModel) {
 // operation does one thing to the model m and to the tree.
 func (r *treeRun) operation(t *filestore.Tree, m treeModel) (what string, want kind.Kind, got error) {
 	ctx, p := r.t.Context(), r.path()
-	switch r.rng.IntN(12) {
+	switch r.rng.IntN(18) {
 	case 0, 1:
 		return "mkdir " + p, m.mkdir(p), t.Mkdir(ctx, path(p), filestore.Attr{})
 	case 2:
@@ -380,10 +514,38 @@ func (r *treeRun) operation(t *filestore.Tree, m treeModel) (what string, want k
 		n := r.rng.Int64N(300_000)
 		want := m.write(p, false, func(old string) string { return (old + strings.Repeat("\x00", max(0, int(n)-len(old))))[:n] })
 		return fmt.Sprint("size ", p, " ", n), want, t.SetAttr(ctx, path(p), filestore.Attr{Set: filestore.AttrSize, Size: n}, true)
+	case 11, 12:
+		data := r.data()
+		return fmt.Sprint("put mutable ", p, " ", len(data)), m.putMutable(p, "new", string(data)), r.write(t, p, toCreateMutable, func(f *filestore.File) error {
+			_, err := f.WriteAt(ctx, data, 0)
+			return err
+		})
+	case 13:
+		q := r.path()
+		return fmt.Sprint("link ", p, " ", q), m.link(p, q), t.Link(ctx, path(p), path(q))
+	case 14:
+		q := r.path()
+		_, err := t.Freeze(ctx, path(p), t, path(q))
+		return fmt.Sprint("freeze ", p, " ", q), m.freeze(p, q), err
+	case 15:
+		return "unlink " + p, m.unlink(p), t.Unlink(ctx, path(p))
+	case 16:
+		if q := r.path(); m[p] != "" && !isDir(m[p]) {
+			return fmt.Sprint("link the capability of ", p, " ", q), m.add(q, m[p]), r.linkCap(t, p, q)
+		}
 	}
 	// Links have names of their own, so that no path leads through one.
 	l := p[:len(p)-1] + "link" + p[len(p)-1:]
 	return "symlink " + l, m.add(l, ">nowhere"), t.Symlink(ctx, path(l), "nowhere", filestore.Attr{})
+}
+
+// linkCap links by its capability what is at p.
+func (r *treeRun) linkCap(t *filestore.Tree, p, q string) error {
+	c, err := t.CapOf(r.t.Context(), path(p), caps.AuthorityWrite)
+	if err != nil {
+		return err
+	}
+	return t.LinkCap(r.t.Context(), path(q), linkTo(r.t, c.Reveal(), ""))
 }
 
 func (r *treeRun) data() []byte {
