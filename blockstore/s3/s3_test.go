@@ -84,6 +84,11 @@ func (r retrying) Put(ctx context.Context, id blockstore.ID, data []byte) error 
 	return retry.Do(ctx, func() error { return r.Store.Put(ctx, id, data) })
 }
 
+// DeleteBatch: under load the answer to one has been seen to break off.
+func (r retrying) DeleteBatch(ctx context.Context, ids []blockstore.ID) error {
+	return retry.Do(ctx, func() error { return r.Store.DeleteBatch(ctx, ids) })
+}
+
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for name, server := range servers {
