@@ -32,9 +32,13 @@ func registry(c config.Config, env node.BlocksEnv) blockstore.Registry {
 		"memory": func(context.Context, blockstore.Config, blockstore.Env) (blockstore.Store, error) {
 			return memory.New(), nil
 		},
-		"local": b.local,
-		"s3":    b.s3,
-		"raid1": b.raid1,
+		"local":      b.local,
+		"s3":         b.s3,
+		"swift":      b.swift,
+		"postgresql": b.postgresql,
+		"raid0":      b.raid0,
+		"raid1":      b.raid1,
+		"raid5":      b.raid5,
 	}
 }
 
