@@ -20,7 +20,6 @@ type sweep struct {
 	report   func(blockstore.Finding)
 	progress func(blockstore.Totals)
 	tell     func() bool
-	fates    func(context.Context, []blockstore.ID) ([]blockstore.Fate, error)
 	undone   int // repairs that may succeed another time
 }
 
