@@ -12,6 +12,16 @@ import (
 
 // What tests look at or set inside.
 
+// OpenThrough opens a store whose connections dial makes.
+func OpenThrough(ctx context.Context, o Options, dial pgconn.DialFunc) (*Store, error) {
+	c, err := o.parse()
+	if err != nil {
+		return nil, err
+	}
+	c.pool.ConnConfig.DialFunc = dial
+	return c.open(ctx)
+}
+
 // Exec runs any statement.
 func (s *Store) Exec(ctx context.Context, sql string, args ...any) error {
 	_, err := s.pool.Exec(ctx, sql, args...)

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/url"
 	"runtime"
 	"sync"
@@ -244,25 +245,60 @@ func blockedCommit(t *testing.T, s, other *postgres.Store, rec metastore.Record)
 }
 
 // TestOutcomeOfACommitThatStillRuns: the connection of a commit breaks while the
-// server has not finished it. It must have ended before anybody is told anything.
+// server, which has all that was sent, has not finished it. It must have ended before
+// anybody is told anything.
 func TestOutcomeOfACommitThatStillRuns(t *testing.T) {
 	t.Parallel()
 	o := postgres.Options{URL: testbed.Database(t), MinConns: 1, MaxConns: 3}
 	if err := postgres.Create(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
-	through, proxy := proxied(t, o)
-	s, other := open(t, through), open(t, o)
+	var mu sync.Mutex // guards the variables below
+	var sockets []net.Conn
+	down, refused := false, 0
+	s, err := postgres.OpenThrough(t.Context(), o, func(ctx context.Context, network, address string) (net.Conn, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if down {
+			refused++
+			return nil, errors.New("the network is down")
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err == nil {
+			sockets = append(sockets, conn)
+		}
+		return conn, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	other := open(t, o)
 	id := metastore.SlotID{1}
 	rec := grow(t, s, id, 1)
-	// Somebody else holds the lock of commits, so that the commit waits in the server.
 	done, release := blockedCommit(t, s, other, rec)
-	proxy.CutAll()
-	select {
-	case err := <-done:
-		t.Errorf("answered with %v while the transaction may still commit", err)
-	case <-time.After(50 * time.Millisecond):
+	mu.Lock()
+	for _, conn := range sockets {
+		conn.Close()
 	}
+	down = true // so that the driver can't have the server cancel it
+	mu.Unlock()
+	waitUntil(t, "attempts to find out", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return refused > 4
+	})
+	if n, err := other.Blocked(t.Context()); err != nil || n != 1 {
+		t.Fatalf("%d transactions wait in the server (%v): nothing is tested", n, err)
+	}
+	mu.Lock()
+	down = false
+	mu.Unlock()
+	waitUntil(t, "an end of the transaction, or another one that waits for it", func() bool {
+		n, err := other.Blocked(t.Context())
+		rows, err2 := other.BlockedByRows(t.Context())
+		return err == nil && n == 0 || err2 == nil && rows > 0
+	})
 	release()
 	if err := <-done; err != nil {
 		t.Error(err)

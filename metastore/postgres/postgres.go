@@ -81,6 +81,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.open(ctx)
+}
+
+func (c *config) open(ctx context.Context) (*Store, error) {
 	conn, err := c.connect(ctx)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ const seqRows = `WITH l AS (
 		epoch = u.epoch, ver = u.ver, owner = u.owner, rec = u.rec
 	FROM b, unnest($14::bytea[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bytea[], $20::bytea[])
 		AS u(id, seq, prev, epoch, ver, owner, rec)
-	WHERE s.id = u.id RETURNING 1
+	WHERE s.id = u.id AND (u.prev < 0 OR u.prev = s.seq) RETURNING 1
 ), fresh AS (
 	INSERT INTO slot (id, seq, prev, at, epoch, ver, owner, rec)
 	SELECT u.id, b.base - u.seq, CASE WHEN u.prev < 0 THEN b.base - u.prev ELSE u.prev END, b.at, u.epoch, u.ver, u.owner, u.rec
