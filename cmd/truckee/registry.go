@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/blockstore/guard"
 	"github.com/truckee-fs/truckee/blockstore/late"
 	"github.com/truckee-fs/truckee/blockstore/local"
 	"github.com/truckee-fs/truckee/blockstore/memory"
@@ -28,7 +29,7 @@ import (
 // registry is the table of the blockstores' drivers.
 func registry(c config.Config, env node.BlocksEnv) blockstore.Registry {
 	b := blocks{env, c.Metastore.DB}
-	return blockstore.Registry{
+	table := blockstore.Registry{
 		"memory": func(context.Context, blockstore.Config, blockstore.Env) (blockstore.Store, error) {
 			return memory.New(), nil
 		},
@@ -39,6 +40,31 @@ func registry(c config.Config, env node.BlocksEnv) blockstore.Registry {
 		"raid0":      b.raid0,
 		"raid1":      b.raid1,
 		"raid5":      b.raid5,
+	}
+	for _, driver := range []string{"s3", "swift", "postgresql"} {
+		table[driver] = guarded(table[driver])
+	}
+	return table
+}
+
+// guarded has a store behind a network tried again, bounded, and left alone for a
+// while when it doesn't answer.
+func guarded(open blockstore.Opener) blockstore.Opener {
+	return func(ctx context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
+		s, err := open(ctx, c, e)
+		if err != nil {
+			return nil, err
+		}
+		return guard.New(s, guard.Options{
+			Name: c.Driver, InFlight: number(c.Fields["in_flight"]),
+			Broken: func(_ string, broken bool) {
+				if broken {
+					e.Log.Warn("a blockstore doesn't answer; it is left alone for a while", "at", c)
+				} else {
+					e.Log.Info("the blockstore answers again", "at", c)
+				}
+			},
+		}), nil
 	}
 }
 

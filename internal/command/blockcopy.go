@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/control"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -82,11 +83,8 @@ func copyMarker(ctx context.Context, from, to blockstore.Store) error {
 	if err != nil {
 		return err
 	}
-	if other != nil && string(other) != string(mark) {
-		return kind.Errorf(kind.Conflict, "the other blockstore belongs to another node's files, or has been in use on its own: give an empty one")
-	}
-	if other != nil {
-		return nil
+	if other != nil && !filestore.SameOwner(mark, other) {
+		return kind.Errorf(kind.Conflict, "the other blockstore belongs to another database: give an empty one")
 	}
 	return blockstore.SetMarker(ctx, to, mark)
 }
