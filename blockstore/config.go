@@ -170,6 +170,10 @@ func (f Field) normal(value string) (string, error) {
 		if d, err := time.ParseDuration(value); err != nil || d <= 0 {
 			return "", fmt.Errorf(`it is a time with its unit, as "30s"`)
 		}
+	case TypeSize:
+		if !isSize(value) {
+			return "", fmt.Errorf(`it is a size, as "64MiB"`)
+		}
 	case TypeURL:
 		return normalURL(value)
 	case TypeDatabase:
@@ -178,6 +182,17 @@ func (f Field) normal(value string) (string, error) {
 		}
 	}
 	return value, nil
+}
+
+// isSize checks a number of bytes with its unit, as tahoe.cfg has them everywhere.
+func isSize(value string) bool {
+	digits := strings.TrimRight(value, "KMGTiB k")
+	n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 53)
+	if err != nil || n == 0 {
+		return false
+	}
+	unit := strings.TrimSpace(value[len(digits):])
+	return slices.Contains([]string{"", "B", "KiB", "MiB", "GiB", "TiB", "kB", "MB", "GB", "TB"}, unit)
 }
 
 // normalURL adds https:// where there is no scheme (as Parsec does).

@@ -105,7 +105,6 @@ func TestJoin(t *testing.T) {
 		"raid0:0:MOCKED RAID0:1:POSTGRESQL":               "raid0(memory() postgresql())",
 		"Raid5:2:local:c RAID5:0:local:a raid5:1:local:b": "raid5(local(dir=a) local(dir=b) local(dir=c))",
 		"RAID1:0:postgresql://u:p@h/db RAID1:1:MOCKED":    "raid1(postgresql(url=postgresql://u:p@h/db) memory())",
-		
 	} {
 		c, err := blockstore.Join(strings.Fields(text))
 		if err != nil || flat(c) != want {

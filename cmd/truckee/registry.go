@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/blockstore/cached"
 	"github.com/truckee-fs/truckee/blockstore/guard"
 	"github.com/truckee-fs/truckee/blockstore/late"
 	"github.com/truckee-fs/truckee/blockstore/local"
@@ -40,6 +41,7 @@ func registry(c config.Config, env node.BlocksEnv) blockstore.Registry {
 		"raid0":      b.raid0,
 		"raid1":      b.raid1,
 		"raid5":      b.raid5,
+		"cached":     b.cached,
 	}
 	for _, driver := range []string{"s3", "swift", "postgresql"} {
 		table[driver] = guarded(table[driver])
@@ -154,6 +156,23 @@ func (b blocks) raid5(ctx context.Context, c blockstore.Config, e blockstore.Env
 		ReadTimeout: duration(c.Fields["read_timeout"]), WriteTimeout: duration(c.Fields["write_timeout"]),
 	})
 	return opened(s, err, members)
+}
+
+// cached opens what is cached, and the directory before it.
+func (b blocks) cached(ctx context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
+	size, err := config.ParseSize(c.Fields["size"])
+	if err != nil {
+		return nil, kind.Errorf(kind.Invalid, "size of the cache: %w", err)
+	}
+	inner, err := e.Open(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	s, err := cached.Open(inner, c.Fields["dir"], cached.Options{Size: int64(size), Log: e.Log})
+	if err != nil {
+		return nil, errors.Join(err, inner.Close())
+	}
+	return s, nil
 }
 
 // opened is what a composition's Open gave; its nodes are closed if it failed.
