@@ -4,10 +4,12 @@
 # `go install` into the user's cache (tests/services -install).
 set -eu
 
-# program:Debian package
+# program or file:Debian package
 wanted="sshd:openssh-server sftp:openssh-client ssh-keygen:openssh-client sshfs:sshfs fusermount3:fuse3 sqlite3:sqlite3 tar:tar git:git gcc:gcc
 initdb:postgresql memcached:memcached
-swift-ring-builder:swift swift-proxy-server:swift-proxy swift-account-server:swift-account swift-container-server:swift-container swift-object-server:swift-object"
+swift-ring-builder:swift swift-proxy-server:swift-proxy swift-account-server:swift-account swift-container-server:swift-container swift-object-server:swift-object
+lftp:lftp psftp:putty-tools curl:curl rclone:rclone restic:restic borg:borgbackup rsync:rsync javac:default-jdk-headless
+/usr/lib/python3/dist-packages/paramiko:python3-paramiko /usr/lib/python3/dist-packages/asyncssh:python3-asyncssh /usr/share/java/jsch.jar:libjsch-java"
 
 # Debian keeps daemons, and PostgreSQL's programs by version, out of the PATH.
 PATH=$PATH:/usr/sbin:/sbin
@@ -25,7 +27,7 @@ programs=""
 packages=""
 for pair in $wanted; do
 	program=${pair%%:*}
-	if ! command -v "$program" >/dev/null 2>&1; then
+	if ! command -v "$program" >/dev/null 2>&1 && ! [ -e "$program" ]; then
 		programs="$programs $program"
 		packages="$packages ${pair##*:}"
 	fi

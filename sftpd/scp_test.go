@@ -145,7 +145,7 @@ func TestSCPReceives(t *testing.T) {
 		"the client dies":               {[]string{"-t", "file"}, []line{{"", ack}, {"\x02fatal\n", ""}}, 1, "contents"},
 		"the sender's read failed":      {[]string{"-t", "file"}, []line{{"", ack}, {"C0600 3 x\n", ack}, {"new\x01scp: read error\n", ack}}, 1, "contents"},
 		"it breaks off in a file":       {[]string{"-t", "file"}, []line{{"", ack}, {"C0600 3 x\n", ack}, {"ne", ""}}, 1, "contents"},
-		"it breaks off after a file":    {[]string{"-t", "file"}, []line{{"", ack}, {"C0600 3 x\n", ack}, {"new", ""}}, 1, "contents"},
+		"it breaks off after a file":    {[]string{"-t", "file"}, []line{{"", ack}, {"C0600 3 x\n", ack}, {"new", ""}}, 1, "new"},
 		"it breaks off in a record":     {[]string{"-t", "file"}, []line{{"", ack}, {"C0600 3", ""}}, 1, "contents"},
 		"no record at all":              {[]string{"-t", "file"}, []line{{"", ack}}, 0, "contents"},
 		"six digits of mode":            {[]string{"-t", "file"}, []line{{"", ack}, {"C0100600 3 x\n", ack}, {"new\x00", ack}}, 0, "new"},

@@ -154,22 +154,24 @@ func (t *transfer) sinkFile(at string, rec record, times filestore.Attr) error {
 		f.Discard()
 		return err
 	}
-	whole, err := t.response()
-	if err != nil || !whole {
+	whole, gone := t.response()
+	// libssh2 hangs up after the last byte and says no more: they are all there.
+	whole = whole || errors.Is(gone, io.ErrUnexpectedEOF)
+	switch {
+	case !whole && gone != nil:
 		f.Discard()
-		if err == nil {
-			err = t.ok()
-		}
-		return err
-	}
-	if broken == nil {
+		return gone
+	case !whole || broken != nil:
+		f.Discard()
+	default:
 		broken = t.finish(f, rec, times)
-	} else {
-		f.Discard()
 	}
 	if broken != nil {
 		t.fail("%s: %s", at, errnoText(broken))
-		return nil
+		return gone
+	}
+	if gone != nil {
+		return gone
 	}
 	return t.ok()
 }
