@@ -94,6 +94,20 @@ func (s blocks) inline(ctx context.Context, id blockstore.ID, off, n int64) ([]b
 	return data[off:min(off+n, int64(len(data)))], nil
 }
 
+// Reread reads a chunk's whole block, from a sound copy if there is any: whole
+// blocks are checked on their way, parts aren't. It makes blocks a
+// filetree.Rereader.
+func (s blocks) Reread(ctx context.Context, id blockstore.ID) ([]byte, error) {
+	data, err := retry.Value(ctx, func() ([]byte, error) { return s.fs.o.Blocks.Get(ctx, id) })
+	if err == nil {
+		err = blockstore.CheckID(id, data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read a block again: %w", err)
+	}
+	return data, nil
+}
+
 // fresh is a source that also knows nodes that no commit has brought yet.
 type fresh struct {
 	filetree.Source
@@ -106,4 +120,13 @@ func (s fresh) Node(ctx context.Context, id blockstore.ID) ([]byte, error) {
 		return data, nil
 	}
 	return s.Source.Node(ctx, id)
+}
+
+// Reread asks the source below.
+func (s fresh) Reread(ctx context.Context, id blockstore.ID) ([]byte, error) {
+	r, ok := s.Source.(filetree.Rereader)
+	if !ok {
+		return nil, fmt.Errorf("block %v lies in one place: %w", id, kind.Unsupported)
+	}
+	return r.Reread(ctx, id)
 }

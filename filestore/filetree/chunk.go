@@ -85,6 +85,17 @@ func (c *chunk) load(ctx context.Context, src Source, first, last int, ahead boo
 	for last > need && c.have.has(last) {
 		last--
 	}
+	added, err := c.loadFrom(ctx, src, first, last, need)
+	if again := reread(ctx, src, &c.ref, err); again != nil {
+		var more int64
+		more, err = c.loadFrom(ctx, again, first, last, need)
+		added += more
+	}
+	return added, err
+}
+
+// loadFrom is load from one copy of the chunk.
+func (c *chunk) loadFrom(ctx context.Context, src Source, first, last, need int) (int64, error) {
 	sealed, from, err := c.fetch(ctx, src, first, last)
 	if err != nil {
 		return 0, err
@@ -214,6 +225,15 @@ func (c *chunk) keep(plain []byte, cell int) {
 // readWhole checks and decrypts a whole chunk into p, which has its size, and
 // keeps nothing.
 func readWhole(ctx context.Context, src Source, ref Ref, limit int64, p []byte) error {
+	err := readWholeFrom(ctx, src, ref, limit, p)
+	if again := reread(ctx, src, &ref, err); again != nil {
+		return readWholeFrom(ctx, again, ref, limit, p)
+	}
+	return err
+}
+
+// readWholeFrom is readWhole from one copy of the chunk.
+func readWholeFrom(ctx context.Context, src Source, ref Ref, limit int64, p []byte) error {
 	c := newChunk(ref, limit)
 	sealed, from, err := c.fetch(ctx, src, 0, len(c.cells)-1)
 	if err != nil {
