@@ -26,8 +26,17 @@ type Queue[T any] struct {
 // job is what one call handed in.
 type job[T any] struct {
 	items []T
-	turn  chan bool // true: lead now; false: done
+	turn  chan turn
 }
+
+// turn is what somebody who waits is told.
+type turn uint8
+
+const (
+	done   turn = iota + 1
+	lead        // apply the next batch
+	broken      // apply has panicked
+)
 
 // MaxItems bounds a batch, and so how long the first of its items waits for the
 // last. A call that hands in more gets a batch of its own.
@@ -37,23 +46,24 @@ const MaxItems = 256
 // function in every call and is never called twice at the same time. It returns
 // when apply has returned. A caller that gives up while its items wait gets
 // Canceled, and they are never applied; later it waits for the end. After Close
-// it gets Closed.
+// it gets Closed. If apply panics, it does so in the goroutine of one caller, and the
+// others of the batch get Unavailable: nobody knows how far it came.
 func (q *Queue[T]) Do(ctx context.Context, items []T, apply func([]T)) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", kind.Canceled, err)
 	}
-	j := &job[T]{items: items, turn: make(chan bool, 1)}
-	lead, err := q.enter(j)
-	if err != nil {
+	j := &job[T]{items: items, turn: make(chan turn, 1)}
+	told, err := q.enter(j)
+	if err == nil && told != lead {
+		told, err = q.await(ctx, j)
+	}
+	switch {
+	case err != nil:
 		return err
-	}
-	if !lead {
-		if lead, err = q.await(ctx, j); err != nil {
-			return err
-		}
-	}
-	if lead {
+	case told == lead:
 		q.lead(apply)
+	case told == broken:
+		return fmt.Errorf("the batch was broken off: %w", kind.Unavailable)
 	}
 	return nil
 }
@@ -81,23 +91,26 @@ func (q *Queue[T]) Waiting() int {
 	return len(q.jobs)
 }
 
-func (q *Queue[T]) enter(j *job[T]) (lead bool, err error) {
+// enter queues a job, and says lead if nobody does.
+func (q *Queue[T]) enter(j *job[T]) (turn, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return false, kind.Closed
+		return 0, kind.Closed
 	}
 	q.jobs = append(q.jobs, j)
-	lead = !q.leading
+	if q.leading {
+		return 0, nil
+	}
 	q.leading = true
 	return lead, nil
 }
 
-// await waits for the job's turn: done, or to lead.
-func (q *Queue[T]) await(ctx context.Context, j *job[T]) (lead bool, err error) {
+// await waits for the job's turn.
+func (q *Queue[T]) await(ctx context.Context, j *job[T]) (turn, error) {
 	select {
-	case lead = <-j.turn:
-		return lead, nil
+	case told := <-j.turn:
+		return told, nil
 	case <-ctx.Done():
 	}
 	if !q.withdraw(j) {
@@ -108,7 +121,7 @@ func (q *Queue[T]) await(ctx context.Context, j *job[T]) (lead bool, err error) 
 		q.pass()
 	default:
 	}
-	return false, fmt.Errorf("%w: %w", kind.Canceled, ctx.Err())
+	return 0, fmt.Errorf("%w: %w", kind.Canceled, ctx.Err())
 }
 
 // withdraw takes a job back that is in no batch yet.
@@ -132,13 +145,15 @@ func (q *Queue[T]) lead(apply func([]T)) {
 	for _, j := range batch {
 		items = append(items, j.items...)
 	}
+	outcome := broken
 	defer func() {
 		q.pass()
 		for _, j := range batch {
-			j.turn <- false
+			j.turn <- outcome
 		}
 	}()
 	apply(items)
+	outcome = done
 }
 
 // take gives the leader its batch.
@@ -163,7 +178,7 @@ func (q *Queue[T]) pass() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.jobs) > 0 {
-		q.jobs[0].turn <- true
+		q.jobs[0].turn <- lead
 		return
 	}
 	q.leading = false

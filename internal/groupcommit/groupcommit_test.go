@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -148,14 +149,43 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// TestPanicPassesTheLeadOn: a bug in apply ends its own caller only.
-func TestPanicPassesTheLeadOn(t *testing.T) {
-	var q groupcommit.Queue[int]
-	func() {
-		defer func() { _ = recover() }()
-		_ = q.Do(t.Context(), []int{1}, func([]int) { panic("bug") })
-	}()
-	if err := q.Do(t.Context(), []int{1}, func([]int) {}); err != nil {
-		t.Error(err)
-	}
+// TestPanic: a bug in apply ends the caller that led; the others of its batch don't
+// take it for success, and the next batch runs.
+func TestPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q groupcommit.Queue[int]
+		gate := make(chan bool)
+		apply := func(items []int) {
+			<-gate
+			if len(items) == 2 {
+				panic("bug")
+			}
+		}
+		var panicked, unavailable, fine atomic.Int64
+		var wg sync.WaitGroup
+		for range 3 { // one alone, then two together
+			wg.Go(func() {
+				defer func() {
+					if recover() == "bug" {
+						panicked.Add(1)
+					}
+				}()
+				switch err := q.Do(t.Context(), []int{1}, apply); kind.Of(err) {
+				case 0:
+					fine.Add(1)
+				case kind.Unavailable:
+					unavailable.Add(1)
+				}
+			})
+			synctest.Wait()
+		}
+		close(gate)
+		wg.Wait()
+		if fine.Load() != 1 || panicked.Load() != 1 || unavailable.Load() != 1 {
+			t.Errorf("%d fine, %d panicked, %d unavailable", fine.Load(), panicked.Load(), unavailable.Load())
+		}
+		if err := q.Do(t.Context(), []int{1}, apply); err != nil {
+			t.Errorf("after it: %v", err)
+		}
+	})
 }

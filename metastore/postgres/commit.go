@@ -61,15 +61,34 @@ func (s *Store) commit(ctx context.Context, ops []*op) error {
 	return nil
 }
 
-// apply commits ops in one transaction. Each op's err says how it fared: nil only
-// when it is durable. When the server refuses the transaction as a whole the ops
-// are tried each alone, so that nobody fails for what a neighbour asked for.
+// maxBatch bounds the bytes of a transaction's new nodes: they are held in memory
+// once more on either side.
+const maxBatch = 16 << 20
+
+// apply commits ops in one transaction, or some more if they are large.
 func (s *Store) apply(ops []*op) {
+	for len(ops) > 0 {
+		n, size := 0, 0
+		for n < len(ops) && (n == 0 || size <= maxBatch) {
+			for i := range ops[n].r.Nodes {
+				size += len(ops[n].r.Nodes[i].Data)
+			}
+			n++
+		}
+		s.applyBatch(ops[:n])
+		ops = ops[n:]
+	}
+}
+
+// applyBatch commits ops in one transaction. Each op's err says how it fared: nil
+// only when it is durable. When the transaction as a whole is refused the ops are
+// tried each alone, so that nobody fails for what a neighbour asked for.
+func (s *Store) applyBatch(ops []*op) {
 	err := s.applyAll(ops)
 	if err == nil {
 		return
 	}
-	alone := len(ops) > 1 && (answered(err) || errors.Is(err, kind.Conflict))
+	alone := len(ops) > 1 && (answered(err) || errors.Is(err, kind.Corrupt))
 	for _, o := range ops {
 		if o.err = err; alone {
 			o.err = nil

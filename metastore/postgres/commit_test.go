@@ -233,6 +233,34 @@ func TestLargeNodes(t *testing.T) {
 	}
 }
 
+// TestDamagedRow: one slot that can't be read does not fail those beside it.
+func TestDamagedRow(t *testing.T) {
+	t.Parallel()
+	s := open(t, schemas(t)(t))
+	bad, good := grow(t, s, metastore.SlotID{1}, 1), grow(t, s, metastore.SlotID{2}, 1)
+	if err := s.Exec(t.Context(), "UPDATE slot SET rec = substr(rec, 1, 10) WHERE id = $1", bad.ID[:]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Slots(t.Context(), []metastore.SlotID{bad.ID}); kind.Of(err) != kind.Corrupt {
+		t.Errorf("reading it: %v", err)
+	}
+	change := func(r metastore.Record) *metastore.Request {
+		return &metastore.Request{Slots: []metastore.SlotChange{{ID: r.ID, Base: r.Hash, Seal: func(old metastore.Record) (metastore.Sealed, error) {
+			return metastore.Sealed{Version: old.Version + 1, Bytes: record(old.Version + 1)}, nil
+		}}}}
+	}
+	errs := s.Commit(t.Context(), change(bad), change(good))
+	if kind.Of(errs[0]) != kind.Corrupt || errs[1] != nil {
+		t.Errorf("replacing both: %v", errs)
+	}
+	if err := s.Exec(t.Context(), "DROP TABLE root CASCADE"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.IsRoot(t.Context(), []metastore.SlotID{{1}}); kind.Of(err) != kind.Corrupt {
+		t.Errorf("without its table: %v", err)
+	}
+}
+
 // TestTotalsAreFolded: usage stays right, and cheap to tell.
 func TestTotalsAreFolded(t *testing.T) {
 	t.Parallel()

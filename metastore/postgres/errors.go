@@ -23,6 +23,7 @@ const (
 	undefinedTable        = "42P01"
 	undefinedSchema       = "3F000"
 	undefinedDatabase     = "3D000"
+	undefinedFunction     = "42883"
 	duplicateTable        = "42P07"
 	duplicateFunction     = "42723"
 	lockNotAvailable      = "55P03"
@@ -75,17 +76,16 @@ func isScan(err error) bool {
 	return ok
 }
 
+// kindOfCode is about a database that was opened. What an operator has changed since,
+// such as a password or a right, makes it unavailable; it is nothing that a user of
+// the files may not do.
 func kindOfCode(code string) kind.Kind {
 	switch code {
 	case "53100": // disk_full
 		return kind.NoSpace
-	case "28000", "28P01", insufficientPrivilege:
-		return kind.Denied
-	case undefinedDatabase, undefinedTable, undefinedSchema, "42883":
-		return kind.NotExist
-	case "XX001", "XX002": // data_corrupted, index_corrupted
-		return kind.Corrupt
-	case lockNotAvailable, "57014", "25006", "25P03", "25P04", "58030":
+	case "XX001", "XX002", undefinedTable, undefinedSchema, undefinedFunction:
+		return kind.Corrupt // damaged pages, tables that are gone
+	case lockNotAvailable, insufficientPrivilege, undefinedDatabase, "57014", "25006", "25P03", "25P04", "58030":
 		// A time-out of ours, a server that only reads (a standby), a session idle
 		// too long, an I/O error.
 		return kind.Unavailable
@@ -93,7 +93,7 @@ func kindOfCode(code string) kind.Kind {
 		return kind.Unsupported
 	}
 	switch code[:min(2, len(code))] {
-	case "08", "40", "53", "57":
+	case "08", "28", "40", "53", "57":
 		return kind.Unavailable
 	case "54":
 		return kind.TooLarge

@@ -22,10 +22,10 @@ func TestKindsOfTheServersErrors(t *testing.T) {
 		"40001": kind.Unavailable, // serialization failure, after all attempts
 		"58030": kind.Unavailable, // I/O error
 		"08006": kind.Unavailable, // connection failure
-		"28P01": kind.Denied,      // wrong password
-		"42501": kind.Denied,      // insufficient privilege
-		"3D000": kind.NotExist,    // no such database
-		"42P01": kind.NotExist,    // no such table
+		"28P01": kind.Unavailable, // the password was changed
+		"42501": kind.Unavailable, // a right was taken
+		"3D000": kind.Unavailable, // the database was dropped
+		"42P01": kind.Corrupt,     // a table was dropped
 		"XX001": kind.Corrupt,     // data corrupted
 		"54000": kind.TooLarge,    // a limit of the server's
 		"22021": kind.Invalid,     // no UTF-8

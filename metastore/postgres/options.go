@@ -164,6 +164,7 @@ func (c *config) setUp(ctx context.Context, conn *pgx.Conn, idle time.Duration) 
 		set_config('tcp_keepalives_count', '3', false),
 		set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'
 			ELSE current_setting('synchronous_commit') END, false)`,
+		pgx.QueryExecModeExec, // one round trip
 		pgx.Identifier{c.schema}.Sanitize(), ms(statementTimeout), ms(lockTimeout), ms(idle))
 	return err
 }
