@@ -39,6 +39,7 @@ func newBatch(fs *FS) *batch {
 // run applies one operation.
 func (b *batch) run(ctx context.Context, o *op) {
 	b.op, b.group, b.mutated = o, nil, false
+	o.files, o.bytes = 0, 0
 	err := o.apply(ctx, b)
 	g := b.group
 	if err != nil && !errors.Is(err, errLater) && b.outdated(ctx, o) {

@@ -59,7 +59,7 @@ func (t *Tree) make(ctx context.Context, p Path, e dirtree.Entry, a Attr, with f
 	e.Name, e.FileID = pl.name, newFileID()
 	e.Mtime = t.fs.now().UnixNano()
 	e = a.of(e)
-	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+	return t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
 		w, err := b.dir(ctx, *pl.dir.write)
 		if err != nil {
 			return err
@@ -92,7 +92,7 @@ func (b *batch) absent(ctx context.Context, w *work, name string) error {
 func (t *Tree) ownerUnder(w *work) slotID { return t.ownerOf(w.owner) }
 
 func (t *Tree) ownerOf(owner slotID) slotID {
-	if owner == slotID(t.read.ID()) {
+	if owner == t.rootID() {
 		return owner
 	}
 	return slotID{}

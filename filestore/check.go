@@ -25,6 +25,10 @@ type CheckOptions struct {
 
 	// Only leaves those other roots out.
 	Only bool
+
+	// Recount sets the counters of what is charged to the roots of Trees, and to
+	// roots within them, to what is there, if nothing is damaged.
+	Recount bool
 }
 
 // NamedTree is a directory or file to check, and what the report calls it.
@@ -40,6 +44,14 @@ type CheckReport struct {
 	Bytes              int64 // of those, as stored
 	Damage             []Damage
 	MoreDamage         int // beyond what Damage lists
+	Recounts           []Recount
+}
+
+// Recount is a root whose counters were set right.
+type Recount struct {
+	Root               [32]byte
+	Files, Bytes       int64
+	WasFiles, WasBytes int64
 }
 
 // Whole reports whether nothing was wrong.
@@ -82,10 +94,14 @@ type checker struct {
 	report CheckReport
 	names  map[slotID]string // of roots
 	told   map[Damage]bool
+	counts map[slotID]*Recount
 	sites  map[blockKey]site // where chunks were met
 }
 
 func (c *checker) run(ctx context.Context) error {
+	if err := c.prepareRecount(ctx); err != nil {
+		return err
+	}
 	c.sites, c.told = make(map[blockKey]site), make(map[Damage]bool)
 	for _, t := range c.o.Trees {
 		if err := c.tree(ctx, t); err != nil {
@@ -98,7 +114,10 @@ func (c *checker) run(ctx context.Context) error {
 		}
 	}
 	c.report.Directories, c.report.Files = c.r.directories, c.r.files
-	return c.index(ctx)
+	if err := c.index(ctx); err != nil || !c.o.Recount || !c.report.Whole() {
+		return err
+	}
+	return c.recount(ctx)
 }
 
 // tree walks what a capability leads to.
@@ -106,6 +125,9 @@ func (c *checker) tree(ctx context.Context, t NamedTree) error {
 	if read, ok := caps.ReadCap(t.Cap); ok {
 		if slot, ok := read.SlotRead(); ok {
 			at := c.root(slotID(slot.ID()), t.Name)
+			if c.o.Recount {
+				c.r.counted(at.root, 0, 0) // also if there is nothing
+			}
 			return c.r.from(ctx, visit{verify: slot.Verify(), read: &slot, at: at})
 		}
 		if _, ok := read.Literal(); ok {

@@ -24,6 +24,12 @@ type op struct {
 	// registry of open files and before anybody sees the new version.
 	won func()
 
+	through *Tree  // that it came through; nil: none
+	root    slotID // that it makes, without a tree
+	mixed   bool   // trees of several roots have brought it
+	files   int64  // entries that the last attempt has made, less those removed
+	bytes   int64  // of their files
+
 	alone    bool      // must not share a request
 	tries    int       // attempts that lost
 	attempts []attempt // attempts with an unknown outcome
@@ -205,6 +211,13 @@ func (c *committer) outcome(ctx context.Context, b *batch, g *group, err error) 
 		for _, o := range g.ops {
 			o.attempts = append(o.attempts, a)
 		}
+	case k == kind.NoSpace && len(g.all()) > 1:
+		// Which of them has no room shows when each comes alone.
+		for _, o := range g.all() {
+			o.alone = true
+			c.retry(b, o, err)
+		}
+		return
 	case k != kind.Conflict || g.checkFailed:
 		g.finish(err)
 		return
@@ -236,7 +249,7 @@ func (c *committer) reload(ctx context.Context, g *group, unknown bool) (changed
 			continue // settle looks first
 		}
 		v, err := c.fs.slots.load(ctx, w.base.read)
-		if err != nil || v.rec.Hash != w.base.rec.Hash {
+		if err != nil || v.rec.Hash != w.base.rec.Hash || v.rec.Owner != w.base.rec.Owner {
 			changed = true
 		}
 	}

@@ -24,9 +24,10 @@ import (
 // KiB hold what was written; the rest shows what lies below. A cell that a
 // stream has filled is sealed and stored at once.
 type draft struct {
-	f    *openFile
-	fs   *FS
-	base base
+	f     *openFile
+	fs    *FS
+	payer *Tree // whose quota counts; nil: none
+	base  base
 
 	size    int64
 	cut     int64 // bytes of the base from here on are gone
@@ -78,6 +79,9 @@ func (f *openFile) newDraft(ctx context.Context) (*draft, error) {
 			return nil, fmt.Errorf("read a file: %w", err)
 		}
 	}
+	f.fs.open.mu.Lock()
+	d.payer = f.tree
+	f.fs.open.mu.Unlock()
 	d.room = max(f.fs.o.FlightBytes/4, 2*d.grid)
 	d.flight = semaphore.NewWeighted(d.room)
 	d.ctx, d.cancel = context.WithCancel(f.fs.ctx)
@@ -139,6 +143,9 @@ func (d *draft) write(ctx context.Context, p []byte, off int64) (int, error) {
 	if off < 0 || off > maxSize-int64(len(p)) {
 		return 0, fmt.Errorf("write at %d: %w", off, kind.TooLarge)
 	}
+	if err := d.grow(ctx, off+int64(len(p))); err != nil {
+		return 0, err
+	}
 	done := 0
 	for done < len(p) {
 		if err := d.failed(); err != nil {
@@ -176,6 +183,9 @@ func (d *draft) write(ctx context.Context, p []byte, off int64) (int, error) {
 func (d *draft) setSize(ctx context.Context, n int64) error {
 	if n < 0 || n > maxSize {
 		return fmt.Errorf("a size of %d bytes: %w", n, kind.TooLarge)
+	}
+	if err := d.grow(ctx, n); err != nil {
+		return err
 	}
 	if n < d.below() && n > 0 {
 		// The chunk that the new end cuts has to be written anew.

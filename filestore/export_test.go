@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"context"
+	"runtime"
 	"testing"
 
 	"github.com/truckee-fs/truckee/filestore/filetree"
@@ -50,7 +51,7 @@ func (t *Tree) PutBeside(ctx context.Context, from, to Path) error {
 	if err != nil {
 		return err
 	}
-	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+	return t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
 		w, err := b.dir(ctx, *src.dir.write)
 		if err != nil {
 			return err
@@ -122,4 +123,27 @@ func (fs *FS) CheckAt(t *testing.T, seq uint64) (damage []string) {
 		damage = append(damage, "rows are missing")
 	}
 	return damage
+}
+
+// Occupy keeps the committer busy from the time that it closes begun until
+// release is closed.
+func (fs *FS) Occupy(ctx context.Context, begun, release chan struct{}) {
+	_ = fs.commit.do(ctx, &op{apply: func(context.Context, *batch) error {
+		close(begun)
+		<-release
+		return nil
+	}})
+}
+
+// WaitQueued waits until n operations wait for the committer.
+func (fs *FS) WaitQueued(n int) {
+	for {
+		fs.commit.mu.Lock()
+		waiting := len(fs.commit.queue)
+		fs.commit.mu.Unlock()
+		if waiting >= n {
+			return
+		}
+		runtime.Gosched()
+	}
 }

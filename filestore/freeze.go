@@ -59,7 +59,7 @@ func (t *Tree) freeze(ctx context.Context, from Path, into *Tree, to Path) (caps
 	if err := dst.dir.mayChange(); err != nil {
 		return caps.Read{}, err
 	}
-	z := &freezing{fs: t.fs, owner: into.ownerOf(dst.dir.v.rec.Owner), done: make(map[slotID]frozenCopy), way: make(map[slotID]bool)}
+	z := &freezing{fs: t.fs, into: into, owner: into.ownerOf(dst.dir.v.rec.Owner), done: make(map[slotID]frozenCopy), way: make(map[slotID]bool)}
 	top, err := z.run(ctx, src.node.v.read)
 	if err != nil {
 		return caps.Read{}, err
@@ -74,6 +74,7 @@ func (t *Tree) freeze(ctx context.Context, from Path, into *Tree, to Path) (caps
 // that the copy keeps alive, and a little for each directory.
 type freezing struct {
 	fs    *FS
+	into  *Tree
 	owner slotID
 	view  metastore.View
 	marks *markWatch
@@ -269,7 +270,7 @@ func (z *freezing) store(ctx context.Context) error {
 // transaction.
 func (z *freezing) link(ctx context.Context, dst *place, e *dirtree.Entry) error {
 	ids := z.files.ids()
-	return z.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+	return z.into.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
 		if err := b.single(); err != nil {
 			return err
 		}

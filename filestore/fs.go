@@ -38,6 +38,7 @@ type FS struct {
 	dirty      atomic.Int64 // bytes that drafts hold in memory
 	buffers    buffers
 	usage      usageCache
+	charges    chargedCache
 	ahead      chan struct{} // a token for each chunk that is being read ahead
 
 	foldAfter int // the constant, but in tests

@@ -138,20 +138,8 @@ func (g *group) request(ctx context.Context) (*metastore.Request, error) {
 			return nil, err
 		}
 	}
-	req.Owner = g.owner()
+	g.attribute(req)
 	return req, nil
-}
-
-// owner is that of all directories of the request, zero if they differ.
-func (g *group) owner() slotID {
-	owner := slotID{}
-	for i, w := range g.works {
-		if i > 0 && w.owner != owner {
-			return slotID{}
-		}
-		owner = w.owner
-	}
-	return owner
 }
 
 func (g *group) check(ctx context.Context, r metastore.Reader) error {

@@ -138,4 +138,6 @@ type Usage struct {
 	FreeBytes  int64
 	UsedBytes  int64
 	Blocks     int64 // blocks stored
+	Files      int64 // with a quota of files: how many there are; else zero
+	MaxFiles   int64 // the quota; zero: none
 }

@@ -47,7 +47,7 @@ func (t *Tree) link(ctx context.Context, from, to Path) error {
 		}
 	}
 	id := newFileID()
-	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+	return t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
 		from, err := b.dir(ctx, *src.dir.write)
 		if err != nil {
 			return err

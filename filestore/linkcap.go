@@ -104,7 +104,7 @@ func (t *Tree) linkEntry(ctx context.Context, p Path, e *dirtree.Entry) error {
 		if err := k.look(ctx); err != nil {
 			return err
 		}
-		if err = t.fs.commit.do(ctx, &op{apply: k.apply}); !errors.Is(err, kind.Conflict) {
+		if err = t.do(ctx, &op{apply: k.apply}); !errors.Is(err, kind.Conflict) {
 			return err
 		}
 	}

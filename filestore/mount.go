@@ -26,6 +26,7 @@ import (
 func (fs *FS) Mount(ctx context.Context, root caps.Cap, o MountOptions) (*Tree, error) {
 	t, err := fs.tree(root)
 	if err == nil {
+		t.o = o
 		err = t.open(ctx, o)
 	}
 	if err != nil {

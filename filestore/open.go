@@ -65,6 +65,11 @@ func (t *Tree) openOnce(ctx context.Context, p Path, w want, o OpenOptions, forc
 	if err := t.mayOpen(&pl, o); err != nil {
 		return nil, err
 	}
+	if !pl.exists() {
+		if err := t.room(ctx, 1, 0); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case pl.immutable():
 		return t.fs.enterImmutable(&pl, o, rd.seq), nil
@@ -167,9 +172,7 @@ func (fs *FS) enter(pl *place, t *Tree, o OpenOptions, force bool) *File {
 	if pl.entry != nil {
 		f.at.name, f.at.version = pl.entry.Name, max(f.at.version, pl.dir.v.rec.Version)
 	}
-	if o.Write && f.tree == nil {
-		f.tree = t
-	}
+	f.openedThrough(t, o.Write)
 	h := f.handle(o, pl.dir.write)
 	if f.mutable {
 		h.link = r.enterLink(t, pl, &f.created)
@@ -194,6 +197,7 @@ func (fs *FS) enterMutable(pl *place, in *dirtree.Entry, t *Tree, o OpenOptions,
 		r.hold(f, r.seq)
 		return f
 	})
+	f.openedThrough(t, o.Write)
 	h := f.handle(o, pl.entry.DirWrite)
 	if pl.dir != nil {
 		h.link = r.enterLink(t, pl, pl.entry)

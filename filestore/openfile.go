@@ -26,6 +26,8 @@ type openFile struct {
 	key     fileKey
 	at      spot
 	tree    *Tree    // through which it was first opened for writing; nil: never
+	several bool     // trees of several roots write to it
+	opened  *Tree    // through which it was first opened
 	seen    identity // of the contents that were last committed or opened here
 	handles int
 	writers int

@@ -80,11 +80,19 @@ func (l *openLink) set(a Attr) {
 	l.shown.Store(&now)
 }
 
+// do commits an operation through the tree that the entry was found in.
+func (l *openLink) do(ctx context.Context, o *op) error {
+	l.fs.open.mu.Lock()
+	t := l.tree
+	l.fs.open.mu.Unlock()
+	return t.do(ctx, o)
+}
+
 // setAttr gives the entry attributes, wherever it is now. If it is gone nothing
 // is left to be done, as with a file that was removed.
 func (l *openLink) setAttr(ctx context.Context, a Attr) error {
 	for {
-		err := l.fs.commit.do(ctx, l.setting(a))
+		err := l.do(ctx, l.setting(a))
 		if errors.Is(err, errVanished) {
 			if err = l.follow(ctx); err == nil {
 				continue

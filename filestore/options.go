@@ -73,4 +73,9 @@ type Options struct {
 type MountOptions struct {
 	// Source is noted in the root table: "account", "cli", "api".
 	Source string
+
+	// MaxBytes bounds the bytes of all files that were made through the root,
+	// each by its size, and MaxFiles their number, with directories and links: a
+	// change that would exceed them is NoSpace. Zero: no bound.
+	MaxBytes, MaxFiles int64
 }

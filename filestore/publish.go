@@ -93,7 +93,7 @@ func (f *openFile) publish(ctx context.Context, linkAll bool) error {
 		p.attrs = p.attrs.with(Attr{Set: AttrMtime, Mtime: time.Unix(0, f.mtime.Load())})
 	}
 	since := f.fs.open.newest()
-	if err := f.fs.commit.do(ctx, &op{apply: p.apply, won: p.won}); err != nil {
+	if err := f.do(ctx, &op{apply: p.apply, won: p.won}); err != nil {
 		return err
 	}
 	if p.gone {

@@ -54,6 +54,11 @@ type reach struct {
 
 	// damaged is told of what can't be used, and decides whether the walk goes on.
 	damaged func(at site, what string) error
+	// counted, if set, is told of what each entry that is read by name is charged
+	// with, and to whom; isRoot tells the roots.
+	counted func(root slotID, files, bytes int64)
+	isRoot  map[slotID]bool
+
 	// chunk, if set, is told of each chunk when it is met first.
 	chunk func(ctx context.Context, at site, ref filetree.VerifyRef) error
 
@@ -79,6 +84,7 @@ type site struct {
 	root slotID // of the root that led here
 	no   rootNo // its number; zero if roots needn't be told apart
 	more bool   // it was met before, from another root
+	paid slotID // the nearest root above, which entries are charged to
 	slot slotID // the directory
 	path string // if the walk can read names
 }
@@ -247,6 +253,12 @@ func (r *reach) slot(ctx context.Context, v visit) error {
 	if !v.at.more && p.Type == caps.SlotDirectory {
 		r.directories++
 	}
+	if r.isRoot[id] {
+		v.at.paid = id
+	}
+	if err := r.countMutable(v, rec); err != nil {
+		return err
+	}
 	for _, root := range []dirtree.Root{p.Root, p.History} {
 		if v.read != nil && root == p.Root && p.Type == caps.SlotDirectory {
 			err = r.readable(ctx, v, root)
@@ -278,10 +290,34 @@ func (r *reach) readable(ctx context.Context, v visit, root dirtree.Root) error 
 			}
 			continue
 		}
+		if r.counted != nil && !at.more {
+			r.counted(at.paid, 1, chargeOf(e))
+		}
 		if err := r.entry(ctx, at, e); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// chargeOf is what an entry is charged with.
+func chargeOf(e *dirtree.Entry) int64 {
+	if isFile(e.Kind) {
+		return int64(e.Size)
+	}
+	return 0
+}
+
+// countMutable counts the bytes of a mutable file, which its own record tells.
+func (r *reach) countMutable(v visit, rec metastore.Record) error {
+	if r.counted == nil || v.at.more || v.read == nil || v.verify.Type() != caps.SlotFile {
+		return nil
+	}
+	st, err := dirtree.OpenSlot(*v.read, rec.Bytes)
+	if err != nil {
+		return r.damaged(v.at, "the slot's record contradicts its read key")
+	}
+	r.counted(v.at.paid, 0, int64(st.Bytes))
 	return nil
 }
 

@@ -62,7 +62,7 @@ func (t *Tree) remove(ctx context.Context, p Path) error {
 		w.namesChanged()
 		return w.delete(ctx, e)
 	}
-	return t.fs.commit.do(ctx, o)
+	return t.do(ctx, o)
 }
 
 // takeAway notes for the rest of the round that a file is gone, and gives the
@@ -115,7 +115,7 @@ func (t *Tree) rmdir(ctx context.Context, p Path) error {
 		w.namesChanged()
 		return w.delete(ctx, e)
 	}
-	return t.fs.commit.do(ctx, o)
+	return t.do(ctx, o)
 }
 
 // renewChild brings the cache up to date about a directory that is to be

@@ -63,7 +63,7 @@ func (t *Tree) rename(ctx context.Context, from, to Path, m RenameMode) error {
 	if err := r.lookInside(ctx); err != nil {
 		return err
 	}
-	return t.fs.commit.do(ctx, &op{apply: r.apply, won: r.won})
+	return t.do(ctx, &op{apply: r.apply, won: r.won})
 }
 
 // renaming is one Rename on its way through the committer.

@@ -25,7 +25,7 @@ func (fs *FS) ReviveRoot(ctx context.Context, root caps.Write, source string) er
 		return wrap("revive root", fmt.Errorf("slot %v: %w", id, kind.Exist))
 	}
 	row := fs.rootRow(slot.Read().Verify(), source)
-	err = fs.commit.do(ctx, &op{apply: func(_ context.Context, b *batch) error {
+	err = fs.commit.do(ctx, &op{root: id, apply: func(_ context.Context, b *batch) error {
 		b.create(slot, slotID{}, id)
 		b.own().roots = append(b.own().roots, row)
 		return nil

@@ -17,7 +17,7 @@ func (fs *FS) CreateRoot(ctx context.Context, source string) (caps.Write, error)
 	slot := randomSlot(caps.SlotDirectory)
 	root := fs.rootRow(slot.Read().Verify(), source)
 	id := slotID(slot.ID())
-	err := fs.commit.do(ctx, &op{apply: func(_ context.Context, b *batch) error {
+	err := fs.commit.do(ctx, &op{root: id, apply: func(_ context.Context, b *batch) error {
 		b.create(slot, slotID{}, id)
 		b.own().roots = append(b.own().roots, root)
 		return nil

@@ -82,7 +82,7 @@ func (t *Tree) diminish(ctx context.Context, p Path) error {
 	case pl.dir.write == nil:
 		return kind.ReadOnly
 	}
-	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+	return t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
 		w, err := b.dir(ctx, *pl.dir.write)
 		if err != nil {
 			return err
@@ -118,7 +118,7 @@ func (t *Tree) setSize(ctx context.Context, p Path, a Attr, follow bool) error {
 }
 
 func (t *Tree) setFileAttr(ctx context.Context, pl *place, a Attr) error {
-	err := t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+	err := t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
 		w, err := b.dir(ctx, *pl.dir.write)
 		if err != nil {
 			return err
@@ -207,7 +207,7 @@ func (t *Tree) setMutableAttr(ctx context.Context, pl *place, a Attr) error {
 func (t *Tree) setSlotAttr(ctx context.Context, pl *place, slot *caps.SlotWrite, a Attr) error {
 	inEntry := a
 	inEntry.Set &^= AttrMtime
-	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+	return t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
 		if a.Has(AttrMtime) {
 			w, err := b.dir(ctx, *slot)
 			if err != nil {
@@ -240,7 +240,7 @@ func (t *Tree) setRootAttr(ctx context.Context, n *node, a Attr) error {
 	if !a.Has(AttrMtime) {
 		return nil
 	}
-	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+	return t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
 		w, err := b.dir(ctx, *n.write)
 		if err != nil {
 			return err

@@ -138,7 +138,7 @@ func (c *slotCache) accept(ctx context.Context, r caps.SlotRead, rec metastore.R
 		return nil, fmt.Errorf("slot %v: slot missing: %w", id, kind.Corrupt)
 	}
 	hash := dirtree.RecordHash(rec.Bytes)
-	if v := c.cached(r); v != nil && v.rec.Hash == hash {
+	if v := c.cached(r); v != nil && v.rec.Hash == hash && v.rec.Owner == rec.Owner {
 		return v, c.fresh(ctx, v, mark)
 	}
 	state, err := dirtree.OpenSlot(r, rec.Bytes)

@@ -26,6 +26,7 @@ type Tree struct {
 	root *dirtree.Entry
 
 	used *usedRoot // nil: it keeps nothing in the root table
+	o    MountOptions
 }
 
 // ReadOnly reports whether the root capability allows no change.

@@ -32,7 +32,7 @@ func (t *Tree) unlink(ctx context.Context, p Path) error {
 		return err
 	}
 	t.renewChild(ctx, pl.entry)
-	return t.fs.commit.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
+	return t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
 		w, err := b.dir(ctx, *pl.dir.write)
 		if err != nil {
 			return err

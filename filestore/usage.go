@@ -17,9 +17,13 @@ type usageCache struct {
 	u  Usage
 }
 
-// Usage tells how much is stored, as of a few seconds ago at most.
+// Usage tells how much is stored, as of a few seconds ago at most; with a quota,
+// what the account has stored, by the sizes of its files.
 func (t *Tree) Usage(ctx context.Context) (Usage, error) {
 	u, err := t.fs.usageNow(ctx)
+	if err == nil {
+		u, err = t.narrow(ctx, u)
+	}
 	return u, wrap("usage", err)
 }
 

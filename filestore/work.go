@@ -49,6 +49,7 @@ func (w *work) Get(ctx context.Context, sortKey string) (*dirtree.Entry, error) 
 func (w *work) put(ctx context.Context, e *dirtree.Entry) error {
 	w.batch.changes()
 	w.changed = true
+	defer w.charge(w.edit.Count(), w.edit.Bytes())
 	if err := w.edit.Put(ctx, e); err != nil {
 		return fmt.Errorf("change an entry: %w", err)
 	}
@@ -59,6 +60,7 @@ func (w *work) put(ctx context.Context, e *dirtree.Entry) error {
 func (w *work) delete(ctx context.Context, e *dirtree.Entry) error {
 	w.batch.changes()
 	w.changed = true
+	defer w.charge(w.edit.Count(), w.edit.Bytes())
 	if err := w.edit.Delete(ctx, e.SortKey()); err != nil {
 		return fmt.Errorf("remove an entry: %w", err)
 	}
@@ -117,6 +119,11 @@ func (w *work) seal(old metastore.Record) (metastore.Sealed, error) {
 	now := w.batch.fs.now().UnixNano()
 	st := w.next
 	st.Version, st.Prev, st.Epoch = 1, [32]byte{}, w.batch.fs.water.NextEpoch(w.id())
+	if old.Bytes != nil && old.Owner != w.base.rec.Owner {
+		// A mark has found a second root since that leads here: what is made
+		// under it now belongs to nobody alone (formats 11).
+		return metastore.Sealed{}, fmt.Errorf("the directory's owner has changed: %w", kind.Conflict)
+	}
 	if old.Bytes != nil {
 		st.Version, st.Prev = old.Version+1, w.base.rec.Hash
 		st.Epoch = max(st.Epoch, w.base.rec.Epoch)

@@ -1,0 +1,118 @@
+package filestore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// The commit decides whether a change has room, in its transaction. What is here
+// refuses early, by counters that are a second old, so that nobody uploads for an
+// hour what can't be kept.
+
+// chargedAge is how old the counters may be that writes are refused by.
+const chargedAge = time.Second
+
+// chargedCache keeps the counters of roots that have a quota.
+type chargedCache struct {
+	mu   sync.Mutex // guards the field below
+	byID map[slotID]*chargedRoot
+}
+
+type chargedRoot struct {
+	mu           sync.Mutex // guards the fields below, and has one query run at a time
+	at           time.Time
+	files, bytes int64
+}
+
+// charged tells what has been charged to the tree's root.
+func (t *Tree) charged(ctx context.Context) (files, bytes int64, err error) {
+	cache := &t.fs.charges
+	cache.mu.Lock()
+	if cache.byID == nil {
+		cache.byID = make(map[slotID]*chargedRoot)
+	}
+	c := cache.byID[t.rootID()]
+	if c == nil {
+		c = new(chargedRoot)
+		cache.byID[t.rootID()] = c
+	}
+	cache.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := t.fs.now(); c.at.IsZero() || now.Sub(c.at) >= chargedAge || now.Before(c.at) {
+		files, bytes, err := t.fs.o.Meta.Charged(ctx, t.rootID())
+		if err != nil {
+			return 0, 0, fmt.Errorf("read the account's counters: %w", err)
+		}
+		c.at, c.files, c.bytes = now, files, bytes
+	}
+	return c.files, c.bytes, nil
+}
+
+// room refuses what would grow the tree beyond its quota, as far as can be told
+// before the commit.
+func (t *Tree) room(ctx context.Context, files, bytes int64) error {
+	if t == nil || (t.o.MaxFiles == 0 || files <= 0) && (t.o.MaxBytes == 0 || bytes <= 0) {
+		return nil
+	}
+	haveFiles, haveBytes, err := t.charged(ctx)
+	switch {
+	case err != nil:
+		return err
+	case t.o.MaxFiles > 0 && files > 0 && files > t.o.MaxFiles-haveFiles:
+		return fmt.Errorf("the account's quota of %d files: %w", t.o.MaxFiles, kind.NoSpace)
+	case t.o.MaxBytes > 0 && bytes > 0 && bytes > t.o.MaxBytes-haveBytes:
+		return fmt.Errorf("the account's quota of %d bytes: %w", t.o.MaxBytes, kind.NoSpace)
+	}
+	return nil
+}
+
+// grow refuses a draft that would come to be size bytes long. It is called with
+// the file's lock held.
+func (d *draft) grow(ctx context.Context, size int64) error {
+	if size <= d.size || d.payer == nil || d.payer.o.MaxBytes == 0 {
+		return nil
+	}
+	committed := int64(0)
+	if !d.f.isPending() {
+		committed = int64(d.f.entry.Size)
+	}
+	return d.payer.room(ctx, 0, size-committed)
+}
+
+// Quota tells what has been charged to the tree's root, and its bounds; a bound
+// of zero is none.
+type Quota struct {
+	Bytes, MaxBytes int64
+	Files, MaxFiles int64
+}
+
+// Quota tells the tree's quota, as of a second ago at most.
+func (t *Tree) Quota(ctx context.Context) (Quota, error) {
+	files, bytes, err := t.charged(ctx)
+	if err != nil {
+		return Quota{}, wrap("quota", err)
+	}
+	return Quota{Bytes: bytes, MaxBytes: t.o.MaxBytes, Files: files, MaxFiles: t.o.MaxFiles}, nil
+}
+
+// narrow makes of the storage's usage that of an account with a quota.
+func (t *Tree) narrow(ctx context.Context, u Usage) (Usage, error) {
+	if t.o.MaxBytes == 0 && t.o.MaxFiles == 0 {
+		return u, nil
+	}
+	q, err := t.Quota(ctx)
+	if err != nil {
+		return u, err
+	}
+	u.Files, u.MaxFiles = q.Files, q.MaxFiles
+	if q.MaxBytes > 0 {
+		u.TotalBytes, u.UsedBytes = q.MaxBytes, q.Bytes
+		u.FreeBytes = min(u.FreeBytes, max(0, q.MaxBytes-q.Bytes))
+	}
+	return u, nil
+}

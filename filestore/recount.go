@@ -1,0 +1,61 @@
+package filestore
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// prepareRecount has the check count what is charged.
+func (c *checker) prepareRecount(ctx context.Context) error {
+	if !c.o.Recount {
+		return nil
+	}
+	c.counts, c.r.isRoot = make(map[slotID]*Recount), make(map[slotID]bool)
+	for root, err := range c.view.AllRoots(ctx) {
+		if err != nil {
+			return err
+		}
+		c.r.isRoot[root.ID] = true
+	}
+	c.r.counted = func(root slotID, files, size int64) {
+		n := c.counts[root]
+		if n == nil {
+			n = &Recount{Root: root}
+			c.counts[root] = n
+		}
+		n.Files, n.Bytes = n.Files+files, n.Bytes+size
+	}
+	return nil
+}
+
+// recount sets counters right by what was counted: the difference to what they
+// were in the check's transaction is charged, so that what was charged meanwhile
+// stays.
+func (c *checker) recount(ctx context.Context) error {
+	ids := slices.SortedFunc(maps.Keys(c.counts), func(a, b slotID) int { return bytes.Compare(a[:], b[:]) })
+	for _, id := range ids {
+		n := c.counts[id]
+		if !c.r.isRoot[id] {
+			continue
+		}
+		var err error
+		if n.WasFiles, n.WasBytes, err = c.view.Charged(ctx, id); err != nil {
+			return err
+		}
+		if n.Files == n.WasFiles && n.Bytes == n.WasBytes {
+			continue
+		}
+		charge := metastore.Charge{Root: id, Files: n.Files - n.WasFiles, Bytes: n.Bytes - n.WasBytes}
+		// Once: what has an unknown outcome can't be charged again.
+		if err := c.fs.o.Meta.Commit(ctx, &metastore.Request{Charges: []metastore.Charge{charge}})[0]; err != nil {
+			return fmt.Errorf("set counters right: %w", err)
+		}
+		c.report.Recounts = append(c.report.Recounts, *n)
+	}
+	return nil
+}
