@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -87,7 +88,8 @@ func (o *BlockstoreStatus) run(ctx context.Context, n *node.Node, s control.Stre
 }
 
 // printStatus prints a store and all below it, and returns what is wrong.
-func printStatus(w io.Writer, st blockstore.Status, name string, c blockstore.Config, count bool) (bad []string) {
+func printStatus(w io.Writer, st blockstore.Status, name string, tree blockstore.Config, count bool) (bad []string) {
+	c := nodeAt(tree, name)
 	shown := name
 	if shown == "" {
 		shown = "all"
@@ -128,24 +130,28 @@ func printStatus(w io.Writer, st blockstore.Status, name string, c blockstore.Co
 		if name != "" && !strings.HasPrefix(below, name+".") {
 			below = name + "." + below
 		}
-		bad = append(bad, printStatus(w, m, below, nodeAt(c, below, i), count)...)
+		bad = append(bad, printStatus(w, m, below, tree, count)...)
 	}
 	return bad
 }
 
-// nodeAt finds the configuration of a member by the last part of its name.
-func nodeAt(c blockstore.Config, name string, i int) blockstore.Config {
-	var last int
-	if _, err := fmt.Sscan(name[strings.LastIndexByte(name, '.')+1:], &last); err == nil {
-		i = last
+// nodeAt finds the configuration of a member by its whole name, "0.1". What a
+// cache is before is what it tells of.
+func nodeAt(tree blockstore.Config, name string) blockstore.Config {
+	c := tree
+	for part := range strings.SplitSeq(name, ".") {
+		i, err := strconv.Atoi(part)
+		if name != "" && (err != nil || i >= len(c.Nodes)) {
+			return blockstore.Config{}
+		}
+		if name != "" {
+			c = c.Nodes[i]
+		}
 	}
-	for c.Driver == "cached" && len(c.Nodes) == 1 && i > 0 {
+	for c.Driver == "cached" && len(c.Nodes) == 1 {
 		c = c.Nodes[0]
 	}
-	if i >= len(c.Nodes) {
-		return blockstore.Config{}
-	}
-	return c.Nodes[i]
+	return c
 }
 
 // BlockstoreScrub reads every block on every node and repairs what redundancy

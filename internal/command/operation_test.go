@@ -51,6 +51,10 @@ func fillFields(v reflect.Value) {
 		case reflect.Uint8, reflect.Uint32:
 			f.SetUint(2)
 		case reflect.Slice:
+			if f.Type() == reflect.TypeFor[[]Secret]() {
+				f.Set(reflect.ValueOf([]Secret{"a", "not UTF-8: \xff"}))
+				continue
+			}
 			f.Set(reflect.ValueOf([]string{"a", "b"}).Convert(f.Type()))
 			if f.Type() == reflect.TypeFor[Names]() {
 				f.Index(1).SetString("not UTF-8: \xff")
@@ -133,7 +137,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 	t.Parallel()
 	o := &AccountAdd{Name: "ann", Password: "pass-word", RootCap: "URI:secret"}
 	target, _ := ParseTarget("/x", "URI:secret")
-	for _, v := range []any{o, *o, target, o.Password, &AccountPassword{Password: "pass-word"}, &Cat{Target: target}} {
+	for _, v := range []any{o, *o, target, o.Password, &AccountPassword{Password: "pass-word"}, &BlockstoreCopy{To: []Secret{"pass-word"}}, &Cat{Target: target}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			out := fmt.Sprintf(verb, v)
 			if strings.Contains(out, "pass-word") || strings.Contains(out, "URI:") || strings.Contains(out, fmt.Sprintf("%x", "pass-word")) {

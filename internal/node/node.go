@@ -362,8 +362,10 @@ func (n *Node) MakeHostKeys() error {
 func (n *Node) EditAccounts(change func(*accounts.Editor) error) error {
 	n.editing.Lock()
 	defer n.editing.Unlock()
-	defer n.Accounts.Refresh()
-	return accounts.Edit(string(n.Config.SFTPD.AccountsFile), change)
+	if err := accounts.Edit(string(n.Config.SFTPD.AccountsFile), change); err != nil {
+		return err
+	}
+	return n.Accounts.Reload()
 }
 
 // accountsPoll is how often a changed accounts file is noticed without a login.
