@@ -34,7 +34,9 @@ func Keep(basedir string, c Config) error {
 				return err
 			}
 		}
-		keepSecrets(c.Blockstore.Tree, c.Blockstore.Kept, secrets, blockstoreSection)
+		if err := keepSecrets(c.Blockstore.Tree, c.Blockstore.Kept, secrets, blockstoreSection); err != nil {
+			return err
+		}
 	}
 	if c.Metastore.Given {
 		keepDatabase(basedir, c.Metastore, place, secrets)
@@ -89,7 +91,9 @@ func KeepBlockstore(basedir string, c Config, tree blockstore.Config) error {
 	if err := keepTree(basedir, tree, place, blockstoreSection); err != nil {
 		return err
 	}
-	keepSecrets(tree, blockstore.Config{}, secrets, blockstoreSection)
+	if err := keepSecrets(tree, blockstore.Config{}, secrets, blockstoreSection); err != nil {
+		return err
+	}
 	table := Options()
 	drop := func(section, key string) bool {
 		return section == blockstoreSection && !known(table, section, key) || strings.HasPrefix(section, blockstoreSection+".")
@@ -248,10 +252,13 @@ func keepTree(basedir string, c blockstore.Config, t *tables, section string) er
 }
 
 // keepSecrets writes those secrets that kept lacks.
-func keepSecrets(c, kept blockstore.Config, t *tables, section string) {
+func keepSecrets(c, kept blockstore.Config, t *tables, section string) error {
 	f, _ := blockstore.FormOf(c.Driver)
 	for _, field := range f.Fields {
 		if value := c.Fields[field.Name]; field.Secret && value != "" && kept.Fields[field.Name] == "" {
+			if !utf8.ValidString(value) {
+				return kind.Errorf(kind.Invalid, "%s holds bytes that are no text, and can't be kept: put it into a file, and name that by %s_file in %s", field.Name, field.Name, FileName)
+			}
 			t.add(section, field.Name, quote(value))
 		}
 		if d, err := ParseDatabase(c.Fields[field.Name]); field.Type == blockstore.TypeDatabase && err == nil && d.Password() != "" && c.Fields["password"] == "" && kept.Secrets() == nil {
@@ -263,8 +270,11 @@ func keepSecrets(c, kept blockstore.Config, t *tables, section string) {
 		if i < len(kept.Nodes) {
 			k = kept.Nodes[i]
 		}
-		keepSecrets(n, k, t, section+"."+strconv.Itoa(i))
+		if err := keepSecrets(n, k, t, section+"."+strconv.Itoa(i)); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 func keepDatabase(basedir string, m Metastore, place, secrets *tables) {

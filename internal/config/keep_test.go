@@ -116,6 +116,20 @@ func TestKeepChangesNothingThatItCantRead(t *testing.T) {
 	}
 }
 
+func TestSecretsThatAreNoTextArentKeptAsOthers(t *testing.T) {
+	t.Parallel()
+	c, _, dir, err := storage(t, "", "", config.Sources{Blockstores: []string{"s3::r:b:k:S3c\xffret"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Keep(dir, c); err == nil || !strings.Contains(err.Error(), "secret_file") || strings.Contains(err.Error(), "S3c") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "private/storage.secrets")); !os.IsNotExist(err) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestKeepDatabase(t *testing.T) {
 	t.Parallel()
 	const file = "[metastore]\nmax_connections = 9\ndb = \"sqlite:x\"\n[sftpd]\nport = \":1\"\n"
