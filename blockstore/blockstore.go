@@ -76,3 +76,24 @@ type RangeGetter interface {
 // Wrapper is implemented by Stores that wrap one other Store, so that helper
 // functions find its optional interfaces.
 type Wrapper interface{ Unwrap() Store }
+
+// Cache is implemented by Stores that may answer reads from copies of their own.
+type Cache interface{ Uncached() Store }
+
+// Uncached gives the store behind the caches that s is, or that it wraps: for
+// those who look whether blocks are really there.
+func Uncached(s Store) Store {
+	for at := s; at != nil; {
+		if c, ok := at.(Cache); ok {
+			at = c.Uncached()
+			s = at
+			continue
+		}
+		w, ok := at.(Wrapper)
+		if !ok {
+			break
+		}
+		at = w.Unwrap()
+	}
+	return s
+}

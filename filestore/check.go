@@ -232,7 +232,7 @@ func (c *checker) look(ctx context.Context, id blockstore.ID) (int64, error) {
 		info, err := c.fs.o.Blocks.Stat(ctx, id)
 		return info.Size, err
 	}
-	data, err := c.fs.o.Blocks.Get(ctx, id)
+	data, err := blockstore.Uncached(c.fs.o.Blocks).Get(ctx, id)
 	if err != nil {
 		return 0, err
 	}

@@ -64,6 +64,7 @@ type flight struct {
 var (
 	_ blockstore.Store        = (*Store)(nil)
 	_ blockstore.Wrapper      = (*Store)(nil)
+	_ blockstore.Cache        = (*Store)(nil)
 	_ blockstore.RangeGetter  = (*Store)(nil)
 	_ blockstore.BatchDeleter = (*Store)(nil)
 	_ blockstore.Holder       = (*Store)(nil)
@@ -99,6 +100,9 @@ func Open(s blockstore.Store, dir string, o Options) (*Store, error) {
 
 // Unwrap gives the store behind the cache.
 func (c *Store) Unwrap() blockstore.Store { return c.inner }
+
+// Uncached implements blockstore.Cache.
+func (c *Store) Uncached() blockstore.Store { return c.inner }
 
 // Holds implements blockstore.Holder: what the cached blocks are held against.
 func (c *Store) Holds(check blockstore.Check) { c.check = check }

@@ -375,3 +375,24 @@ func TestOtherFilesInTheDirectory(t *testing.T) {
 		}
 	}
 }
+
+// Who looks whether blocks are really there isn't told by the cache.
+func TestUncached(t *testing.T) {
+	t.Parallel()
+	inner, blocks := filled(t, 1, 5000)
+	s := open(t, blockstore.NewVerified(inner), t.TempDir(), 1<<30)
+	wrapped := blockstore.NewVerified(s)
+	readAll(t, wrapped, blocks)
+	for id := range blocks {
+		if err := inner.Store.Delete(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := blockstore.Uncached(wrapped).Get(t.Context(), id); kind.Of(err) != kind.NotExist {
+			t.Errorf("get of what only the cache has: %v", err)
+		}
+	}
+	readAll(t, wrapped, blocks)
+	if got := blockstore.Uncached(inner); got != blockstore.Store(inner) {
+		t.Errorf("a store without cache is %v", got)
+	}
+}
