@@ -362,10 +362,8 @@ func (n *Node) MakeHostKeys() error {
 func (n *Node) EditAccounts(change func(*accounts.Editor) error) error {
 	n.editing.Lock()
 	defer n.editing.Unlock()
-	if err := accounts.Edit(string(n.Config.SFTPD.AccountsFile), change); err != nil {
-		return err
-	}
-	return n.Accounts.Reload()
+	defer n.Accounts.Refresh()
+	return accounts.Edit(string(n.Config.SFTPD.AccountsFile), change)
 }
 
 // accountsPoll is how often a changed accounts file is noticed without a login.
