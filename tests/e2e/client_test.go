@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	sftpclient "github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -16,27 +17,38 @@ import (
 // which answers had arrived when something happened.
 func dial(t *testing.T, e testbed.Endpoint) *sftpclient.Client {
 	t.Helper()
-	pem, err := os.ReadFile(e.Key)
+	c, err := connect(e)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// connect logs in; Close of the client ends the connection.
+func connect(e testbed.Endpoint) (*sftpclient.Client, error) {
+	pem, err := os.ReadFile(e.Key)
+	if err != nil {
+		return nil, err
+	}
 	key, err := ssh.ParsePrivateKey(pem)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	conn, err := ssh.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(e.Port)), &ssh.ClientConfig{
 		User:            e.User,
 		Auth:            []ssh.AuthMethod{ssh.PublicKeys(key)},
 		HostKeyCallback: ssh.InsecureIgnoreHostKey(), // the test made the key itself, on loopback
+		Timeout:         10 * time.Second,
 	})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	c, err := sftpclient.NewClient(conn)
 	if err != nil {
 		conn.Close()
-		t.Fatal(err)
+		return nil, err
 	}
-	t.Cleanup(func() { c.Close(); conn.Close() })
-	return c
+	go func() { _ = c.Wait(); conn.Close() }()
+	return c, nil
 }

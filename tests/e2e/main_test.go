@@ -48,6 +48,13 @@ func newNode(t *testing.T, dir string) *testbed.Truckee {
 		t.Fatal(err)
 	}
 	start(t, n)
+	stopAtEnd(t, n)
+	return n
+}
+
+// stopAtEnd stops the node when the test ends; its log must not tell of a bug.
+func stopAtEnd(t *testing.T, n *testbed.Truckee) {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := n.Stop(); err != nil {
 			t.Error(err)
@@ -62,7 +69,6 @@ func newNode(t *testing.T, dir string) *testbed.Truckee {
 			t.Logf("server log:\n%s", tail(log, 40))
 		}
 	})
-	return n
 }
 
 func start(t *testing.T, n *testbed.Truckee) {

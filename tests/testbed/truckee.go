@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,27 +41,55 @@ func Build(dir string) (string, error) {
 	return path, nil
 }
 
-// NewTruckee creates a node in dir with an account for the client's key, and
-// doesn't start it.
-func NewTruckee(ctx context.Context, binary, dir, clientKey string) (*Truckee, error) {
-	port, err := FreePort()
+// NewTruckee creates a node in dir, by `truckee init` with the flags given, with
+// an account for the client's key, and doesn't start it.
+func NewTruckee(ctx context.Context, binary, dir, clientKey string, flags ...string) (*Truckee, error) {
+	t, err := newTruckee(binary, dir, clientKey)
 	if err != nil {
 		return nil, err
 	}
-	t := &Truckee{
-		Endpoint: Endpoint{Name: "truckee", Port: port, User: Account, Key: clientKey, Root: "/"},
-		Binary:   binary,
-		BaseDir:  filepath.Join(dir, "node"),
-		env:      append(os.Environ(), "HOME="+dir),
-		logFile:  filepath.Join(dir, "truckee.log"),
-	}
-	if _, err := t.Run(ctx, nil, "init"); err != nil {
+	if _, err := t.Run(ctx, nil, append([]string{"init"}, flags...)...); err != nil {
 		return nil, err
 	}
 	if _, err := t.Run(ctx, nil, "account", "add", Account, "--key", clientKey+".pub"); err != nil {
 		return nil, err
 	}
 	return t, nil
+}
+
+// Join creates another gateway on the stores of t, in dir, as an operator does
+// who pipes the bundle from one machine to the other; it doesn't start it.
+func (t *Truckee) Join(ctx context.Context, dir string) (*Truckee, error) {
+	bundle, err := t.Run(ctx, nil, "join-bundle", "-")
+	if err != nil {
+		return nil, err
+	}
+	other, err := newTruckee(t.Binary, dir, t.Key)
+	if err != nil {
+		return nil, err
+	}
+	_, err = other.Run(ctx, strings.NewReader(bundle), "init", "--join", "-")
+	return other, err
+}
+
+// newTruckee says where a node in dir is to be.
+func newTruckee(binary, dir, clientKey string) (*Truckee, error) {
+	port, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	return &Truckee{
+		Endpoint: Endpoint{Name: "truckee", Port: port, User: Account, Key: clientKey, Root: "/"},
+		Binary:   binary,
+		BaseDir:  filepath.Join(dir, "node"),
+		env:      append(environment(), "HOME="+dir),
+		logFile:  filepath.Join(dir, "truckee.log"),
+	}, nil
+}
+
+// environment is the caller's, without what configures truckee or tests.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "TRUCKEE_") })
 }
 
 // Run runs a subcommand on the node's BASEDIR and returns its standard output;
