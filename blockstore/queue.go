@@ -3,7 +3,7 @@ package blockstore
 import "context"
 
 // Queue remembers which blocks a composition still owes to which of its members
-// (formats.md 13). The metastore keeps it, since it alone knows which blocks are
+// (formats.md 15). The metastore keeps it, since it alone knows which blocks are
 // still wanted: what was collected never comes back by a repair.
 //
 // A member is named by what its array's record says, not by its place in the

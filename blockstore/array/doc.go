@@ -1,5 +1,5 @@
 // Package array is what raid0, raid1 and raid5 have in common: members that are
-// known by a record in each (formats.md 13), that fail, hang, come back, come
+// known by a record in each (formats.md 15), that fail, hang, come back, come
 // back empty, or turn out to be another's; reads that don't wait for a slow
 // member, writes that are complete without one; and the repairs that are owed
 // afterwards. What goes to which member is the layouts' own.

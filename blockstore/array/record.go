@@ -33,7 +33,7 @@ const (
 	recordMoved      = 2 // raid0: members were added, blocks may lie where they lay before
 )
 
-// record is what an array keeps in the marker of each member (formats.md 13):
+// record is what an array keeps in the marker of each member (formats.md 15):
 //
 //	0  4 magic "TkM1"   4 1 level   5 1 number of members   6 1 index of this one
 //	7  1 state: 0 whole, 1 rebuilding, 2 moved

@@ -8,7 +8,7 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// The layout, byte by byte; docs/formats.md 13 has this vector.
+// The layout, byte by byte; docs/formats.md 15 has this vector.
 func TestRecordVector(t *testing.T) {
 	t.Parallel()
 	r := record{level: 5, members: 3, index: 1, state: recordRebuilding, array: ID(bytes.Repeat([]byte{0xab}, 16)), gen: 7, marker: []byte("marker")}

@@ -32,7 +32,7 @@ func openOn(t *testing.T, stores ...blockstore.Store) *Store {
 	return s
 }
 
-// Where a block lies is part of the format: docs/formats.md 13 has these vectors.
+// Where a block lies is part of the format: docs/formats.md 15 has these vectors.
 func TestOwnerVectors(t *testing.T) {
 	t.Parallel()
 	for i, tt := range []struct {

@@ -2,7 +2,7 @@
 // the speed of all together, and no redundancy. A member that is down takes its
 // blocks with it; the error says so.
 //
-// Which member has a block is chosen by rendezvous hashing (formats.md 13), so
+// Which member has a block is chosen by rendezvous hashing (formats.md 15), so
 // that a member that is added takes over 1/n of the blocks, and nothing else
 // moves. Until it has been rebuilt, which moves them, blocks are looked for
 // where they lay before, too.

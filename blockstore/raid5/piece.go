@@ -17,7 +17,7 @@ import (
 // bytes. Piece k of a block lies on member (p+1+k) mod n, p = the first four
 // bytes of the id, u32, mod n: so the parity is on member p.
 //
-// Stored is a header (formats.md 13), then the piece, without padding:
+// Stored is a header (formats.md 15), then the piece, without padding:
 //
 //	0 2 magic "Tk"   2 1 'P'   3 1 version 1   4 1 n   5 1 piece k   6 2 zero
 //	8 4 length of the block   12 4 zero   16 32 id of the block

@@ -11,7 +11,7 @@ import (
 )
 
 // The layout, byte by byte: a block of 10 bytes on 3 members is two pieces of 7
-// bytes, the length in front, and their XOR. docs/formats.md 13 has these vectors.
+// bytes, the length in front, and their XOR. docs/formats.md 15 has these vectors.
 func TestPieceVectors(t *testing.T) {
 	t.Parallel()
 	id := blockstore.ID(bytes.Repeat([]byte{0x10, 0x20, 0x30, 0x40}, 8))
