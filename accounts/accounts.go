@@ -13,6 +13,8 @@ import (
 type Account struct {
 	Name string
 	Root caps.Cap
+
+	limits limits // see Check, Limits and Also
 }
 
 // Authenticator is what frontends ask. Implementations are safe for concurrent use.
@@ -20,12 +22,13 @@ type Authenticator interface {
 	// Authenticate returns the account that name and c prove. An unknown name
 	// and a wrong credential give the same error, kind.Denied, and take the
 	// same time: a name that doesn't exist costs what some name that exists
-	// costs. Canceled when ctx ends first. For a PublicKey it says that the key
-	// would be accepted; that the client holds it is the caller's to verify.
+	// costs. Canceled when ctx ends first. For a PublicKey or Certificate it says
+	// that it would be accepted; that the client holds its key is the caller's to
+	// verify. What the account's Check and Also say is the caller's to observe.
 	Authenticate(ctx context.Context, name string, c Credential) (Account, error)
 }
 
-// Credential is a Password or a PublicKey.
+// Credential is a Password, a PublicKey or a Certificate.
 type Credential interface{ credential() }
 
 // Password is a password as the client sent it. It prints as "password(…)".
@@ -34,8 +37,13 @@ type Password []byte
 // PublicKey is an SSH public key in wire format (RFC 4253, section 6.6).
 type PublicKey []byte
 
-func (Password) credential()  {}
-func (PublicKey) credential() {}
+// Certificate is an OpenSSH user certificate in wire format (OpenSSH's
+// PROTOCOL.certkeys).
+type Certificate []byte
+
+func (Password) credential()    {}
+func (PublicKey) credential()   {}
+func (Certificate) credential() {}
 
 // MaxPassword is the longest password that is looked at, in bytes.
 const MaxPassword = 1024

@@ -25,6 +25,19 @@
 // space. Options of this version:
 //
 //	readonly=yes|no    logins by this line get the root's read capability (default no)
+//	from=LIST          only from these addresses: networks with commas between, ! takes out
+//	expires=TIME       no login from then on: RFC 3339, or OpenSSH's YYYYMMDD[HHMM[SS]][Z]
+//	also=password|key  on a key's line: the password must follow; on a password's: after such a key only
+//	sessions=N         connections of the account at a time
+//	handles=N          open files and directories of a channel
+//	rate=UP[/DOWN]     bytes a second of all the account's connections
+//	touch=yes|no       an sk- key must be touched (default yes)
+//	verify=no          an sk- key needn't ask for its PIN; yes can't be checked and is an error
+//	cert-authority=yes|no  the key signs certificates, and is itself no login (default no)
+//	principals=LIST    what such a certificate may name (default: NAME)
+//
+// A certificate logs in by an authority of its account's lines, with that line's
+// limits, or by one of Options.UserCAKeys, with those of all lines together.
 //
 // An unknown option is an error, so that a limit which this version doesn't know
 // is never ignored. Later versions add options, never words of another form.

@@ -93,6 +93,33 @@ func (d *document) checkNames() []error {
 		}
 		password[name] = i
 	}
+	return append(faults, d.checkChains(password)...)
+}
+
+// checkChains finds names of which one line asks for a proof besides its own
+// that another line makes pointless or that there isn't.
+func (d *document) checkChains(password map[string]int) []error {
+	var faults []error
+	asking := map[string]bool{} // names with a key that asks for the password
+	for i, r := range d.rows {
+		l := r.login
+		if l == nil || l.key == nil || l.limits.also != ByPassword {
+			continue
+		}
+		asking[l.name] = true
+		j, ok := password[l.name]
+		switch {
+		case !ok:
+			faults = append(faults, d.fault(i+1, fmt.Errorf("also=password, and %q has no password", l.name)))
+		case d.rows[j].login.limits.also != ByKey:
+			faults = append(faults, d.fault(i+1, fmt.Errorf("also=password is pointless while the password of %q is enough by itself: say also=key on line %d", l.name, j+1)))
+		}
+	}
+	for name, j := range password {
+		if d.rows[j].login.limits.also == ByKey && !asking[name] {
+			faults = append(faults, d.fault(j+1, fmt.Errorf("also=key, and no key of %q says also=password", name)))
+		}
+	}
 	return faults
 }
 

@@ -126,15 +126,23 @@ func (e *Editor) AddPassword(name, hash string, root caps.Cap) error {
 	return e.add(line{name: name, hash: parsed, secret: newSecret(hash), root: root})
 }
 
-// AddKey adds a public key line. Exist if the name has this key; Conflict if it
-// has another root.
-func (e *Editor) AddKey(name string, key Key, root caps.Cap) error {
+// AddKey adds a public key line with options as they stand in it. Exist if the
+// name has this key; Conflict if it has another root.
+func (e *Editor) AddKey(name string, key Key, root caps.Cap, options ...string) error {
 	for _, r := range e.doc.rows {
 		if l := r.login; l != nil && l.name == name && l.key != nil && bytes.Equal(l.key.wire, key.wire) {
 			return kind.Errorf(kind.Exist, "accounts: %q has the key %s already", name, key.Fingerprint)
 		}
 	}
-	return e.add(line{name: name, key: &key, root: root})
+	parsed, err := parseOptions(options, 1)
+	if err != nil {
+		return kind.Errorf(kind.Invalid, "accounts: %w", err)
+	}
+	l := line{name: name, key: &key, root: root, options: options, limits: parsed}
+	if err := l.checkLimits(); err != nil {
+		return kind.Errorf(kind.Invalid, "accounts: %w", err)
+	}
+	return e.add(l)
 }
 
 // SetPassword replaces the password of name, or gives it one beside its keys.

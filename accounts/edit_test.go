@@ -14,7 +14,7 @@ import (
 func key(t testing.TB, n byte, comment string) accounts.Key {
 	t.Helper()
 	_, text := edKey(t, n)
-	k, err := accounts.ParseKeyFile([]byte("# keys\n\n" + text + " " + comment + "\n"))
+	k, _, err := accounts.ParseKeyFile([]byte("# keys\n\n" + text + " " + comment + "\n"))
 	must(t, err)
 	return k
 }
@@ -152,17 +152,17 @@ func TestParseKeyFile(t *testing.T) {
 		{"", "no key"},
 		{"# only a comment\n", "no key"},
 		{"-----BEGIN OPENSSH PRIVATE KEY-----\n", "private key"},
-		{`from="10.0.0.1" ` + text, "KEYTYPE KEY"},
+		{`environment="A=1" ` + text, "environment"},
 		{"ssh-ed25519\n", "KEYTYPE KEY"},
 		{"ssh-dss AAAA\n", "DSA"},
 	}
 	for _, tt := range tests {
-		_, err := accounts.ParseKeyFile([]byte(tt.file))
+		_, _, err := accounts.ParseKeyFile([]byte(tt.file))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%.30q: %v, want %q", tt.file, err, tt.want)
 		}
 	}
-	k, err := accounts.ParseKeyFile([]byte(text + " my \x01bad URI:DIR3:x laptop"))
+	k, _, err := accounts.ParseKeyFile([]byte(text + " my \x01bad URI:DIR3:x laptop"))
 	if err != nil || k.Comment != "my laptop" {
 		t.Errorf("comment %q, %v", k.Comment, err)
 	}

@@ -25,10 +25,21 @@ type Options struct {
 	// CanOpen tells whether this build can open a root of this form; accounts
 	// whose root it can't open are warned about. Nil: it can open all.
 	CanOpen func(caps.Cap) bool
+
+	// UserCAKeys names a file of public keys, one a line: certificates that they
+	// signed prove the account that a principal names. Empty: none.
+	UserCAKeys string
+
+	// RevokedKeys names a file of what proves nobody any more: public keys, of
+	// users and authorities, or their fingerprints (SHA256:…), one a line.
+	// Empty: none.
+	RevokedKeys string
 }
 
-// File is an Authenticator over an accounts file. It reads the file again when
-// it has changed: looked at with every login, and by Watch.
+// File is an Authenticator over an accounts file, and the files of authorities
+// and revoked keys beside it. It reads each again when it has changed: looked at
+// with every login, and by Watch. A large file is read in the background, so
+// that no login waits for it.
 type File struct {
 	path string
 	opts Options
@@ -36,10 +47,19 @@ type File struct {
 	gate *gate
 
 	current atomic.Pointer[set]
+	cas     *keyFile
+	revoked *keyFile
+	now     func() time.Time
 
-	mu   sync.Mutex // guards the fields below and the reading of the file
-	seen version    // what the last look found, good or wrong
+	reading sync.Mutex // held while the file is read and parsed; before mu
+	mu      sync.Mutex // guards the fields below
+	seen    version    // what the last look found, good or wrong
+	behind  bool       // a goroutine is at reading it
 }
+
+// large is the size in bytes beyond which logins don't wait for the reading of
+// the file: half a second, at most, on a small machine.
+const large = 1 << 20
 
 // OpenFile reads the accounts file at path. Errors name the file and line:
 // NotExist; Denied if others than the owner can read it; Invalid for a mistake in it.
@@ -47,7 +67,7 @@ func OpenFile(path string, o Options) (*File, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	f := &File{path: path, opts: o, key: make([]byte, 32), gate: newGate()}
+	f := &File{path: path, opts: o, key: make([]byte, 32), gate: newGate(), now: time.Now}
 	if _, err := rand.Read(f.key); err != nil {
 		return nil, err
 	}
@@ -60,6 +80,12 @@ func OpenFile(path string, o Options) (*File, error) {
 		return nil, fmt.Errorf("accounts: %w", err)
 	}
 	f.seen = v
+	if f.cas, err = openKeyFile(o.UserCAKeys, false, o.Log); err != nil {
+		return nil, fmt.Errorf("accounts: user CA keys: %w", err)
+	}
+	if f.revoked, err = openKeyFile(o.RevokedKeys, true, o.Log); err != nil {
+		return nil, fmt.Errorf("accounts: revoked keys: %w", err)
+	}
 	f.use(d)
 	return f, nil
 }
@@ -72,45 +98,91 @@ func (f *File) Authenticate(ctx context.Context, name string, c Credential) (Acc
 	case Password:
 		return s.byPassword(ctx, f.gate, f.key, name, c)
 	case PublicKey:
+		if f.revoked.has(c) {
+			return Account{}, errRevoked
+		}
 		return s.byKey(name, c)
+	case Certificate:
+		return f.byCertificate(s, name, c)
 	}
 	return Account{}, kind.Errorf(kind.Unsupported, "accounts: credential of type %T", c)
 }
 
-// Refresh looks whether the file has changed since it was read last, and if so
-// reads it. A file that is wrong or gone is logged once per change and leaves
-// the accounts as they were.
+// Refresh looks whether the files have changed since they were read last, and
+// if so reads them; a large accounts file in the background. A file that is
+// wrong or gone is logged once per change and leaves what it said before.
 func (f *File) Refresh() {
+	f.cas.refresh()
+	f.revoked.refresh()
+	now, err := statFile(f.path)
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if now, err := statFile(f.path); err == nil && f.seen.settledAs(now) {
-		return
+	settled := err == nil && f.seen.settledAs(now)
+	behind := !settled && now.size > large
+	if behind && !f.behind {
+		f.behind = true
+		go func() {
+			f.Reload()
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.behind = false
+		}()
+	}
+	f.mu.Unlock()
+	if !settled && !behind {
+		f.Reload()
+	}
+}
+
+// Reload reads the accounts file if it has changed, and returns when that is in
+// force, however large it is. Errors are as of OpenFile; what was in force then
+// stays.
+func (f *File) Reload() error {
+	f.reading.Lock()
+	defer f.reading.Unlock()
+	f.mu.Lock()
+	seen := f.seen
+	f.mu.Unlock()
+	if now, err := statFile(f.path); err == nil && seen.settledAs(now) {
+		return seen.fault
 	}
 	b, v, err := readFile(f.path)
 	if err != nil {
 		f.complain(version{broken: err.Error()}, err)
-		return
+		return err
 	}
-	if v.digest == f.seen.digest && f.seen.broken == "" {
-		f.seen = v // touched, or read again because it had just been written
-		return
+	if v.digest == seen.digest && seen.broken == "" {
+		v.fault = seen.fault
+		f.saw(v) // touched, or read again because it had just been written
+		return v.fault
 	}
 	d, err := parseDocument(f.path, b)
 	if err != nil {
+		v.fault = err
 		f.complain(v, err)
-		return
+		return err
 	}
-	f.seen = v
+	f.saw(v)
 	f.use(d)
 	f.opts.Log.Info("accounts file read again", "path", f.path, "accounts", len(f.current.Load().names))
+	return nil
+}
+
+// saw remembers what the last look found.
+func (f *File) saw(v version) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen = v
 }
 
 // complain logs a wrong version of the file once.
 func (f *File) complain(v version, err error) {
-	if v.broken != "" && v.broken == f.seen.broken {
+	f.mu.Lock()
+	again := v.broken != "" && v.broken == f.seen.broken
+	f.seen = v
+	f.mu.Unlock()
+	if again {
 		return
 	}
-	f.seen = v
 	f.opts.Log.Error("accounts file is wrong; the accounts read before stay in force", "path", f.path, "error", err)
 }
 
@@ -159,6 +231,7 @@ type version struct {
 	read         time.Time // when it was read
 	digest       [sha256.Size]byte
 	broken       string // it couldn't be read, for this reason
+	fault        error  // it could be read, and was wrong
 }
 
 // racy is how long after its last change a file may change again without
@@ -174,6 +247,13 @@ func (v version) settledAs(now version) bool {
 
 func versionOf(st *unix.Stat_t) version {
 	return version{dev: st.Dev, ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
+}
+
+// versionFor is the version of a file that was read now.
+func versionFor(st *unix.Stat_t, b []byte) version {
+	v := versionOf(st)
+	v.read, v.digest = time.Now(), sha256.Sum256(b)
+	return v
 }
 
 func statFile(path string) (version, error) {
@@ -204,9 +284,7 @@ func readFile(path string) ([]byte, version, error) {
 	if err != nil {
 		return nil, version{}, err
 	}
-	v := versionOf(&st)
-	v.read, v.digest = time.Now(), sha256.Sum256(b)
-	return b, v, nil
+	return b, versionFor(&st, b), nil
 }
 
 // checkOwner refuses a file that others can read or change.

@@ -94,28 +94,35 @@ func checkRSA(key ssh.PublicKey) error {
 }
 
 // ParseKeyFile reads the first key of a public key file (id_ed25519.pub) or of
-// authorized_keys, whose options are not taken over and are an error. The
-// comment is kept as far as it can stand in an accounts line.
-func ParseKeyFile(b []byte) (Key, error) {
+// authorized_keys, and its options in the words of an accounts line. An option
+// that can't be taken over is an error that names it. The comment is kept as far
+// as it can stand in an accounts line.
+func ParseKeyFile(b []byte) (key Key, options []string, err error) {
 	for line := range strings.Lines(string(b)) {
 		words := strings.Fields(line)
 		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 			continue
 		}
 		if len(words) >= 2 && strings.HasPrefix(words[0], "-----BEGIN") {
-			return Key{}, errors.New("this is a private key; give the public key file, which ends in .pub")
+			return Key{}, nil, errors.New("this is a private key; give the public key file, which ends in .pub")
+		}
+		if !looksLikeKeyType(words[0]) {
+			var rest string
+			if options, rest, err = parseAuthorized(strings.TrimSpace(line)); err != nil {
+				return Key{}, nil, err
+			}
+			words = strings.Fields(rest)
 		}
 		if len(words) < 2 || !looksLikeKeyType(words[0]) {
-			return Key{}, errors.New("not a public key line: KEYTYPE KEY [COMMENT]")
+			return Key{}, nil, errors.New("not a public key line: KEYTYPE KEY [COMMENT]")
 		}
-		key, err := parseKey(words[0], words[1])
-		if err != nil {
-			return Key{}, err
+		if key, err = parseKey(words[0], words[1]); err != nil {
+			return Key{}, nil, err
 		}
 		key.Comment = cleanComment(words[2:])
-		return key, nil
+		return key, options, nil
 	}
-	return Key{}, errors.New("there is no key in the file")
+	return Key{}, nil, errors.New("there is no key in the file")
 }
 
 // cleanComment joins the words of a comment that can't be taken for a capability.

@@ -4,32 +4,64 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/truckee-fs/truckee/internal/nearest"
 )
 
-// limits is what the options of a line say.
-type limits struct {
-	readOnly bool
-}
-
 // options are the words that this version knows after the capability.
 var options = []struct {
 	name string
 	set  func(l *limits, value string) error
 }{
-	{"readonly", func(l *limits, value string) error {
-		switch value {
-		case "yes":
-			l.readOnly = true
-		case "no":
-		default:
-			return errors.New("it is yes or no")
+	{"readonly", func(l *limits, v string) error { return yesNo(v, func(yes bool) { l.readOnly = yes }) }},
+	{"from", func(l *limits, v string) error {
+		list, err := parseAddresses(v)
+		l.from = []addresses{list}
+		return err
+	}},
+	{"expires", func(l *limits, v string) (err error) {
+		l.expires, err = parseExpiry(v)
+		return err
+	}},
+	{"also", func(l *limits, v string) error {
+		if l.also = Proof(v); l.also != ByPassword && l.also != ByKey {
+			return errors.New("it is password or key")
 		}
 		return nil
 	}},
+	{"sessions", func(l *limits, v string) (err error) { l.Sessions, err = parseCount(v); return err }},
+	{"handles", func(l *limits, v string) (err error) { l.Handles, err = parseCount(v); return err }},
+	{"rate", func(l *limits, v string) (err error) { l.Up, l.Down, err = parseRate(v); return err }},
+	{"touch", func(l *limits, v string) error { return yesNo(v, func(yes bool) { l.noTouch = !yes }) }},
+	{"verify", func(_ *limits, v string) error {
+		verify := false
+		if err := yesNo(v, func(yes bool) { verify = yes }); err != nil {
+			return err
+		}
+		if verify {
+			return errors.New("this version can't see whether a security key asked for its PIN")
+		}
+		return nil
+	}},
+	{"cert-authority", func(l *limits, v string) error { return yesNo(v, func(yes bool) { l.authority = yes }) }},
+	{"principals", func(l *limits, v string) error {
+		l.principals = strings.Split(v, ",")
+		if slices.Contains(l.principals, "") {
+			return errors.New("it is names with commas between")
+		}
+		return nil
+	}},
+}
+
+func yesNo(value string, set func(yes bool)) error {
+	if value != "yes" && value != "no" {
+		return errors.New("it is yes or no")
+	}
+	set(value == "yes")
+	return nil
 }
 
 // optionForm tells an option from the capability before it: no capability

@@ -24,6 +24,7 @@ type entry struct {
 	root     caps.Cap
 	password *password
 	keys     []keyLogin
+	all      limits // of all lines together, for certificates of a common CA
 }
 
 type password struct {
@@ -52,6 +53,7 @@ func newSet(d *document, key []byte) *set {
 			s.byName[l.name] = e
 			s.names = append(s.names, l.name)
 		}
+		e.restrict(l.limits)
 		if l.key != nil {
 			e.keys = append(e.keys, keyLogin{Key: *l.key, limits: l.limits})
 			continue
@@ -60,6 +62,16 @@ func newSet(d *document, key []byte) *set {
 		s.passwords = append(s.passwords, e.password)
 	}
 	return s
+}
+
+// restrict adds a line's limits to those of all.
+func (e *entry) restrict(l limits) {
+	also := e.all.also
+	if l.also == ByPassword {
+		also = ByPassword
+	}
+	e.all = e.all.and(l)
+	e.all.also = also
 }
 
 func newPassword(l *line, key []byte) *password {
@@ -130,7 +142,7 @@ func (s *set) byKey(name string, wire []byte) (Account, error) {
 	var found *keyLogin
 	for i := range e.keys {
 		k := &e.keys[i]
-		if bytes.Equal(k.wire, wire) && (found == nil || found.limits.readOnly && !k.limits.readOnly) {
+		if !k.limits.authority && bytes.Equal(k.wire, wire) && (found == nil || found.limits.readOnly && !k.limits.readOnly) {
 			found = k
 		}
 	}
@@ -153,5 +165,5 @@ func (e *entry) account(name string, l limits) (Account, error) {
 		}
 		root = weak
 	}
-	return Account{Name: name, Root: root}, nil
+	return Account{Name: name, Root: root, limits: l}, nil
 }

@@ -27,12 +27,17 @@ type login struct {
 	ctx      context.Context
 	pre      ssh.ServerPreAuthConn
 	failures int // wrong passwords, and right signatures by wrong keys
+
+	first    accounts.Account // proven by a key that asks for the password, too
+	firstHow string
 }
 
 // configure sets the callbacks and bounds of cfg.
 func (l *login) configure(cfg *ssh.ServerConfig) {
 	s := l.c.srv
-	cfg.PasswordCallback = l.password
+	if !s.NoPasswords {
+		cfg.PasswordCallback = l.password
+	}
 	cfg.PublicKeyCallback = l.offer
 	cfg.VerifiedPublicKeyCallback = l.proven
 	cfg.PreAuthConnCallback = func(p ssh.ServerPreAuthConn) { l.pre = p }
@@ -41,36 +46,88 @@ func (l *login) configure(cfg *ssh.ServerConfig) {
 	cfg.MaxAuthTries = limit(s.LoginAttempts, 6) + limit(s.KeyQueries, 20)
 }
 
-// password proves an account by its password.
+// password proves an account by its password. One that counts only after a key
+// is refused like a wrong one, so that nobody without the key can guess at it.
 func (l *login) password(m ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
 	a, err := l.c.srv.Accounts.Authenticate(l.ctx, m.User(), accounts.Password(password))
+	if err == nil {
+		err = l.check(a)
+	}
+	if err == nil && a.Also() != "" {
+		err = kind.Errorf(kind.Denied, "the password counts only after a key")
+	}
 	if err != nil {
 		return nil, l.fail(m, "password", err)
 	}
 	return proof(a, "password"), nil
 }
 
-// offer says whether a key would do. That it does says nothing about who asks.
-func (l *login) offer(m ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-	if _, ok := key.(*ssh.Certificate); ok {
-		return nil, kind.Denied
+// second proves by its password the account that a key has proven before. The
+// SSH layer lets no client change the name in between.
+func (l *login) second(m ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
+	a, err := l.c.srv.Accounts.Authenticate(l.ctx, m.User(), accounts.Password(password))
+	if err == nil {
+		err = l.check(a)
 	}
-	a, err := l.c.srv.Accounts.Authenticate(l.ctx, m.User(), accounts.PublicKey(key.Marshal()))
+	if err == nil {
+		a, err = l.first.With(a)
+	}
 	if err != nil {
+		return nil, l.fail(m, "password after a key", err)
+	}
+	return proof(a, l.firstHow+" and password"), nil
+}
+
+// check tells whether the account's line lets in from here and now.
+func (l *login) check(a accounts.Account) error {
+	return a.Check(addressOf(l.c.nc.RemoteAddr()), time.Now())
+}
+
+// offer says whether a key or certificate would do. That it does says nothing
+// about who asks.
+func (l *login) offer(m ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
+	var proof accounts.Credential = accounts.PublicKey(key.Marshal())
+	cert, _ := key.(*ssh.Certificate)
+	if cert != nil {
+		proof = accounts.Certificate(key.Marshal())
+	}
+	a, err := l.c.srv.Accounts.Authenticate(l.ctx, m.User(), proof)
+	if err == nil {
+		err = l.check(a)
+	}
+	switch {
+	case err == nil:
+	case cert != nil:
+		l.c.log.Info("sftp certificate not accepted", "user", safeUser(m), "certificate", fmt.Sprintf("%.64q", cert.KeyId), "serial", cert.Serial,
+			"key", ssh.FingerprintSHA256(cert.Key), "error", shortened(err))
+		return nil, denied(err)
+	default:
 		l.c.log.Debug("sftp key not accepted", "user", safeUser(m), "key", ssh.FingerprintSHA256(key), "error", err)
 		return nil, denied(err)
 	}
-	return &ssh.Permissions{ExtraData: map[any]any{offeredAccount{}: a}}, nil
+	p := &ssh.Permissions{ExtraData: map[any]any{offeredAccount{}: a}}
+	if a.NoTouch() {
+		p.Extensions = map[string]string{"no-touch-required": ""}
+	}
+	return p, nil
 }
 
 // proven is called when the signature of a key that offer accepted has been
 // verified, with that key's own permissions.
-func (l *login) proven(_ ssh.ConnMetadata, key ssh.PublicKey, p *ssh.Permissions, algorithm string) (*ssh.Permissions, error) {
+func (l *login) proven(m ssh.ConnMetadata, key ssh.PublicKey, p *ssh.Permissions, algorithm string) (*ssh.Permissions, error) {
 	a, ok := p.ExtraData[offeredAccount{}].(accounts.Account)
-	if !ok {
+	if !ok || a.Name != m.User() {
 		return nil, kind.Denied
 	}
-	return proof(a, algorithm+" "+ssh.FingerprintSHA256(key)), nil
+	how := algorithm + " " + ssh.FingerprintSHA256(key)
+	if cert, ok := key.(*ssh.Certificate); ok {
+		how = fmt.Sprintf("%s %s of certificate %.64q, serial %d, by %s", algorithm, ssh.FingerprintSHA256(cert.Key), cert.KeyId, cert.Serial, ssh.FingerprintSHA256(cert.SignatureKey))
+	}
+	if a.Also() == accounts.ByPassword {
+		l.first, l.firstHow = a, how
+		return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{PasswordCallback: l.second}}
+	}
+	return proof(a, how), nil
 }
 
 func proof(a accounts.Account, how string) *ssh.Permissions {

@@ -40,6 +40,7 @@ type conn struct {
 	requests atomic.Int64 // SFTP requests so far
 	backlog  backlog
 	inside   atomic.Bool // logged in
+	handles  int         // how many a channel may have open; set at login
 
 	wg sync.WaitGroup // channels and helpers of this connection
 
@@ -107,7 +108,11 @@ func (c *conn) serve(ctx context.Context) {
 	account := sc.Permissions.ExtraData[provenAccount{}].(accounts.Account)
 	c.log = c.log.With("account", account.Name)
 	c.inside.Store(true)
-	over := c.srv.loggedIn(c, account.Name)
+	over := c.srv.loggedIn(c, account)
+	c.handles = limit(c.srv.MaxHandles, 1000)
+	if n := account.Limits().Handles; n > 0 {
+		c.handles = min(c.handles, n)
+	}
 	loggedIn = true
 	c.log.Info("sftp login", "client", fmt.Sprintf("%.80s", sc.ClientVersion()),
 		"proof", sc.Permissions.ExtraData[proofText{}])

@@ -2,9 +2,12 @@ package sftpd
 
 import (
 	"net"
+	"net/netip"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/truckee-fs/truckee/internal/pace"
 )
 
 const (
@@ -20,6 +23,37 @@ const (
 	maxTurnedAway = 10
 	turnAwayWait  = 5 * time.Second
 )
+
+// crowd is what the connections of one account share.
+type crowd struct {
+	conns    int
+	rates    [2]int64 // of up and down
+	up, down *pace.Pace
+}
+
+// paces returns what slows the account's connections to those rates, nil where
+// there is none. Connections by lines with other rates keep what they got.
+func (g *crowd) paces(up, down int64) (*pace.Pace, *pace.Pace) {
+	if g.rates != [2]int64{up, down} {
+		g.rates, g.up, g.down = [2]int64{up, down}, nil, nil
+		if up > 0 {
+			g.up = pace.New(up)
+		}
+		if down > 0 {
+			g.down = pace.New(down)
+		}
+	}
+	return g.up, g.down
+}
+
+// addressOf is the IP address of a client; the zero one if it has none.
+func addressOf(a net.Addr) netip.Addr {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return t.AddrPort().Addr().Unmap()
+}
 
 // source tells where a connection comes from, as far as its address is its
 // user's own: an IPv4 address, or the first 64 bits of an IPv6 address.

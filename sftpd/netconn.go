@@ -1,6 +1,7 @@
 package sftpd
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -8,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/truckee-fs/truckee/internal/pace"
 )
 
 const (
@@ -36,6 +39,10 @@ type bufferedConn struct {
 	in   []byte // in[r:w] has been received and not been read
 	r, w int
 
+	ctx      context.Context // ends the waits of the paces
+	hurry    context.CancelFunc
+	up, down atomic.Pointer[pace.Pace]
+
 	swallow []byte // what the SSH layer will write and has been sent
 
 	mu       sync.Mutex // guards the fields below
@@ -52,6 +59,7 @@ type bufferedConn struct {
 
 func newBufferedConn(nc net.Conn) *bufferedConn {
 	c := &bufferedConn{Conn: nc, in: make([]byte, firstRead), ended: make(chan struct{})}
+	c.ctx, c.hurry = context.WithCancel(context.Background())
 	c.wake.L = &c.mu
 	return c
 }
@@ -68,6 +76,20 @@ func (c *bufferedConn) count(n int) error {
 	return c.look(total)
 }
 
+// pace slows the connection from now on; nil: it doesn't.
+func (c *bufferedConn) pace(up, down *pace.Pace) {
+	c.up.Store(up)
+	c.down.Store(down)
+}
+
+// slow waits until n more bytes may pass.
+func (c *bufferedConn) slow(p *atomic.Pointer[pace.Pace], n int) error {
+	if to := p.Load(); to != nil && n > 0 {
+		return to.Wait(c.ctx, int64(n))
+	}
+	return nil
+}
+
 // Read serves what is buffered, or receives as much as there is.
 func (c *bufferedConn) Read(p []byte) (int, error) {
 	if c.r == c.w {
@@ -76,6 +98,9 @@ func (c *bufferedConn) Read(p []byte) (int, error) {
 			n, err := c.Conn.Read(p)
 			if over := c.count(n); over != nil {
 				return 0, over
+			}
+			if ended := c.slow(&c.up, n); ended != nil {
+				return 0, ended
 			}
 			return n, err
 		}
@@ -99,6 +124,9 @@ func (c *bufferedConn) receive() error {
 	c.w += n
 	if over := c.count(n); over != nil {
 		return over
+	}
+	if ended := c.slow(&c.up, n); ended != nil {
+		return ended
 	}
 	if n > 0 {
 		if c.r == 0 && c.w == len(c.in) && len(c.in) < maxRead {
@@ -197,6 +225,7 @@ func (c *bufferedConn) send() {
 		c.sending = true
 		c.wake.Broadcast()
 		c.mu.Unlock()
+		_ = c.slow(&c.down, len(b)) // what is left when the end comes, goes out at once
 		_, err := c.Conn.Write(b)
 		c.mu.Lock()
 		c.sending = false
@@ -210,6 +239,7 @@ func (c *bufferedConn) send() {
 
 // Close sends what is pending, for closeLinger at most, and closes.
 func (c *bufferedConn) Close() error {
+	c.hurry()
 	c.mu.Lock()
 	again := c.closed
 	c.closed = true
@@ -232,6 +262,7 @@ func (c *bufferedConn) Close() error {
 
 // abort closes without sending what is pending.
 func (c *bufferedConn) abort() {
+	c.hurry()
 	c.mu.Lock()
 	if c.err == nil {
 		c.err = net.ErrClosed

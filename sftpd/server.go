@@ -28,6 +28,9 @@ type Server struct {
 	// Mount opens the account's root; it is called once a connection, for the
 	// first SFTP channel.
 	Mount func(context.Context, accounts.Account) (*filestore.Tree, error)
+	// NoPasswords refuses every login by a password alone. It may still follow a
+	// key that asks for it.
+	NoPasswords bool
 	// HostKeys prove the server to clients: one of each type that they may
 	// know it by. RSA keys sign by SHA-2 only.
 	HostKeys []ssh.Signer
@@ -91,7 +94,7 @@ type Server struct {
 	mu        sync.Mutex // guards the fields below
 	listeners map[net.Listener]struct{}
 	conns     map[*conn]struct{}
-	perName   map[string]int
+	perName   map[string]*crowd
 	waiting   int // connections that have not logged in
 	closing   bool
 	wg        sync.WaitGroup
@@ -204,7 +207,7 @@ func (s *Server) track(l net.Listener) bool {
 	if s.listeners == nil {
 		s.listeners = map[net.Listener]struct{}{}
 		s.conns = map[*conn]struct{}{}
-		s.perName = map[string]int{}
+		s.perName = map[string]*crowd{}
 	}
 	s.listeners[l] = struct{}{}
 	return true
@@ -246,13 +249,24 @@ func (s *Server) start(ctx context.Context, nc net.Conn, own *sync.WaitGroup) {
 
 // loggedIn counts c under its account, and says by how many the account has
 // too many.
-func (s *Server) loggedIn(c *conn, name string) int {
+func (s *Server) loggedIn(c *conn, a accounts.Account) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopWaiting(c)
-	c.account = name
-	s.perName[name]++
-	return max(0, s.perName[name]-limit(s.MaxSessions, 100))
+	c.account = a.Name
+	g := s.perName[a.Name]
+	if g == nil {
+		g = &crowd{}
+		s.perName[a.Name] = g
+	}
+	g.conns++
+	l := a.Limits()
+	c.nc.pace(g.paces(l.Up, l.Down))
+	most := limit(s.MaxSessions, 100)
+	if l.Sessions > 0 {
+		most = min(most, l.Sessions)
+	}
+	return max(0, g.conns-most)
 }
 
 // stopWaiting counts c no longer among those that log in.
@@ -272,7 +286,8 @@ func (s *Server) done(c *conn, loggedIn bool) {
 	if !loggedIn {
 		return
 	}
-	if s.perName[c.account]--; s.perName[c.account] == 0 {
+	g := s.perName[c.account]
+	if g.conns--; g.conns == 0 {
 		delete(s.perName, c.account)
 	}
 }

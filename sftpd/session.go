@@ -58,7 +58,7 @@ func newSession(t tree, rw io.ReadWriter, c *conn) *session {
 	return &session{
 		tree: t, rw: rw, log: c.log, bug: c.bug, user: c.account, umask: c.srv.umask(), count: &c.requests,
 		diminish: c.srv.ChmodDiminishes, replies: newReplies(rw), heavyOnes: c.heavyOnes,
-		handles: handleTable{limit: limit(c.srv.MaxHandles, 1000), files: &c.files},
+		handles: handleTable{limit: c.handles, files: &c.files},
 	}
 }
 

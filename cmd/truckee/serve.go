@@ -210,7 +210,7 @@ func newServer(n *node.Node, o node.Options) (*sftpd.Server, error) {
 	}
 	c := o.Config.SFTPD
 	s := &sftpd.Server{
-		Accounts: n.Logins, Mount: n.Mount, HostKeys: keys, Log: o.Log,
+		Accounts: n.Logins, NoPasswords: !c.PasswordAuth, Mount: n.Mount, HostKeys: keys, Log: o.Log,
 		Umask: uint32(c.Umask), NoUmask: c.Umask == 0, ChmodDiminishes: c.ChmodDiminishes,
 		MaxConns: c.MaxConns, MaxHandshakes: c.MaxHandshakes, MaxSessions: c.MaxSessions,
 		MaxChannels: c.MaxChannels, MaxHandles: c.MaxHandles,

@@ -53,7 +53,7 @@ func (o *AccountAdd) run(ctx context.Context, n *node.Node, s control.Streams) e
 	}
 	err = n.EditAccounts(func(e *accounts.Editor) error {
 		for _, k := range keys {
-			if err := e.AddKey(o.Name, k, root); err != nil {
+			if err := e.AddKey(o.Name, k.Key, root, k.options...); err != nil {
 				return err
 			}
 		}
@@ -89,14 +89,20 @@ func (o *AccountAdd) proofs(keys int) string {
 	return strings.Join(parts, ", ")
 }
 
-func (o *AccountAdd) parseKeys() ([]accounts.Key, error) {
-	var keys []accounts.Key
+// keyLine is a key with the options of its line.
+type keyLine struct {
+	accounts.Key
+	options []string
+}
+
+func (o *AccountAdd) parseKeys() ([]keyLine, error) {
+	var keys []keyLine
 	for _, text := range o.Keys {
-		k, err := accounts.ParseKeyFile([]byte(text))
+		k, options, err := accounts.ParseKeyFile([]byte(text))
 		if err != nil {
 			return nil, kind.Errorf(kind.Invalid, "public key: %w", err)
 		}
-		keys = append(keys, k)
+		keys = append(keys, keyLine{k, options})
 	}
 	if len(keys) == 0 && o.Password == "" {
 		return nil, kind.Errorf(kind.Invalid, "an account needs a password or a key")

@@ -45,6 +45,9 @@ type SFTPD struct {
 	AccountsInsecure bool          `key:"accounts.url_insecure" default:"false" help:"Permit http:// to an account server on another machine: everybody on the way reads every password."`
 	AccountsTimeout  time.Duration `key:"accounts.url_timeout" default:"10s" min:"1s" max:"1m" help:"How long the account server may take to answer."`
 	AccountsRemember time.Duration `key:"accounts.url_remember" default:"10s" min:"0s" max:"10m" help:"How long a login that the account server granted is granted again without asking. A refusal of the name ends that at once."`
+	PasswordAuth     bool          `key:"password_auth" default:"true" help:"Let people log in by a password alone. Off, a password counts only after a key whose line says also=password."`
+	UserCAKeys       Path          `key:"user_ca_keys" help:"A file of public keys of authorities, one a line: an OpenSSH user certificate that one of them signed logs in to the account that it names as a principal."`
+	RevokedKeys      Path          `key:"revoked_keys" help:"A file of what nobody logs in by any more: public keys, of users and authorities, or their fingerprints (SHA256:…), one a line."`
 	MaxConns         int           `key:"max_conns" default:"1000" min:"1" help:"Connections at a time, logged in or not."`
 	MaxHandshakes    int           `key:"max_handshakes" default:"100" min:"1" help:"Connections at a time that have not logged in yet."`
 	MaxSessions      int           `key:"max_sessions" default:"100" min:"1" help:"Connections at a time of one account."`

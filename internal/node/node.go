@@ -281,7 +281,9 @@ func filestoreOptions(c config.Filestore, o filestore.Options) filestore.Options
 
 func (n *Node) openAccounts() (err error) {
 	c := n.Config.SFTPD
-	n.Accounts, err = accounts.OpenFile(string(c.AccountsFile), accounts.Options{Log: n.log, CanOpen: canOpen})
+	n.Accounts, err = accounts.OpenFile(string(c.AccountsFile), accounts.Options{
+		Log: n.log, CanOpen: canOpen, UserCAKeys: string(c.UserCAKeys), RevokedKeys: string(c.RevokedKeys),
+	})
 	if err != nil {
 		return err
 	}
@@ -362,8 +364,10 @@ func (n *Node) MakeHostKeys() error {
 func (n *Node) EditAccounts(change func(*accounts.Editor) error) error {
 	n.editing.Lock()
 	defer n.editing.Unlock()
-	defer n.Accounts.Refresh()
-	return accounts.Edit(string(n.Config.SFTPD.AccountsFile), change)
+	if err := accounts.Edit(string(n.Config.SFTPD.AccountsFile), change); err != nil {
+		return err
+	}
+	return n.Accounts.Reload()
 }
 
 // accountsPoll is how often a changed accounts file is noticed without a login.
