@@ -83,6 +83,10 @@ func (w SlotWrite) PublicKey() [32]byte {
 	return [32]byte{}
 }
 
+// ConvergenceSecret returns Cs, by which the chunks of a root's account get keys
+// that follow from their contents (formats.md 1 and 6). Only who may write has it.
+func (w SlotWrite) ConvergenceSecret() Key { return w.Seed().Derive("convergence") }
+
 // Sign returns the Ed25519 signature (RFC 8032) of msg, which begins with a
 // label of its own (formats.md 5). It panics for the zero SlotWrite.
 func (w SlotWrite) Sign(msg []byte) [64]byte {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
@@ -204,15 +205,18 @@ func (b *batch) adopt(id slotID, w *work) {
 // bring adds what a file's new contents consist of to the request.
 func (b *batch) bring(c *contents) error {
 	g := b.own()
-	if len(c.links) > 0 {
+	if c.draft != (metastore.DraftID{}) {
 		if g.draft != (metastore.DraftID{}) && g.draft != c.draft {
 			return errLater
 		}
 		g.draft = c.draft
 	}
 	b.changes()
-	g.nodes = append(g.nodes, c.nodes...)
-	g.live = append(g.live, c.live...)
+	for i, row := range c.live {
+		if !slices.ContainsFunc(g.live, func(b metastore.BlockRow) bool { return b.ID == row.ID }) {
+			g.nodes, g.live = append(g.nodes, c.nodes[i]), append(g.live, row)
+		}
+	}
 	g.links = append(g.links, c.links...)
 	return nil
 }

@@ -1,8 +1,10 @@
 package filestore
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
@@ -36,6 +38,11 @@ func (c *contents) put(e *dirtree.Entry) {
 
 func (c *contents) bring(owner slotID, b filetree.Block) {
 	id := metastore.ID(b.ID)
+	for _, row := range c.live {
+		if row.ID == id {
+			return // equal chunks under a convergent key
+		}
+	}
 	c.nodes = append(c.nodes, metastore.NewNode{ID: id, Data: b.Data})
 	c.live = append(c.live, metastore.BlockRow{ID: id, Len: int64(len(b.Data)), Owner: owner})
 }
@@ -81,8 +88,13 @@ func (d *draft) contents(ctx context.Context) (*contents, error) {
 	if err := d.tree(ctx, c, l.leaves); err != nil {
 		return nil, err
 	}
-	if len(c.links) > 0 {
+	slices.SortFunc(c.links, func(a, b metastore.ID) int { return bytes.Compare(a[:], b[:]) })
+	c.links = slices.Compact(c.links)
+	if len(c.links) > 0 && d.lease != nil {
 		c.draft = d.lease.id
+		if err := d.fs.writer.registered(ctx, d.lease); err != nil {
+			return nil, err
+		}
 	}
 	return c, nil
 }

@@ -41,6 +41,9 @@ type draft struct {
 	folded spans          // what was written and is a part of the base now, see fold
 	links  []metastore.ID // the blocks that those are, and the nodes above them
 
+	unshared bool // every key is random, whatever the tree's policy
+	hopes    bool // the contents made last bring chunks that somebody else may bring first
+
 	frames []*frame // in memory, the oldest first; some may have been freed
 	mem    int64    // bytes of those
 

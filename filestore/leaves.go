@@ -146,7 +146,8 @@ func (d *draft) sealRange(ctx context.Context, c *cell, off, n int64) (*stored, 
 	if c.own != nil && c.filled == 0 && off == c.off && c.keep == n && c.own.size() == n {
 		return c.own, nil
 	}
-	if filetree.SealedLen(n) <= int64(d.fs.o.InlineBlock) {
+	seal := d.sealer(off+n == d.size)
+	if filetree.SealedLen(seal.PaddedLen(n)) <= int64(d.fs.o.InlineBlock) {
 		plain := make([]byte, n)
 		if err := d.read(ctx, plain, off); err != nil {
 			return nil, err
@@ -154,7 +155,7 @@ func (d *draft) sealRange(ctx context.Context, c *cell, off, n int64) (*stored, 
 		if isZero(plain) {
 			return nil, nil
 		}
-		return sealHere(plain)
+		return d.sealHere(ctx, seal, plain)
 	}
 	if hole, err := d.isHole(ctx, c, off, n); err != nil || hole {
 		return nil, err
@@ -165,7 +166,7 @@ func (d *draft) sealRange(ctx context.Context, c *cell, off, n int64) (*stored, 
 	}
 	st := &stored{done: make(chan struct{})}
 	d.filling.Add(1)
-	d.send(n, st, func() ([][]byte, error) {
+	d.send(n, st, seal, func() ([][]byte, error) {
 		defer d.filling.Done()
 		return d.fill(ctx, off, n)
 	}, room)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore/metastoretest"
@@ -262,10 +263,16 @@ func faultyGateways(t *testing.T, n int, sd uint64) []tree {
 	t.Helper()
 	s := newStorage(t)
 	_, root := newTree(t, s.gateway())
+	return faultyGatewaysOn(t, s, root, n, sd)
+}
+
+func faultyGatewaysOn(t *testing.T, s *storage, root caps.Cap, n int, sd uint64) []tree {
+	t.Helper()
 	var trees []tree
 	for i := range n {
 		f := metastoretest.NewFaulty(shared{s.meta}, sd*100+uint64(i))
-		trees = append(trees, mount(t, s.open(func(o *filestore.Options) { o.Meta = f }), root))
+		fs := s.open(func(o *filestore.Options) { o.Meta, o.ChunkSize = f, 256<<10 })
+		trees = append(trees, deduping(t, fs, root))
 		for _, fault := range []metastoretest.Fault{metastoretest.LoseRace, metastoretest.Retry, metastoretest.LostReply, metastoretest.LostCall} {
 			f.Set(fault, 4)
 		}

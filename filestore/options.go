@@ -7,6 +7,7 @@ import (
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -69,10 +70,29 @@ type Options struct {
 	Now func() time.Time
 }
 
+// Padding says how far the last chunk of a file is filled up with zeros.
+type Padding = filetree.Padding
+
+// The paddings.
+const (
+	PadNone       = filetree.PadNone
+	Pad4096       = filetree.Pad4096       // to a multiple of 4096 bytes
+	PadPowerOfTwo = filetree.PadPowerOfTwo // to a power of two
+)
+
 // MountOptions say in whose name a root is mounted.
 type MountOptions struct {
 	// Source is noted in the root table: "account", "cli", "api".
 	Source string
+
+	// Dedup has equal chunks that are written through the root stored once, under
+	// keys that follow from them and a secret of the root's (formats 6 tells the
+	// price). It needs a write capability, else it does nothing.
+	Dedup bool
+
+	// Pad fills up the last chunk of each file that is written, so that the
+	// lengths of blocks tell less.
+	Pad Padding
 
 	// MaxBytes bounds the bytes of all files that were made through the root,
 	// each by its size, and MaxFiles their number, with directories and links: a

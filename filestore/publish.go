@@ -60,6 +60,9 @@ func (f *openFile) commit(ctx context.Context) error {
 		}
 		var other *otherBase
 		if !errors.As(err, &other) {
+			if errors.Is(err, kind.Conflict) && f.draft.mustUnshare() {
+				continue
+			}
 			return err
 		}
 		if f.replaces {

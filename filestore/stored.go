@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -67,7 +68,7 @@ func (d *draft) stream(ctx context.Context, c *cell) error {
 		return err
 	}
 	c.own = &stored{done: make(chan struct{}), plain: plain}
-	d.send(c.span, c.own, func() ([][]byte, error) { return plain, nil }, room)
+	d.send(c.span, c.own, d.sealer(false), func() ([][]byte, error) { return plain, nil }, room)
 	c.keep, c.filled, c.frames = c.span, 0, nil
 	if len(d.frames) > 256 {
 		d.frames = slices.DeleteFunc(d.frames, func(fr *frame) bool { return fr.buf == nil })
@@ -111,7 +112,7 @@ func (d *draft) take(c *cell) ([][]byte, error) {
 
 // send has n bytes sealed and stored by another goroutine, which owns the frames
 // that fill gives and gives the room back.
-func (d *draft) send(n int64, st *stored, fill func() ([][]byte, error), room func()) {
+func (d *draft) send(n int64, st *stored, seal filetree.Sealer, fill func() ([][]byte, error), room func()) {
 	w := d.fs.writer
 	if d.lease == nil {
 		d.lease = w.acquire()
@@ -123,7 +124,7 @@ func (d *draft) send(n int64, st *stored, fill func() ([][]byte, error), room fu
 		defer room()
 		plain, err := fill()
 		if err == nil {
-			err = st.store(d.ctx, w, l, owner, plain, n)
+			err = st.store(d.ctx, w, l, owner, seal, plain, n)
 		}
 		if st.err = err; err != nil && streamed {
 			d.fail(err) // the draft hasn't these bytes any more
@@ -138,25 +139,45 @@ func (d *draft) send(n int64, st *stored, fill func() ([][]byte, error), room fu
 	})
 }
 
-func (st *stored) store(ctx context.Context, w *writer, l *lease, owner slotID, plain [][]byte, n int64) error {
-	buf := w.fs.buffers.chunk(filetree.SealedLen(n))
+func (st *stored) store(ctx context.Context, w *writer, l *lease, owner slotID, seal filetree.Sealer, plain [][]byte, n int64) error {
+	buf := w.fs.buffers.chunk(filetree.SealedLen(seal.PaddedLen(n)))
 	defer w.fs.buffers.freeChunk(buf)
-	b, key, err := filetree.Sealer{}.SealPieces(buf, plain)
+	b, key, err := seal.SealPieces(buf, plain)
+	if err == nil && convergent(seal) {
+		if err = w.share(ctx, l, owner, b); !errors.Is(err, errTaken) {
+			st.ref = chunkRef(b.ID, key, n)
+			return err
+		}
+		b, key, err = unshared(seal).SealPieces(buf, plain)
+	}
 	if err != nil {
 		return err
 	}
-	st.ref = filetree.Ref{ID: b.ID, Key: key, Level: filetree.LevelChunk, Size: uint64(n)}
+	st.ref = chunkRef(b.ID, key, n)
 	return w.put(ctx, l, owner, b)
 }
 
-// sealHere seals a small chunk that will come with the commit's request.
-func sealHere(plain []byte) (*stored, error) {
-	b, key, err := filetree.SealChunk(nil, plain)
+// sealHere seals a small chunk that will come with the commit's request, unless
+// it is there already.
+func (d *draft) sealHere(ctx context.Context, seal filetree.Sealer, plain []byte) (*stored, error) {
+	st := &stored{done: make(chan struct{})}
+	close(st.done)
+	b, key, err := seal.Seal(nil, plain)
+	if err == nil && convergent(seal) {
+		var there bool
+		switch there, err = d.fs.writer.shared(ctx, b); {
+		case err == nil && there:
+			st.ref = chunkRef(b.ID, key, int64(len(plain)))
+			return st, nil
+		case err == nil:
+			d.hopes = true // that nobody else brings it before the commit does
+		case errors.Is(err, errTaken):
+			b, key, err = unshared(seal).Seal(nil, plain)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	st := &stored{block: &b, done: make(chan struct{})}
-	st.ref = filetree.Ref{ID: b.ID, Key: key, Level: filetree.LevelChunk, Size: uint64(len(plain))}
-	close(st.done)
+	st.block, st.ref = &b, chunkRef(b.ID, key, int64(len(plain)))
 	return st, nil
 }

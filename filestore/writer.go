@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 type writer struct {
 	fs     *FS
 	flight *semaphore.Weighted // sealed bytes on their way
+	sharing
 
 	mu       sync.Mutex // guards the fields below
 	current  *lease
@@ -198,33 +200,80 @@ func (w *writer) enterBatch(waiting []*row) {
 				others = append(others, r)
 			}
 		}
-		err := w.registerRows(ctx, l, rows)
+		taken, err := w.registerRows(ctx, l, rows)
 		w.mu.Lock()
 		l.registered = true
 		w.mu.Unlock()
 		for _, r := range mine {
 			r.err = err
+			for _, row := range r.rows {
+				if taken[row.ID] {
+					r.err = fmt.Errorf("register a block: %w", kind.Conflict)
+				}
+			}
 			close(r.done)
 		}
 		waiting = others
 	}
 }
 
-// registerRows writes rows, trying again where the outcome is unknown.
-func (w *writer) registerRows(ctx context.Context, l *lease, rows []metastore.BlockRow) error {
-	unknown := false
-	err := retry.Do(ctx, func() error {
-		err := w.fs.o.Meta.Register(ctx, w.fs.o.Gateway, l.id, rows)
-		if unknown && errors.Is(err, kind.Conflict) {
-			// The ids are hashes of blocks under random keys, nobody else has
-			// them: the attempt before has written them.
-			return nil
+// registerRows writes rows, trying again where the outcome is unknown, and tells
+// which ids have a row of somebody else's: those of convergent blocks may.
+func (w *writer) registerRows(ctx context.Context, l *lease, rows []metastore.BlockRow) (taken map[metastore.ID]bool, err error) {
+	for try := 1; ; try++ {
+		err := retry.Do(ctx, func() error { return w.fs.o.Meta.Register(ctx, w.fs.o.Gateway, l.id, rows) })
+		if !errors.Is(err, kind.Conflict) || try > maxTries {
+			if err != nil {
+				err = fmt.Errorf("register blocks: %w", err)
+			}
+			return taken, err
 		}
-		unknown = unknown || errors.Is(err, kind.Unavailable)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("register blocks: %w", err)
+		left, others, err := w.unregistered(ctx, l, rows)
+		if err != nil {
+			return nil, err
+		}
+		if taken == nil {
+			taken = others
+		} else {
+			maps.Copy(taken, others)
+		}
+		if len(left) == 0 && len(rows) > 0 {
+			return taken, nil
+		}
+		rows = left
 	}
-	return nil
+}
+
+// unregistered looks which of rows are there: what an attempt with an unknown
+// outcome has written belongs to l, the rest is somebody else's.
+func (w *writer) unregistered(ctx context.Context, l *lease, rows []metastore.BlockRow) (left []metastore.BlockRow, taken map[metastore.ID]bool, err error) {
+	ids := make([]metastore.ID, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	now, err := retry.Value(ctx, func() ([]metastore.Block, error) { return w.fs.o.Meta.Blocks(ctx, ids) })
+	if err != nil {
+		return nil, nil, fmt.Errorf("look up blocks: %w", err)
+	}
+	taken = make(map[metastore.ID]bool)
+	for i, b := range now {
+		switch {
+		case b.State == 0:
+			left = append(left, rows[i])
+		case b.State != metastore.BlockNew || b.Draft != l.id:
+			taken[b.ID] = true
+		}
+	}
+	return left, taken, nil
+}
+
+// registered makes sure that l is known to the metastore.
+func (w *writer) registered(ctx context.Context, l *lease) error {
+	w.mu.Lock()
+	is := l.registered
+	w.mu.Unlock()
+	if is {
+		return nil
+	}
+	return w.enter(ctx, l, nil)
 }

@@ -102,6 +102,9 @@ func (s Sealer) key(h blockstore.Header, pieces [][]byte, size int) caps.Key {
 	return s.Secret.Derive("conv", append(ctx, make([]byte, int(h.Len1)-size))...)
 }
 
+// PaddedLen is how many bytes a chunk of n is sealed as: more than n if it is padded.
+func (s Sealer) PaddedLen(n int64) int64 { return int64(s.padded(int(n))) }
+
 func (s Sealer) padded(n int) int {
 	limit := s.ChunkSize
 	if limit == 0 {
