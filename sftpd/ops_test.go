@@ -362,7 +362,7 @@ func TestNothingIsCommittedWithoutClose(t *testing.T) {
 func TestListing(t *testing.T) {
 	t.Parallel()
 	c := world(t)
-	const many = 3000
+	const many = 1500
 	c.ask(wire.Mkdir, "big", uint32(0)).status(wire.OK)
 	var want []string
 	for i := range many {

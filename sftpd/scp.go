@@ -31,7 +31,7 @@ import (
 const maxSCPLine = 2048
 
 // maxSCPDepth bounds directories within directories.
-const maxSCPDepth = 512
+const maxSCPDepth = 256
 
 // transfer is one scp command.
 type transfer struct {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package sftpd
+
+const manyEntries = 100_000
