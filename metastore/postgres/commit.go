@@ -65,7 +65,8 @@ func (s *Store) commit(ctx context.Context, ops []*op) error {
 // once more on either side.
 const maxBatch = 16 << 20
 
-// apply commits ops in one transaction, or some more if they are large.
+// apply commits ops in one transaction, or some more if they are large or some
+// build on others.
 func (s *Store) apply(ops []*op) {
 	for len(ops) > 0 {
 		n, size := 0, 0
@@ -75,33 +76,34 @@ func (s *Store) apply(ops []*op) {
 			}
 			n++
 		}
-		s.applyBatch(ops[:n])
-		ops = ops[n:]
+		ops = ops[s.applyFirst(ops[:n]):]
 	}
 }
 
-// applyBatch commits ops in one transaction. Each op's err says how it fared: nil
-// only when it is durable. When the transaction as a whole is refused the ops are
-// tried each alone, so that nobody fails for what a neighbour asked for.
-func (s *Store) applyBatch(ops []*op) {
-	err := s.applyAll(ops)
+// applyFirst commits the first n of ops in one transaction. Each op's err says how it
+// fared: nil only when it is durable. When the transaction as a whole is refused the
+// ops are tried each alone, so that nobody fails for what a neighbour asked for.
+func (s *Store) applyFirst(ops []*op) (n int) {
+	n, err := s.applyAll(ops)
 	if err == nil {
-		return
+		return n
 	}
 	alone := len(ops) > 1 && (answered(err) || errors.Is(err, kind.Corrupt))
 	for _, o := range ops {
 		if o.err = err; alone {
 			o.err = nil
-			if err := s.applyAll([]*op{o}); err != nil {
+			if _, err := s.applyAll([]*op{o}); err != nil {
 				o.err = err
 			}
 		}
 	}
+	return len(ops)
 }
 
-// applyAll gives an error only if nothing of ops was applied, or (Unavailable)
-// nobody knows.
-func (s *Store) applyAll(ops []*op) error {
+// applyAll applies ops up to the first that builds on a record of another of them,
+// and tells how many. It gives an error only if nothing of ops was applied, or
+// (Unavailable) nobody knows.
+func (s *Store) applyAll(ops []*op) (n int, err error) {
 	// The batch is many callers': none of them ends it by giving up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ops[0].ctx), s.callTimeout)
 	defer cancel()
@@ -109,31 +111,31 @@ func (s *Store) applyAll(ops []*op) error {
 	for attempt := range attempts {
 		t := &tx{s: s, careful: careful}
 		rand.Read(t.token[:])
-		err := t.run(ctx, ops)
+		n, err := t.run(ctx, ops)
 		switch code := codeOf(err); {
 		case err == nil:
-			return nil
+			return n, nil
 		case code == uniqueViolation || code == divisionByZero:
 			// Something was there, or gone, that nobody had reason to look for.
 			careful = true
 		case passing(err):
 		case answered(err) || errors.Is(err, kind.Corrupt):
-			return failed(ctx, "commit", err)
+			return 0, failed(ctx, "commit", err)
 		case t.sent:
 			if committed, known := s.outcome(ctx, t); committed {
-				return nil
+				return n, nil
 			} else if !known {
-				return fmt.Errorf("postgres: commit: the outcome is unknown: %w: %w", kind.Unavailable, err)
+				return 0, fmt.Errorf("postgres: commit: the outcome is unknown: %w: %w", kind.Unavailable, err)
 			}
 		case attempt > 1:
 			// Nothing was sent that could have been applied, but no connection lives.
-			return failed(ctx, "commit", err)
+			return 0, failed(ctx, "commit", err)
 		}
 		if !pause(ctx, attempt) {
 			break
 		}
 	}
-	return fmt.Errorf("postgres: commit: %d attempts met others: %w", attempts, kind.Unavailable)
+	return 0, fmt.Errorf("postgres: commit: %d attempts met others: %w", attempts, kind.Unavailable)
 }
 
 // tx is one attempt to commit a batch: two round trips, the first of which locks
@@ -157,30 +159,31 @@ type tx struct {
 	failed error // of a read by Check: the transaction has ended
 }
 
-// run makes the attempt. An error of the server's means that nothing was applied;
-// any other, if t.sent, that nobody knows.
-func (t *tx) run(ctx context.Context, ops []*op) error {
+// run makes the attempt with the first n of ops. An error of the server's means that
+// nothing was applied; any other, if t.sent, that nobody knows.
+func (t *tx) run(ctx context.Context, ops []*op) (n int, err error) {
 	conn, err := t.s.pool.Acquire(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer conn.Release()
 	t.conn = conn.Conn()
 	if err := t.lockAndRead(ctx, ops); err != nil {
-		return err
+		return 0, err
 	}
 	defer rollback(t.conn)
-	for _, o := range ops {
-		t.call(ctx, o)
+	for n < len(ops) && !t.rewrites(ops[n].r) {
+		t.call(ctx, ops[n])
 		if t.failed != nil {
-			return t.failed
+			return n, t.failed
 		}
+		n++
 	}
 	if len(t.commits) == 0 {
-		return nil
+		return n, nil
 	}
 	t.sent = true
-	return t.writeAndCommit(ctx)
+	return n, t.writeAndCommit(ctx)
 }
 
 // call evaluates one request, and keeps what a callback panics with.

@@ -213,6 +213,54 @@ func TestBatchesOfAllSizes(t *testing.T) {
 	}
 }
 
+// TestRequestsThatBuildOnOthers: of the requests of one call, a later one may replace
+// the record that an earlier one makes, if it knows what that will be.
+func TestRequestsThatBuildOnOthers(t *testing.T) {
+	t.Parallel()
+	s := open(t, schemas(t)(t))
+	id := metastore.SlotID{1}
+	recs := [][]byte{record(1), record(2), record(3)}
+	base := [32]byte{}
+	var reqs []*metastore.Request
+	for i, rec := range recs {
+		n := metastore.NewNode{ID: metastore.ID{1, byte(i)}, Data: rec, Slot: id}
+		r := &metastore.Request{
+			Nodes: []metastore.NewNode{n},
+			Slots: []metastore.SlotChange{{ID: id, Base: base, Seal: func(old metastore.Record) (metastore.Sealed, error) {
+				return metastore.Sealed{Version: old.Version + 1, Bytes: rec}, nil
+			}}},
+			Check: func(ctx context.Context, tx metastore.Reader) error {
+				nodes, err := tx.Nodes(ctx, []metastore.ID{{1, byte(i - 1)}})
+				if err == nil && i > 0 && nodes[0] == nil {
+					err = errors.New("the node of the request before is not seen")
+				}
+				return err
+			},
+		}
+		base = sha256.Sum256(rec)
+		reqs = append(reqs, r)
+	}
+	stale := create(id)
+	if errs := s.Commit(t.Context(), reqs[0], reqs[1], stale, reqs[2]); errs[0] != nil || errs[1] != nil || errs[3] != nil || kind.Of(errs[2]) != kind.Conflict {
+		t.Fatal(errs)
+	}
+	log, err := s.Log(t.Context(), id, 0)
+	if err != nil || len(log) != 3 {
+		t.Fatalf("%d records (%v)", len(log), err)
+	}
+	for i, r := range log {
+		if !bytes.Equal(r.Bytes, recs[i]) || i > 0 && r.Seq != log[i-1].Seq+1 {
+			t.Errorf("record %d has version %d, seq %d", i, r.Version, r.Seq)
+		}
+	}
+	if _, err := s.Collector().Reap(t.Context(), 0, false); err != nil {
+		t.Fatal(err)
+	}
+	if log, err := s.Log(t.Context(), id, 0); err != nil || len(log) != 1 || log[0].Version != 3 {
+		t.Errorf("after Reap %d records (%v)", len(log), err)
+	}
+}
+
 // TestLargeNodes: inline blocks may be larger than a page.
 func TestLargeNodes(t *testing.T) {
 	t.Parallel()
@@ -238,7 +286,7 @@ func TestDamagedRow(t *testing.T) {
 	t.Parallel()
 	s := open(t, schemas(t)(t))
 	bad, good := grow(t, s, metastore.SlotID{1}, 1), grow(t, s, metastore.SlotID{2}, 1)
-	if err := s.Exec(t.Context(), "UPDATE slot SET rec = substr(rec, 1, 10) WHERE id = $1", bad.ID[:]); err != nil {
+	if err := s.Exec(t.Context(), "UPDATE record SET rec = substr(rec, 1, 10) WHERE id = $1", bad.ID[:]); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Slots(t.Context(), []metastore.SlotID{bad.ID}); kind.Of(err) != kind.Corrupt {

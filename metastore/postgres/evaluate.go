@@ -119,8 +119,16 @@ func (t *tx) charge(r *metastore.Request) ([]metastore.ChargeRow, error) {
 	return rows, nil
 }
 
-// seal calls each Seal with the current record. The Seq of one that an earlier
-// request of the batch wrote is what it will be if no other gateway is faster.
+// rewrites tells whether a request builds on a record that is not written yet but
+// by an earlier request of the batch.
+func (t *tx) rewrites(r *metastore.Request) bool {
+	return slices.ContainsFunc(r.Slots, func(c metastore.SlotChange) bool {
+		st := t.slots[c.ID]
+		return st.by != 0 && c.CheckBase(st.current) == nil
+	})
+}
+
+// seal calls each Seal with the current record.
 func (t *tx) seal(r *metastore.Request) ([]metastore.Record, error) {
 	recs := make([]metastore.Record, len(r.Slots))
 	for i := range r.Slots {
@@ -141,7 +149,8 @@ func (t *tx) seal(r *metastore.Request) ([]metastore.Record, error) {
 		}
 		recs[i] = metastore.Record{
 			ID: c.ID, Epoch: sealed.Epoch, Version: sealed.Version, Hash: sha256.Sum256(sealed.Bytes),
-			Seq: t.base + uint64(len(t.commits)) + 1, Bytes: bytes.Clone(sealed.Bytes), Owner: r.OwnerOf(owner),
+			Seq:   t.base + uint64(len(t.commits)) + 1, // if no other gateway is faster
+			Bytes: bytes.Clone(sealed.Bytes), Owner: r.OwnerOf(owner),
 		}
 	}
 	return recs, nil
@@ -178,7 +187,9 @@ func (r transactionReader) Slots(ctx context.Context, ids []metastore.SlotID) ([
 		}
 		return st != nil
 	})
-	found, err := fetch(ctx, r.t, others, readSlots)
+	found, err := fetch(ctx, r.t, others, func(ctx context.Context, q querier, ids []metastore.SlotID) ([]metastore.Record, error) {
+		return readSlots(ctx, q, ids, anySeq)
+	})
 	for j, i := range at {
 		if err == nil {
 			recs[i] = found[j]

@@ -76,15 +76,14 @@ type exportedTable struct {
 // tables are in the order of metastore.Row.
 func (e *exporter) tables() []exportedTable {
 	return []exportedTable{
-		{"SELECT " + slotColumns + " FROM slot ORDER BY id", e.slot},
-		{"SELECT id, seq, prev, at, epoch, ver, NULL::bytea AS owner, rec FROM slotlog UNION ALL " +
-			"SELECT id, seq, prev, at, epoch, ver, NULL::bytea, rec FROM slot ORDER BY seq, id", e.log},
+		{"SELECT " + slotColumns + " FROM slot s, LATERAL (SELECT * FROM record WHERE record.id = s.id ORDER BY record.seq DESC LIMIT 1) AS r ORDER BY s.id", e.slot},
+		{"SELECT id, seq, prev, at, epoch, ver, NULL::bytea AS owner, rec FROM record ORDER BY seq, id", e.log},
 		{"SELECT id, data, slot, born FROM node", e.node},
 		{"SELECT seq, dead FROM log WHERE dead IS NOT NULL ORDER BY seq", e.dead},
 		{"SELECT " + blockColumns + " FROM blk ORDER BY id", e.block},
 		{"SELECT id, sealed, source, seen FROM root ORDER BY id", e.root},
 		{"SELECT seq, until, why FROM pin ORDER BY seq", e.pin},
-		{"SELECT root, files, bytes FROM charge ORDER BY root", e.charge},
+		{"SELECT DISTINCT ON (root) root, files, bytes FROM charge ORDER BY root, n DESC", e.charge},
 		{"SELECT member, id FROM repair ORDER BY member, id", e.repair},
 	}
 }
@@ -121,7 +120,7 @@ func (e *exporter) node(row pgx.CollectableRow) error {
 }
 
 func (e *exporter) dead(row pgx.CollectableRow) error {
-	var l logDead
+	var l logNames
 	if err := row.Scan(&l.seq, &l.dead); err != nil {
 		return err
 	}

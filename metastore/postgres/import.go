@@ -51,7 +51,6 @@ type importer struct {
 	read     func() []any  // gives those of i.row and reads on, or nil
 
 	slots int64 // imported
-	seq   uint64
 }
 
 func (i *importer) run() error {
@@ -63,7 +62,6 @@ func (i *importer) run() error {
 	if !ok {
 		return i.err // CheckRows has seen to it that there is one
 	}
-	i.seq = meta.Seq
 	i.advance()
 	for _, t := range i.tables() {
 		n, err := i.conn.CopyFrom(i.ctx, pgx.Identifier{i.s.c.schema, t.name}, t.columns, i.of(t.values))
@@ -75,7 +73,7 @@ func (i *importer) run() error {
 		case err != nil:
 			return err
 		}
-		if t.name == "slot" {
+		if t.name == "imported" {
 			i.slots = n
 		}
 	}
@@ -161,15 +159,14 @@ func one[R metastore.Row](i *importer, values func(R) []any) func() []any {
 	}
 }
 
-// tables are in the order of metastore.Row. What slot, slotlog and log lack is
-// made up by finish.
+// tables are in the order of metastore.Row. What is missing is made up by finish.
 func (i *importer) tables() []importedTable {
 	return []importedTable{
-		{"slot", []string{"id", "seq", "prev", "at", "epoch", "ver", "owner", "rec"}, one(i, func(r metastore.SlotRow) []any {
-			return []any{r.ID[:], int64(r.Seq), int64(0), int64(0), int64(r.Epoch), int64(r.Version), orNull(r.Owner), r.Bytes}
+		{"imported", []string{"id", "seq", "owner", "rec"}, one(i, func(r metastore.SlotRow) []any {
+			return []any{r.ID[:], int64(r.Seq), orNull(r.Owner), r.Bytes}
 		})},
-		{"slotlog", []string{"id", "seq", "until", "prev", "at", "epoch", "ver", "rec"}, one(i, func(r metastore.LogRow) []any {
-			return []any{r.ID[:], int64(r.Seq), int64(0), int64(r.Prev), metastore.Nanos(r.At), int64(r.Epoch), int64(r.Version), r.Bytes}
+		{"record", []string{"id", "seq", "prev", "at", "epoch", "ver", "rec"}, one(i, func(r metastore.LogRow) []any {
+			return []any{r.ID[:], int64(r.Seq), int64(r.Prev), metastore.Nanos(r.At), int64(r.Epoch), int64(r.Version), r.Bytes}
 		})},
 		{"node", []string{"id", "slot", "born", "data"}, one(i, func(r metastore.NodeRow) []any {
 			return []any{r.ID[:], orNull(r.Slot), int64(r.Born), r.Data}
@@ -186,8 +183,8 @@ func (i *importer) tables() []importedTable {
 		{"pin", []string{"seq", "until", "why"}, one(i, func(r metastore.Pin) []any {
 			return []any{int64(r.Seq), metastore.Nanos(r.Until), r.Why}
 		})},
-		{"charge", []string{"root", "files", "bytes"}, one(i, func(r metastore.ChargeRow) []any {
-			return []any{r.Root[:], r.Files, r.Bytes}
+		{"charge", []string{"root", "n", "files", "bytes"}, one(i, func(r metastore.ChargeRow) []any {
+			return []any{r.Root[:], int64(1), r.Files, r.Bytes}
 		})},
 		{"repair", []string{"member", "id"}, one(i, func(r metastore.RepairRow) []any {
 			return []any{r.Member, r.ID[:]}
@@ -225,7 +222,7 @@ func (i *importer) dead() []any {
 }
 
 // finish makes up what follows from the rows, and requires that each slot is what
-// its log leads to: slotlog holds the newest records, too, until then.
+// its log leads to.
 func (i *importer) finish(meta metastore.Meta) error {
 	if i.row != nil {
 		return fmt.Errorf("postgres: import: a %T does not fit here: %w", i.row, kind.Invalid)
@@ -233,18 +230,17 @@ func (i *importer) finish(meta metastore.Meta) error {
 	var matched int64
 	var astray bool
 	b := &pgx.Batch{}
-	b.Queue(`WITH w AS (UPDATE slot s SET at = l.at, prev = l.prev FROM slotlog l WHERE l.id = s.id AND l.seq = s.seq AND l.rec = s.rec RETURNING 1)
-		SELECT count(*) FROM w`).QueryRow(into(&matched))
-	b.Queue(`SELECT EXISTS (SELECT FROM slotlog l LEFT JOIN slot s USING (id)
-		WHERE s.id IS NULL OR l.seq > s.seq OR (l.seq = s.seq) <> (l.rec = s.rec))`).QueryRow(into(&astray))
-	b.Queue(`UPDATE slotlog l SET until = n.until
-		FROM (SELECT id, seq, lead(seq) OVER (PARTITION BY id ORDER BY seq) AS until FROM slotlog) AS n
-		WHERE l.id = n.id AND l.seq = n.seq AND n.until IS NOT NULL`)
-	b.Queue(`INSERT INTO log (seq, at, slots) SELECT seq, max(at), true FROM slotlog GROUP BY seq
-		ON CONFLICT (seq) DO UPDATE SET at = excluded.at, slots = true`)
+	b.Queue("SELECT count(*) FROM imported s JOIN record r ON r.id = s.id AND r.seq = s.seq AND r.rec = s.rec").QueryRow(into(&matched))
+	b.Queue("SELECT EXISTS (SELECT FROM record r LEFT JOIN imported s USING (id) WHERE s.id IS NULL OR r.seq > s.seq)").QueryRow(into(&astray))
+	b.Queue("INSERT INTO slot (id, owner) SELECT id, owner FROM imported")
+	b.Queue("DELETE FROM imported")
+	b.Queue(`INSERT INTO log (seq, at, slots, replaced)
+		SELECT seq, max(at), true, string_agg(id || int8send(before), '' ORDER BY id) FILTER (WHERE before IS NOT NULL)
+		FROM (SELECT id, seq, at, lag(seq) OVER (PARTITION BY id ORDER BY seq) AS before FROM record) AS r GROUP BY seq
+		ON CONFLICT (seq) DO UPDATE SET at = excluded.at, slots = true, replaced = excluded.replaced`)
 	b.Queue("INSERT INTO log (seq, at, slots) SELECT $1, 0, false ON CONFLICT DO NOTHING", int64(meta.Seq))
 	b.Queue("UPDATE log SET at = (SELECT max(at) FROM log) WHERE seq = $1", int64(meta.Seq))
-	b.Queue("DELETE FROM slotlog l USING slot s WHERE l.id = s.id AND l.seq = s.seq")
+	b.Queue("INSERT INTO charge (root, n, files, bytes) SELECT root, 0, 0, 0 FROM charge")
 	b.Queue("INSERT INTO total SELECT count(*), sum(len)::bigint FROM blk WHERE state <= 2 HAVING count(*) > 0")
 	b.Queue("UPDATE identity SET uuid = $1, nonce = $2, floor = $3", meta.Identity.UUID[:], meta.Identity.Nonce[:], meta.Seq)
 	if err := send(i.ctx, i.conn, b); err != nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/truckee-fs/truckee/metastore"
 )
 
-// Register implements metastore.Store.
+// Register implements metastore.Store. It leaves the draft's lease as it is when it
+// would gain less than a 64th of its length: a draft has many Registers.
 func (s *Store) Register(ctx context.Context, g metastore.GatewayID, d metastore.DraftID, rows []metastore.BlockRow) error {
 	sorted := slices.SortedFunc(slices.Values(rows), func(a, b metastore.BlockRow) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	ids, owners, lens := make([][]byte, len(sorted)), make([][]byte, len(sorted)), make([]int64, len(sorted))
@@ -32,7 +33,9 @@ func (s *Store) Register(ctx context.Context, g metastore.GatewayID, d metastore
 		b.Queue(`INSERT INTO draft (id, gateway, lease)
 			SELECT $1, $2, now + least(coalesce((SELECT ttl FROM gateway WHERE id = $2 AND ttl > 0), $3::bigint), 9223372036854775807 - now)
 			FROM (SELECT now_ns(newest) AS now FROM clock) AS n
-			ON CONFLICT (id) DO UPDATE SET gateway = excluded.gateway, lease = excluded.lease`,
+			ON CONFLICT (id) DO UPDATE SET gateway = excluded.gateway, lease = excluded.lease
+			WHERE draft.gateway <> excluded.gateway
+				OR abs(excluded.lease - draft.lease) > coalesce((SELECT ttl FROM gateway WHERE id = $2 AND ttl > 0), $3::bigint) / 64`,
 			d[:], g[:], int64(metastore.DefaultLease))
 	})
 	if codeOf(err) == uniqueViolation {
@@ -93,8 +96,10 @@ func (s *Store) SetCharged(ctx context.Context, root metastore.SlotID, files, by
 		return fmt.Errorf("postgres: counters of %d files, %d bytes: %w", files, bytes, kind.Invalid)
 	}
 	return s.change(ctx, "set counters", func(b *pgx.Batch) {
-		b.Queue(`INSERT INTO charge (root, files, bytes) VALUES ($1, $2, $3)
-			ON CONFLICT (root) DO UPDATE SET files = excluded.files, bytes = excluded.bytes`, root[:], files, bytes)
+		b.Queue("INSERT INTO charge (root, n, files, bytes) VALUES ($1, 0, 0, 0) ON CONFLICT DO NOTHING", root[:])
+		b.Queue("SELECT FROM charge WHERE root = $1 AND n = 0 FOR UPDATE", root[:])
+		b.Queue("INSERT INTO charge (root, n, files, bytes) SELECT $1, max(n) + 1, $2, $3 FROM charge WHERE root = $1", root[:], files, bytes)
+		b.Queue("DELETE FROM charge WHERE root = $1 AND n > 0 AND n < (SELECT max(n) FROM charge WHERE root = $1)", root[:])
 	})
 }
 

@@ -23,9 +23,11 @@ type read struct {
 }
 
 type slotState struct {
-	stored  slotRow // as in the table; Bytes nil: absent
-	current metastore.Record
-	written []slotWrite
+	anchored bool // the table slot has it
+	owner    metastore.SlotID
+	stored   metastore.Record // Bytes nil: absent
+	current  metastore.Record
+	by       int // the commit of the batch that writes it; 0: none
 }
 
 type blockState struct {
@@ -36,7 +38,8 @@ type blockState struct {
 
 type chargeState struct {
 	metastore.ChargeRow
-	stored, changed bool
+	anchored, changed bool
+	n                 int64 // of the row that counts
 }
 
 type nodeState struct {
@@ -151,7 +154,17 @@ func (t *tx) queueSlots(b *pgx.Batch, n named) {
 		for id := range n.slots {
 			t.slots[id] = &slotState{current: metastore.Record{ID: id}}
 		}
-		b.Queue("SELECT "+slotColumns+" FROM slot WHERE id = ANY($1) ORDER BY id FOR UPDATE", n.slots.sorted()).Query(t.scanSlots)
+		array := n.slots.sorted()
+		var id, owner []byte
+		b.Queue("SELECT id, owner FROM slot WHERE id = ANY($1) ORDER BY id FOR UPDATE", array).Query(each([]any{&id, &owner}, func() error {
+			var key metastore.SlotID
+			if err := setID(key[:], id, "slot"); err != nil {
+				return err
+			}
+			t.slots[key].anchored = true
+			return setOptional(t.slots[key].owner[:], owner, "slot")
+		}))
+		b.Queue("SELECT "+slotColumns+" FROM slot s, "+newestRecord+" WHERE s.id = ANY($1)", array, int64(anySeq)).Query(t.scanSlots)
 	}
 	if len(n.roots) > 0 {
 		for id := range n.roots {
@@ -173,11 +186,7 @@ func (t *tx) scanSlots(rows pgx.Rows) error {
 		if err := r.scan(rows); err != nil {
 			return err
 		}
-		st := t.slots[r.ID]
-		if st == nil {
-			return corrupt("slot %v was found, not asked for", r.ID)
-		}
-		st.stored, st.current = r, r.Record
+		t.slots[r.ID].stored, t.slots[r.ID].current = r.Record, r.Record
 	}
 	return rows.Err()
 }
@@ -217,14 +226,21 @@ func (t *tx) queueCharges(b *pgx.Batch, n named) {
 	for id := range n.charges {
 		t.charges[id] = &chargeState{ChargeRow: metastore.ChargeRow{Root: id}}
 	}
-	var id []byte
-	var files, size int64
-	b.Queue("SELECT root, files, bytes FROM charge WHERE root = ANY($1) ORDER BY root FOR UPDATE", n.charges.sorted()).
-		Query(each([]any{&id, &files, &size}, func() error {
-			var key metastore.SlotID
-			err := setID(key[:], id, "charge")
-			t.charges[key] = &chargeState{ChargeRow: metastore.ChargeRow{Root: key, Files: files, Bytes: size}, stored: true}
-			return err
+	array := n.charges.sorted()
+	var root []byte
+	b.Queue("SELECT root FROM charge WHERE root = ANY($1) AND n = 0 ORDER BY root FOR UPDATE", array).Query(each([]any{&root}, func() error {
+		var key metastore.SlotID
+		err := setID(key[:], root, "charge")
+		t.charges[key].anchored = true
+		return err
+	}))
+	var number, files, size int64
+	b.Queue(`SELECT c.root, c.n, c.files, c.bytes FROM unnest($1::bytea[]) AS u(root),
+		LATERAL (SELECT * FROM charge WHERE charge.root = u.root ORDER BY n DESC LIMIT 1) AS c`, array).
+		Query(each([]any{&root, &number, &files, &size}, func() error {
+			st := t.charges[metastore.SlotID(root)]
+			st.n, st.Files, st.Bytes = number, files, size
+			return nil
 		}))
 }
 

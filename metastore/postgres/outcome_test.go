@@ -78,7 +78,7 @@ func TestConnectionsEndedMidCommit(t *testing.T) {
 				continue
 			}
 			n, err := other.Query(ctx, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()
-				AND state <> 'idle' AND query ILIKE ANY (ARRAY['commit', '%slotlog%', '%INTO node%', '%pg_notify%']) AND pid <> pg_backend_pid()`)
+				AND state <> 'idle' AND query ILIKE ANY (ARRAY['commit', '%INTO record%', '%INTO node%', '%pg_notify%']) AND pid <> pg_backend_pid()`)
 			if err != nil && ctx.Err() == nil {
 				t.Error(err)
 				return

@@ -14,10 +14,13 @@ import (
 // The point reads, each one round trip on whatever connection: the store's, a
 // view's or a running transaction's.
 
-// slotColumns are what scanSlot reads.
-const slotColumns = "id, seq, prev, at, epoch, ver, owner, rec"
+// slotColumns are what scanSlot reads, of a row s of slot and a row r of record.
+const slotColumns = "s.id, r.seq, r.prev, r.at, r.epoch, r.ver, s.owner, r.rec"
 
-// slotRow is a row of slot.
+// newestRecord is the row r that counts for a row s, of those up to the seq $2.
+const newestRecord = "LATERAL (SELECT * FROM record WHERE record.id = s.id AND record.seq <= $2 ORDER BY record.seq DESC LIMIT 1) AS r"
+
+// slotRow is a row of slot with its newest row of record.
 type slotRow struct {
 	metastore.Record
 	prev uint64
@@ -130,7 +133,8 @@ func inOrder[K comparable, V any](ids []K, found map[K]V, none func(K) V, clone 
 	return list
 }
 
-func readSlots(ctx context.Context, q querier, ids []metastore.SlotID) ([]metastore.Record, error) {
+// readSlots reads the newest records up to a seq.
+func readSlots(ctx context.Context, q querier, ids []metastore.SlotID, seq uint64) ([]metastore.Record, error) {
 	found := make(map[metastore.SlotID]metastore.Record, len(ids))
 	var r slotRow
 	err := query(ctx, q, func(row pgx.CollectableRow) error {
@@ -139,12 +143,15 @@ func readSlots(ctx context.Context, q querier, ids []metastore.SlotID) ([]metast
 		}
 		found[r.ID] = r.Record
 		return nil
-	}, "SELECT "+slotColumns+" FROM slot WHERE id = ANY($1)", idArray(ids))
+	}, "SELECT "+slotColumns+" FROM slot s, "+newestRecord+" WHERE s.id = ANY($1)", idArray(ids), int64(seq))
 	if err != nil {
 		return nil, err
 	}
 	return inOrder(ids, found, func(id metastore.SlotID) metastore.Record { return metastore.Record{ID: id} }, copyOf), nil
 }
+
+// anySeq is above every commit's.
+const anySeq = math.MaxInt64
 
 func copyOf(r metastore.Record) metastore.Record {
 	r.Bytes = append([]byte(nil), r.Bytes...)
@@ -198,14 +205,14 @@ func readRoots(ctx context.Context, q querier, ids []metastore.SlotID) ([]bool, 
 
 func readCharged(ctx context.Context, q querier, root metastore.SlotID) (files, bytes int64, err error) {
 	err = query(ctx, q, func(row pgx.CollectableRow) error { return row.Scan(&files, &bytes) },
-		"SELECT files, bytes FROM charge WHERE root = $1", root[:])
+		"SELECT files, bytes FROM charge WHERE root = $1 ORDER BY n DESC LIMIT 1", root[:])
 	return files, bytes, err
 }
 
 // Slots implements metastore.Reader.
 func (s *Store) Slots(ctx context.Context, ids []metastore.SlotID) (recs []metastore.Record, err error) {
 	err = s.read(ctx, "read slots", func(ctx context.Context, c *pgx.Conn) (err error) {
-		recs, err = readSlots(ctx, c, ids)
+		recs, err = readSlots(ctx, c, ids, anySeq)
 		return err
 	})
 	return recs, err
@@ -252,21 +259,13 @@ func (s *Store) Log(ctx context.Context, id metastore.SlotID, after uint64) (rec
 	}
 	err = s.read(ctx, "read the log", func(ctx context.Context, c *pgx.Conn) error {
 		recs = recs[:0]
-		var owner metastore.SlotID
 		var r slotRow
-		err := query(ctx, c, func(row pgx.CollectableRow) error {
-			if err := r.scan(row); err != nil {
-				return err
-			}
-			owner = r.Owner // the last row is the slot's own
+		return query(ctx, c, func(row pgx.CollectableRow) error {
+			err := r.scan(row)
 			recs = append(recs, r.Record)
-			return nil
-		}, `SELECT id, seq, prev, at, epoch, ver, NULL::bytea AS owner, rec FROM slotlog WHERE id = $1 AND ver > $2
-			UNION ALL SELECT `+slotColumns+` FROM slot WHERE id = $1 AND ver > $2 ORDER BY epoch, ver`, id[:], int64(min(after, math.MaxInt64)))
-		for i := range recs {
-			recs[i].Owner = owner
-		}
-		return err
+			return err
+		}, "SELECT "+slotColumns+" FROM slot s JOIN record r USING (id) WHERE id = $1 AND r.ver > $2 ORDER BY r.epoch, r.ver",
+			id[:], int64(min(after, math.MaxInt64)))
 	})
 	return recs, err
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"slices"
 	"time"
 
@@ -19,9 +20,10 @@ const longLapsed = 90 * 24 * time.Hour
 type reaper struct {
 	s       *Store
 	now     int64
-	cutoff  int64 // records written before go
+	cutoff  int64 // records that were replaced before go
 	newest  uint64
 	horizon uint64 // what formats 11 calls h
+	end     uint64 // of the log that is looked at
 	pins    []metastore.Pin
 	dryRun  bool
 	got     metastore.Reaped
@@ -33,10 +35,7 @@ func (c *collector) Reap(ctx context.Context, keep time.Duration, dryRun bool) (
 	if err := r.begin(ctx, keep); err != nil {
 		return r.got, err
 	}
-	if err := r.reapNodes(ctx); err != nil {
-		return r.got, err
-	}
-	if err := r.reapRecords(ctx); err != nil {
+	if err := r.reapNamed(ctx); err != nil {
 		return r.got, err
 	}
 	if dryRun {
@@ -55,11 +54,12 @@ func (c *collector) Reap(ctx context.Context, keep time.Duration, dryRun bool) (
 func (r *reaper) begin(ctx context.Context, keep time.Duration) error {
 	err := r.s.transact(ctx, "find what may be dropped", func(ctx context.Context, c *pgx.Conn, now int64) error {
 		r.now, r.cutoff = now, now-int64(keep)
-		var oldest, kept *uint64
+		var oldest, kept, young *uint64
 		b := &pgx.Batch{}
 		b.Queue("SELECT FROM gateway ORDER BY id FOR SHARE")
 		b.Queue("SELECT ("+newest+"), (SELECT min(oldest) FROM gateway WHERE lease > $1)", now).QueryRow(into(&r.newest, &oldest))
-		b.Queue("SELECT (SELECT seq FROM log WHERE at >= $1 AND slots ORDER BY seq LIMIT 1)", r.cutoff).QueryRow(into(&kept))
+		b.Queue(`SELECT (SELECT seq FROM log WHERE at >= $1 AND slots ORDER BY seq LIMIT 1), (SELECT seq FROM log WHERE at >= $1 ORDER BY seq LIMIT 1)`,
+			r.cutoff).QueryRow(into(&kept, &young))
 		if err := send(ctx, c, b); err != nil {
 			return err
 		}
@@ -68,6 +68,9 @@ func (r *reaper) begin(ctx context.Context, keep time.Duration) error {
 			if seq != nil {
 				r.horizon = min(r.horizon, *seq)
 			}
+		}
+		if r.end = r.newest; young != nil {
+			r.end = max(r.horizon, *young)
 		}
 		if r.dryRun {
 			return nil
@@ -86,18 +89,23 @@ func (r *reaper) begin(ctx context.Context, keep time.Duration) error {
 	})
 }
 
-// logDead is a row of log that has dead nodes.
-type logDead struct {
-	seq  uint64
-	dead []byte
+// logNames is a row of log with what it names.
+type logNames struct {
+	seq            uint64
+	old            bool // replaced before the cutoff
+	replaced, dead []byte
 }
 
-// deadRows is how many of them one transaction deals with.
-const deadRows = 64
+// replacedEntry is the length of an entry of replaced: id, seq.
+const replacedEntry = 32 + 8
 
-func (r *reaper) reapNodes(ctx context.Context) error {
+// nameRows is how many of them one transaction deals with.
+const nameRows = 64
+
+// reapNamed drops the nodes and records that the log names as dead and replaced.
+func (r *reaper) reapNamed(ctx context.Context) error {
 	for after := uint64(0); ; {
-		var rows []logDead
+		var rows []logNames
 		var got metastore.Reaped
 		step := func(ctx context.Context, c *pgx.Conn, _ int64) (err error) {
 			got = metastore.Reaped{}
@@ -109,30 +117,35 @@ func (r *reaper) reapNodes(ctx context.Context) error {
 		}
 		var err error
 		if r.dryRun {
-			err = r.s.read(ctx, "count dead nodes", func(ctx context.Context, c *pgx.Conn) error { return step(ctx, c, 0) })
+			err = r.s.read(ctx, "count what is dead", func(ctx context.Context, c *pgx.Conn) error { return step(ctx, c, 0) })
 		} else {
-			err = r.s.transact(ctx, "drop dead nodes", step)
+			err = r.s.transact(ctx, "drop what is dead", step)
 		}
 		if err != nil || len(rows) == 0 {
 			return err
 		}
 		r.got.Nodes += got.Nodes
 		r.got.NodeBytes += got.NodeBytes
+		r.got.LogRows += got.LogRows
 		after = rows[len(rows)-1].seq
 	}
 }
 
-func (r *reaper) page(ctx context.Context, c *pgx.Conn, after uint64) (rows []logDead, err error) {
-	sql := "SELECT seq, dead FROM log WHERE seq > $1 AND seq <= $2 AND dead IS NOT NULL ORDER BY seq LIMIT $3"
+func (r *reaper) page(ctx context.Context, c *pgx.Conn, after uint64) (rows []logNames, err error) {
+	sql := `SELECT seq, at < $3, replaced, dead FROM log WHERE seq > $1 AND seq <= $2
+		AND (replaced IS NOT NULL AND at < $3 OR dead IS NOT NULL AND seq <= $4) ORDER BY seq LIMIT $5`
 	if !r.dryRun {
 		sql += " FOR UPDATE" // a repeated request may revive nodes
 	}
 	err = query(ctx, c, func(row pgx.CollectableRow) error {
-		var l logDead
-		err := row.Scan(&l.seq, &l.dead)
+		var l logNames
+		err := row.Scan(&l.seq, &l.old, &l.replaced, &l.dead)
+		if err == nil && (len(l.dead)%32 != 0 || len(l.replaced)%replacedEntry != 0) {
+			err = corrupt("row %d of log is damaged", l.seq)
+		}
 		rows = append(rows, l)
 		return err
-	}, sql, after, r.horizon, deadRows)
+	}, sql, after, r.end, r.cutoff, r.horizon, nameRows)
 	return rows, err
 }
 
@@ -143,49 +156,76 @@ type deadNode struct {
 	ofSlot bool
 }
 
-// sift counts, and drops but in a dry run, those of the nodes in rows that nobody
-// needs; rows keep those that a pin needs.
-func (r *reaper) sift(ctx context.Context, c *pgx.Conn, rows []logDead) (got metastore.Reaped, err error) {
-	nodes, err := deadNodes(ctx, c, rows)
+// pinned tells whether a pin needs what was valid from one commit until another.
+func (r *reaper) pinned(from, until uint64) bool {
+	return slices.ContainsFunc(r.pins, func(p metastore.Pin) bool { return from <= p.Seq && p.Seq < until })
+}
+
+// sift counts, and drops but in a dry run, those of the nodes and records that rows
+// name and nobody needs. The rows keep the others' names.
+func (r *reaper) sift(ctx context.Context, c *pgx.Conn, rows []logNames) (got metastore.Reaped, err error) {
+	nodes, err := r.deadNodes(ctx, c, rows)
 	if err != nil {
 		return got, err
 	}
-	var drop, kept [][]byte
-	seqs := make([]uint64, len(rows))
-	for i, row := range rows {
-		var keep []byte
-		for id := range slices.Chunk(row.dead, 32) {
-			n, there := nodes[metastore.ID(id)]
-			switch {
-			case !there || !n.ofSlot || n.born > row.seq:
-			case slices.ContainsFunc(r.pins, func(p metastore.Pin) bool { return n.born <= p.Seq && p.Seq < row.seq }):
-				keep = append(keep, id...)
-			default:
-				got.Nodes++
-				got.NodeBytes += n.size
-				drop = append(drop, id)
-				delete(nodes, metastore.ID(id)) // the first death counts
+	var dropNodes, dropRecords, keptReplaced, keptDead [][]byte
+	var seqs, recordSeqs []int64
+	for i := range rows {
+		row := &rows[i]
+		drop, kept := r.siftNodes(row, nodes, &got)
+		dropNodes, keptDead = append(dropNodes, drop...), append(keptDead, kept)
+		kept = nil
+		for e := range slices.Chunk(row.replaced, replacedEntry) {
+			seq := binary.BigEndian.Uint64(e[32:])
+			if !row.old || r.pinned(seq, row.seq) {
+				kept = append(kept, e...)
+			} else {
+				dropRecords, recordSeqs = append(dropRecords, e[:32]), append(recordSeqs, int64(seq))
 			}
 		}
-		seqs[i], kept = row.seq, append(kept, keep)
+		seqs, keptReplaced = append(seqs, int64(row.seq)), append(keptReplaced, kept)
 	}
+	got.LogRows = len(dropRecords)
 	if r.dryRun {
 		return got, nil
 	}
 	b := &pgx.Batch{}
-	slices.SortFunc(drop, bytes.Compare)
-	b.Queue("DELETE FROM node WHERE id = ANY($1)", drop)
-	b.Queue("UPDATE log SET dead = u.dead FROM unnest($1::bigint[], $2::bytea[]) AS u(seq, dead) WHERE log.seq = u.seq", seqs, kept)
+	slices.SortFunc(dropNodes, bytes.Compare)
+	b.Queue("DELETE FROM node WHERE id = ANY($1)", dropNodes)
+	b.Queue("DELETE FROM record r USING unnest($1::bytea[], $2::bigint[]) AS u(id, seq) WHERE r.id = u.id AND r.seq = u.seq", dropRecords, recordSeqs)
+	b.Queue(`UPDATE log SET replaced = u.replaced, dead = u.dead FROM unnest($1::bigint[], $2::bytea[], $3::bytea[]) AS u(seq, replaced, dead)
+		WHERE log.seq = u.seq`, seqs, keptReplaced, keptDead)
 	return got, send(ctx, c, b)
 }
 
-func deadNodes(ctx context.Context, c *pgx.Conn, rows []logDead) (map[metastore.ID]deadNode, error) {
-	var ids [][]byte
-	for _, row := range rows {
-		if len(row.dead)%32 != 0 {
-			return nil, corrupt("row %d of log is damaged", row.seq)
+// siftNodes does so for the nodes that one row names. One that is dropped is forgotten
+// in nodes: of several deaths the first counts.
+func (r *reaper) siftNodes(row *logNames, nodes map[metastore.ID]deadNode, got *metastore.Reaped) (drop [][]byte, kept []byte) {
+	if row.seq > r.horizon {
+		return nil, row.dead
+	}
+	for id := range slices.Chunk(row.dead, 32) {
+		n, there := nodes[metastore.ID(id)]
+		switch {
+		case !there || !n.ofSlot || n.born > row.seq:
+		case r.pinned(n.born, row.seq):
+			kept = append(kept, id...)
+		default:
+			got.Nodes++
+			got.NodeBytes += n.size
+			drop = append(drop, id)
+			delete(nodes, metastore.ID(id))
 		}
-		ids = slices.AppendSeq(ids, slices.Chunk(row.dead, 32))
+	}
+	return drop, kept
+}
+
+func (r *reaper) deadNodes(ctx context.Context, c *pgx.Conn, rows []logNames) (map[metastore.ID]deadNode, error) {
+	var ids [][]byte
+	for i := range rows {
+		if rows[i].seq <= r.horizon {
+			ids = slices.AppendSeq(ids, slices.Chunk(rows[i].dead, 32))
+		}
 	}
 	nodes := make(map[metastore.ID]deadNode, len(ids))
 	err := query(ctx, c, func(row pgx.CollectableRow) error {
@@ -202,43 +242,23 @@ func deadNodes(ctx context.Context, c *pgx.Conn, rows []logDead) (map[metastore.
 	return nodes, err
 }
 
-// unpinned, for a row l of slotlog that was written before $1 and replaced by commit
-// $3 or before it: no pin that holds at $2 needs it.
-const unpinned = "l.at < $1 AND l.until <= $3 AND NOT EXISTS (SELECT FROM pin p WHERE p.until > $2 AND l.seq <= p.seq AND p.seq < l.until)"
+// droppedRows is how many rows of log one transaction drops.
+const droppedRows = 2048
 
-// recordRows is how many rows of slotlog or log one transaction drops.
-const recordRows = 2048
-
-func (r *reaper) reapRecords(ctx context.Context) error {
-	if r.dryRun {
-		return r.s.read(ctx, "count old records", func(ctx context.Context, c *pgx.Conn) error {
-			return c.QueryRow(ctx, "SELECT count(*) FROM slotlog l WHERE "+unpinned, r.cutoff, r.now, r.newest).Scan(&r.got.LogRows)
-		})
-	}
-	return r.inPages(ctx, "drop old records", `WITH old AS (SELECT id, seq FROM slotlog l WHERE `+unpinned+` ORDER BY at LIMIT $4),
-		w AS (DELETE FROM slotlog l USING old WHERE l.id = old.id AND l.seq = old.seq RETURNING 1)
-		SELECT count(*) FROM w`, &r.got.LogRows, r.cutoff, r.now, r.newest, recordRows)
-}
-
-// reapLog drops rows of log that are older than the cutoff and have no dead any
+// reapLog drops rows of log that are older than the cutoff and name nothing any
 // more, but never the newest.
 func (r *reaper) reapLog(ctx context.Context) error {
-	dropped := 0
-	return r.inPages(ctx, "shorten the log", `WITH old AS (SELECT seq FROM log WHERE dead IS NULL AND seq < least($1,
-			(SELECT seq FROM log WHERE at >= $2 ORDER BY seq LIMIT 1)) ORDER BY seq LIMIT $3),
-		w AS (DELETE FROM log USING old WHERE log.seq = old.seq AND dead IS NULL RETURNING 1)
-		SELECT count(*) FROM w`, &dropped, r.newest, r.cutoff, recordRows)
-}
-
-// inPages runs a statement that drops rows, and counts them, until it finds no more.
-func (r *reaper) inPages(ctx context.Context, op, sql string, dropped *int, args ...any) error {
+	const sql = `WITH old AS (SELECT seq FROM log WHERE replaced IS NULL AND dead IS NULL AND at < $2 AND seq < $1 AND seq <= $3 ORDER BY seq LIMIT $4),
+		w AS (DELETE FROM log USING old WHERE log.seq = old.seq AND replaced IS NULL AND dead IS NULL RETURNING 1)
+		SELECT count(*) FROM w`
 	for {
 		n := 0
-		err := r.s.change(ctx, op, func(b *pgx.Batch) { b.Queue(sql, args...).QueryRow(into(&n)) })
-		if err != nil || n == 0 {
+		err := r.s.change(ctx, "shorten the log", func(b *pgx.Batch) {
+			b.Queue(sql, r.newest, r.cutoff, r.end, droppedRows).QueryRow(into(&n))
+		})
+		if err != nil || n < droppedRows {
 			return err
 		}
-		*dropped += n
 	}
 }
 

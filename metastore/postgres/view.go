@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -169,7 +169,7 @@ func (v *view) use(ctx context.Context, op string, fn func(context.Context, *pgx
 // Slots implements metastore.Reader.
 func (v *view) Slots(ctx context.Context, ids []metastore.SlotID) (recs []metastore.Record, err error) {
 	err = v.use(ctx, "read slots", func(ctx context.Context, c *pgx.Conn) (err error) {
-		recs, err = readSlots(ctx, c, ids)
+		recs, err = readSlots(ctx, c, ids, v.seq)
 		return err
 	})
 	return recs, err
@@ -193,9 +193,8 @@ func (v *view) IsRoot(ctx context.Context, ids []metastore.SlotID) (is []bool, e
 	return is, err
 }
 
-// pages yields the rows of a query that takes the last row's id as $1 and pageRows
-// as $2, in the order of ids. A row is where its scan leaves off: what it gives, and
-// whether that is to be yielded.
+// pages yields the rows of a query that takes the last row's id as $1, args, and
+// pageRows, in the order of ids. scan also tells whether a row is to be yielded.
 func pages[R any](ctx context.Context, v *view, op, sql string, scan func(row pgx.CollectableRow, r *R) (id []byte, ok bool, err error), args ...any) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
 		after := []byte{}
@@ -212,7 +211,7 @@ func pages[R any](ctx context.Context, v *view, op, sql string, scan func(row pg
 					after = id
 					rows++
 					return err
-				}, sql, append([]any{after, pageRows}, args...)...)
+				}, sql, slices.Concat([]any{after}, args, []any{pageRows})...)
 			})
 			if err != nil {
 				var none R
@@ -231,25 +230,16 @@ func pages[R any](ctx context.Context, v *view, op, sql string, scan func(row pg
 	}
 }
 
-// AllSlots implements metastore.View. They come in the order of ids.
+// AllSlots implements metastore.View.
 func (v *view) AllSlots(ctx context.Context) iter.Seq2[metastore.Record, error] {
-	return pages(ctx, v, "read all slots", "SELECT "+slotColumns+" FROM slot WHERE id > $1 ORDER BY id LIMIT $2",
-		func(row pgx.CollectableRow, r *metastore.Record) ([]byte, bool, error) {
-			var s slotRow
-			err := s.scan(row)
-			*r = s.Record
-			return r.ID[:], true, err
-		})
+	return v.SlotsAt(ctx, v.seq)
 }
 
-// SlotsAt implements metastore.View. They come in the order of ids.
+// SlotsAt implements metastore.View.
 func (v *view) SlotsAt(ctx context.Context, seq uint64) iter.Seq2[metastore.Record, error] {
-	const sql = `SELECT s.id, r.seq, r.epoch, r.ver, s.owner, r.rec
-		FROM (SELECT * FROM slot WHERE id > $1 ORDER BY id LIMIT $2) AS s LEFT JOIN LATERAL (
-			SELECT s.seq, s.epoch, s.ver, s.rec WHERE s.seq <= $3
-			UNION ALL SELECT l.seq, l.epoch, l.ver, l.rec FROM slotlog l WHERE l.id = s.id AND l.seq <= $3 AND l.until > $3
-		) AS r ON true ORDER BY s.id`
-	return pages(ctx, v, "read slots as of a commit", sql, func(row pgx.CollectableRow, r *metastore.Record) (id []byte, there bool, err error) {
+	const sql = "SELECT s.id, r.seq, r.epoch, r.ver, s.owner, r.rec FROM (SELECT * FROM slot WHERE id > $1 ORDER BY id LIMIT $3) AS s LEFT JOIN " +
+		newestRecord + " ON true ORDER BY s.id"
+	return pages(ctx, v, "read all slots", sql, func(row pgx.CollectableRow, r *metastore.Record) (id []byte, there bool, err error) {
 		var seq, epoch, ver *int64
 		var owner []byte
 		if err := row.Scan(&id, &seq, &epoch, &ver, &owner, &r.Bytes); err != nil {
@@ -262,7 +252,7 @@ func (v *view) SlotsAt(ctx context.Context, seq uint64) iter.Seq2[metastore.Reco
 		err = s.identify(id, owner)
 		*r = s.Record
 		return id, true, err
-	}, int64(min(seq, math.MaxInt64)))
+	}, int64(min(seq, v.seq)))
 }
 
 // AllRoots implements metastore.View.

@@ -26,12 +26,6 @@ type commitRow struct {
 	dead  []metastore.ID
 }
 
-// slotWrite is a new record of a slot, of the commit by.
-type slotWrite struct {
-	metastore.Record
-	by int
-}
-
 func timeOf(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 
 // note takes down what a request writes.
@@ -40,7 +34,7 @@ func (t *tx) note(r *metastore.Request, recs []metastore.Record, charges []metas
 	t.commits = append(t.commits, commitRow{slots: len(recs) > 0})
 	for _, rec := range recs {
 		st := t.slots[rec.ID]
-		st.current, st.written = rec, append(st.written, slotWrite{rec, by})
+		st.current, st.by = rec, by
 	}
 	// Nodes first: one that is added again and dies again dies by this commit.
 	for i := range r.Nodes {
@@ -109,6 +103,7 @@ const exactly = " SELECT 1 / (count(*) = $2::bigint)::int FROM w"
 // that seqs are in the order in which commits become visible.
 func (t *tx) writeAndCommit(ctx context.Context) error {
 	b := &pgx.Batch{}
+	t.queueSlotRows(b)
 	t.queueBlockRows(b)
 	t.queueNodeRows(b)
 	t.queueRootRows(b)
@@ -218,33 +213,46 @@ func (t *tx) queueRootRows(b *pgx.Batch) {
 		ON CONFLICT (id) DO UPDATE SET seen = excluded.seen`, ids, sealed, sources, t.now)
 }
 
+// queueChargeRows adds rows after those that counted, and drops these.
 func (t *tx) queueChargeRows(b *pgx.Batch) {
-	var fresh, old chargeArrays
+	var roots, fresh [][]byte
+	var numbers, files, sizes []int64
 	for _, st := range t.charges {
+		if !st.changed {
+			continue
+		}
+		if !st.anchored {
+			fresh = append(fresh, st.Root[:])
+		}
+		roots, numbers = append(roots, st.Root[:]), append(numbers, st.n+1)
+		files, sizes = append(files, st.Files), append(sizes, st.Bytes)
+	}
+	if len(fresh) > 0 {
+		b.Queue("INSERT INTO charge (root, n, files, bytes) SELECT u.root, 0, 0, 0 FROM unnest($1::bytea[]) AS u(root) ORDER BY u.root", fresh)
+	}
+	if len(roots) > 0 {
+		b.Queue("INSERT INTO charge (root, n, files, bytes) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[])",
+			roots, numbers, files, sizes)
+		b.Queue("DELETE FROM charge c USING unnest($1::bytea[], $2::bigint[]) AS u(root, n) WHERE c.root = u.root AND c.n = u.n - 1 AND c.n > 0", roots, numbers)
+	}
+}
+
+// queueSlotRows adds the rows that are locked from now on, and changes owners.
+func (t *tx) queueSlotRows(b *pgx.Batch) {
+	var fresh, freshOwners, changed, owners [][]byte
+	for _, st := range t.writtenSlots() {
 		switch {
-		case !st.changed:
-		case st.stored:
-			old.add(st)
-		default:
-			fresh.add(st)
+		case !st.anchored:
+			fresh, freshOwners = append(fresh, st.current.ID[:]), append(freshOwners, orNull(st.current.Owner))
+		case st.owner != st.current.Owner:
+			changed, owners = append(changed, st.current.ID[:]), append(owners, orNull(st.current.Owner))
 		}
 	}
-	if len(fresh.roots) > 0 {
-		b.Queue("INSERT INTO charge (root, files, bytes) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[]) AS u(root, files, bytes) ORDER BY root",
-			fresh.roots, fresh.files, fresh.bytes)
+	if len(fresh) > 0 {
+		b.Queue("INSERT INTO slot (id, owner) SELECT * FROM unnest($1::bytea[], $2::bytea[])", fresh, freshOwners)
 	}
-	if len(old.roots) > 0 {
-		b.Queue(`WITH w AS (UPDATE charge c SET files = u.files, bytes = u.bytes
-			FROM unnest($1::bytea[], $3::bigint[], $4::bigint[]) AS u(root, files, bytes) WHERE c.root = u.root RETURNING 1)`+exactly,
-			old.roots, len(old.roots), old.files, old.bytes)
+	if len(changed) > 0 {
+		b.Queue(`WITH w AS (UPDATE slot s SET owner = u.owner FROM unnest($1::bytea[], $3::bytea[]) AS u(id, owner)
+			WHERE s.id = u.id RETURNING 1)`+exactly, changed, len(changed), owners)
 	}
-}
-
-type chargeArrays struct {
-	roots        [][]byte
-	files, bytes []int64
-}
-
-func (a *chargeArrays) add(st *chargeState) {
-	a.roots, a.files, a.bytes = append(a.roots, st.Root[:]), append(a.files, st.Files), append(a.bytes, st.Bytes)
 }

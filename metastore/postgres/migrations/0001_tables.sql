@@ -20,34 +20,35 @@ CREATE TABLE identity (
 );
 INSERT INTO identity VALUES (uuid_send(gen_random_uuid()), '\x00000000000000000000000000000000', 0);
 
--- A row a commit. The newest one's seq is the commit counter: it is inserted
--- under the lock of commits (docs/decisions.md), never updated, never deleted.
-CREATE TABLE log (
-	seq     bigint PRIMARY KEY,
-	at      bigint NOT NULL,
-	slots   boolean NOT NULL,
-	dead    bytea,
-	batch   bytea
-);
-ALTER TABLE log ALTER COLUMN dead SET STORAGE EXTERNAL;
-INSERT INTO log VALUES (1, 0, false, NULL, NULL);
+-- What commits change all the time is inserted, never updated: a view that is open
+-- for hours keeps every version of a row, and whoever looks for the newest would have
+-- to pass all of them.
 
+-- A row a commit. The newest one's seq is the commit counter: it is inserted under
+-- the lock of commits, and never deleted before the next one. replaced names the
+-- records that the commit replaced: n x { id[32], seq u64 big-endian }; dead the
+-- directory nodes that died by it: n x id[32].
+CREATE TABLE log (
+	seq      bigint PRIMARY KEY,
+	at       bigint NOT NULL,
+	slots    boolean NOT NULL,
+	replaced bytea,
+	dead     bytea,
+	batch    bytea
+);
+ALTER TABLE log ALTER COLUMN replaced SET STORAGE EXTERNAL;
+ALTER TABLE log ALTER COLUMN dead SET STORAGE EXTERNAL;
+INSERT INTO log (seq, at, slots) VALUES (1, 0, false);
+
+-- A slot's row is what its changes lock. Its newest record is the one with the
+-- highest seq.
 CREATE TABLE slot (
 	id      bytea PRIMARY KEY,
-	seq     bigint NOT NULL,
-	prev    bigint NOT NULL,
-	at      bigint NOT NULL,
-	epoch   bigint NOT NULL,
-	ver     bigint NOT NULL,
-	owner   bytea,
-	rec     bytea NOT NULL
-) WITH (fillfactor = 60);
-
--- Records that were replaced: valid from commit seq until commit until.
-CREATE TABLE slotlog (
+	owner   bytea
+);
+CREATE TABLE record (
 	id      bytea NOT NULL,
 	seq     bigint NOT NULL,
-	until   bigint NOT NULL,
 	prev    bigint NOT NULL,
 	at      bigint NOT NULL,
 	epoch   bigint NOT NULL,
@@ -55,7 +56,13 @@ CREATE TABLE slotlog (
 	rec     bytea NOT NULL,
 	PRIMARY KEY (id, seq)
 );
-CREATE INDEX slotlog_at ON slotlog (at);
+-- Empty but for the time of an import.
+CREATE TABLE imported (
+	id      bytea PRIMARY KEY,
+	seq     bigint NOT NULL,
+	owner   bytea,
+	rec     bytea NOT NULL
+);
 
 -- What lies in data is encrypted: it does not compress, and is kept in the row
 -- as long as it fits into a page.
@@ -113,11 +120,14 @@ CREATE TABLE pin (
 	why     text NOT NULL
 );
 
+-- The row with the highest n counts; the one with n = 0 is what its changes lock.
 CREATE TABLE charge (
-	root    bytea PRIMARY KEY,
+	root    bytea NOT NULL,
+	n       bigint NOT NULL,
 	files   bigint NOT NULL,
-	bytes   bigint NOT NULL
-) WITH (fillfactor = 50);
+	bytes   bigint NOT NULL,
+	PRIMARY KEY (root, n)
+);
 
 CREATE TABLE repair (
 	member  text COLLATE "C" NOT NULL,
