@@ -31,6 +31,10 @@
 //	sessions=N         connections of the account at a time
 //	handles=N          open files and directories of a channel
 //	rate=UP[/DOWN]     bytes a second of all the account's connections
+//	quota=BYTES        what all files that were written through the root may have, each by its size
+//	files=N            how many files, directories and links there may be of those
+//	dedup=account|no   equal chunks of the account are stored once (formats.md 6; default no)
+//	pad=4096|pow2|no   fill up the last chunk of each file, so that lengths tell less (default no)
 //	touch=yes|no       an sk- key must be touched (default yes)
 //	verify=no          an sk- key needn't ask for its PIN; yes can't be checked and is an error
 //	cert-authority=yes|no  the key signs certificates, and is itself no login (default no)

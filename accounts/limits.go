@@ -17,6 +17,30 @@ type Limits struct {
 	Up, Down int64 // bytes a second that all connections send and get together
 }
 
+// Policy says how what an account writes is stored, and how much of it may be.
+type Policy struct {
+	// Dedup has equal chunks of the account stored once (formats.md 6).
+	Dedup bool
+
+	// Pad is how far the last chunk of a file is filled up: "", "4096", "pow2".
+	Pad string
+
+	MaxBytes int64 // of all files, each by its size; zero: no bound
+	MaxFiles int64 // with directories and links; zero: no bound
+}
+
+// and is what both say; bounds are the smaller ones.
+func (p Policy) and(q Policy) Policy {
+	sum := Policy{
+		Dedup: p.Dedup || q.Dedup, Pad: p.Pad,
+		MaxBytes: lesser(p.MaxBytes, q.MaxBytes), MaxFiles: lesser(p.MaxFiles, q.MaxFiles),
+	}
+	if sum.Pad == "" {
+		sum.Pad = q.Pad
+	}
+	return sum
+}
+
 // Proof is a way to prove an account.
 type Proof string
 
@@ -29,6 +53,7 @@ const (
 // line's limits: what the options of one line say.
 type limits struct {
 	Limits
+	policy   Policy
 	readOnly bool
 	also     Proof
 	from     []addresses // each must hold the address
@@ -47,6 +72,7 @@ func (l limits) and(m limits) limits {
 			Sessions: lesser(l.Sessions, m.Sessions), Handles: lesser(l.Handles, m.Handles),
 			Up: lesser(l.Up, m.Up), Down: lesser(l.Down, m.Down),
 		},
+		policy:   l.policy.and(m.policy),
 		readOnly: l.readOnly || m.readOnly,
 		expires:  l.expires,
 	}
@@ -82,6 +108,9 @@ func (a Account) Check(from netip.Addr, now time.Time) error {
 
 // Limits are the account's bounds.
 func (a Account) Limits() Limits { return a.limits.Limits }
+
+// Policy is how what the account writes is stored.
+func (a Account) Policy() Policy { return a.limits.policy }
 
 // Also is the proof that is needed besides the one that was given; empty: none.
 // ByKey means that the password counts only after a key.

@@ -99,7 +99,12 @@ func TestBadLines(t *testing.T) {
 		{"alice " + ed25519Key + " me@home", "no root capability"},
 
 		{"alice pw " + testRoot + " redonly=yes", "did you mean readonly?"},
-		{"alice pw " + testRoot + " quota=5", "word 4 is an unknown option; known are: readonly"},
+		{"alice pw " + testRoot + " colour=5", "word 4 is an unknown option; known are: readonly"},
+		{"alice pw " + testRoot + " quota=0", "option quota: it is more than 0"},
+		{"alice pw " + testRoot + " quota=-1", "option quota: "},
+		{"alice pw " + testRoot + " files=0", "option files: it is a whole number from 1"},
+		{"alice pw " + testRoot + " dedup=all", "option dedup: it is account or no"},
+		{"alice pw " + testRoot + " pad=8192", "option pad: it is 4096, pow2 or no"},
 		{"alice pw " + testRoot + " readonly=maybe", "option readonly: it is yes or no"},
 		{"alice pw " + testRoot + " readonly=%zz", "two hex digits"},
 		{"alice pw " + testRoot + " readonly=%f", "two hex digits"},

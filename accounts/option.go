@@ -35,6 +35,34 @@ var options = []struct {
 	{"sessions", func(l *limits, v string) (err error) { l.Sessions, err = parseCount(v); return err }},
 	{"handles", func(l *limits, v string) (err error) { l.Handles, err = parseCount(v); return err }},
 	{"rate", func(l *limits, v string) (err error) { l.Up, l.Down, err = parseRate(v); return err }},
+	{"quota", func(l *limits, v string) (err error) {
+		if l.policy.MaxBytes, err = parseBytes(v); err == nil && l.policy.MaxBytes == 0 {
+			err = errors.New("it is more than 0")
+		}
+		return err
+	}},
+	{"files", func(l *limits, v string) error {
+		n, err := parseCount(v)
+		l.policy.MaxFiles = int64(n)
+		return err
+	}},
+	{"dedup", func(l *limits, v string) error {
+		if v != "account" && v != "no" {
+			return errors.New("it is account or no")
+		}
+		l.policy.Dedup = v == "account"
+		return nil
+	}},
+	{"pad", func(l *limits, v string) error {
+		switch v {
+		case "4096", "pow2":
+			l.policy.Pad = v
+		case "no":
+		default:
+			return errors.New("it is 4096, pow2 or no")
+		}
+		return nil
+	}},
 	{"touch", func(l *limits, v string) error { return yesNo(v, func(yes bool) { l.noTouch = !yes }) }},
 	{"verify", func(_ *limits, v string) error {
 		verify := false

@@ -311,12 +311,25 @@ func canOpen(c caps.Cap) bool {
 	return c.IsDir() && c.Authority() >= caps.AuthorityRead && (c.Form() == caps.FormSlot || c.Form() == caps.FormFrozen)
 }
 
+// mountOptions are the account's policy.
+func mountOptions(a accounts.Account) filestore.MountOptions {
+	p := a.Policy()
+	o := filestore.MountOptions{Source: "account", Dedup: p.Dedup, MaxBytes: p.MaxBytes, MaxFiles: p.MaxFiles}
+	switch p.Pad {
+	case "4096":
+		o.Pad = filestore.Pad4096
+	case "pow2":
+		o.Pad = filestore.PadPowerOfTwo
+	}
+	return o
+}
+
 // Mount opens an account's root.
 func (n *Node) Mount(ctx context.Context, a accounts.Account) (*filestore.Tree, error) {
 	if !a.Root.IsDir() {
 		return nil, fmt.Errorf("account %q: its root, %v, is no directory: %w", a.Name, a.Root, kind.Invalid)
 	}
-	tree, err := n.FS.Mount(ctx, a.Root, filestore.MountOptions{Source: "account"})
+	tree, err := n.FS.Mount(ctx, a.Root, mountOptions(a))
 	if err != nil {
 		return nil, fmt.Errorf("account %q: %w", a.Name, err)
 	}
