@@ -100,11 +100,16 @@ func (m *Merge) page(outer context.Context, i int) {
 	ctx, cancel := context.WithTimeoutCause(outer, m.a.o.ReadTimeout, errLate)
 	defer cancel()
 	var page []blockstore.Info
+	last := m.last[i]
 	err := m.a.do(ctx, m.a.members[i], func(ctx context.Context, s blockstore.Store) error {
-		for info, err := range s.List(ctx, m.last[i]) {
+		for info, err := range s.List(ctx, last) {
 			if err != nil {
 				return err
 			}
+			if compare(info.ID, last) <= 0 { // it would never end
+				return fmt.Errorf("lists %v after %v: %w", info.ID, last, kind.Corrupt)
+			}
+			last = info.ID
 			page = append(page, info)
 			if len(page) == mergePage {
 				break
@@ -142,3 +147,5 @@ func (m *Merge) Incomplete(need int) error {
 	}
 	return fmt.Errorf("%v: list: %w: %w", m.a.level, kind.Unavailable, errors.Join(m.Err...))
 }
+
+func compare(a, b blockstore.ID) int { return bytes.Compare(a[:], b[:]) }

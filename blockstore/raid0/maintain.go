@@ -15,7 +15,7 @@ func (s *Store) sound(id blockstore.ID) func(context.Context, int, blockstore.St
 	return func(ctx context.Context, _ int, m blockstore.Store) ([]byte, error) {
 		block, err := m.Get(ctx, id)
 		if err == nil {
-			err = s.check(id, block)
+			err = s.holds.Check(id, block)
 		}
 		return block, err
 	}

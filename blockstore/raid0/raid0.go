@@ -39,7 +39,7 @@ type Options struct {
 type Store struct {
 	array.Base
 	a     *array.Array
-	check blockstore.Check
+	holds array.Holds
 	inner []blockstore.Store // the members, to be told what they hold
 }
 
@@ -58,7 +58,7 @@ func Open(ctx context.Context, members []blockstore.Member, o Options) (*Store, 
 	if len(members) < 2 {
 		return nil, fmt.Errorf("raid0: needs at least 2 members, not %d: %w", len(members), kind.Invalid)
 	}
-	s := &Store{check: blockstore.CheckID}
+	s := &Store{}
 	for _, m := range members {
 		s.inner = append(s.inner, m.Store)
 	}
@@ -80,7 +80,7 @@ func Open(ctx context.Context, members []blockstore.Member, o Options) (*Store, 
 
 // Holds implements blockstore.Holder.
 func (s *Store) Holds(check blockstore.Check) {
-	s.check = check
+	s.holds.Holds(check)
 	for _, m := range s.inner {
 		blockstore.Holds(m, check)
 	}

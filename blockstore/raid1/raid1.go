@@ -52,7 +52,7 @@ type Store struct {
 	array.Base
 	a       *array.Array
 	need    int
-	check   blockstore.Check
+	holds   array.Holds
 	buffers array.Buffers
 }
 
@@ -79,7 +79,7 @@ func Open(ctx context.Context, members []blockstore.Member, o Options) (*Store, 
 	if need < len(members) && o.Queue == nil {
 		return nil, fmt.Errorf("raid1: writing to %q of the members needs a durable queue of repairs: %w", o.Write, kind.Invalid)
 	}
-	s := &Store{need: need, check: blockstore.CheckID}
+	s := &Store{need: need}
 	s.a, err = array.Open(ctx, array.Layout{
 		Level: 1, Spare: func(n int) int { return n - 1 }, Grows: true, Mend: s.mend, Examine: s.examine,
 	}, members, array.Options{
@@ -108,7 +108,7 @@ func (w Write) need(n int) (int, error) {
 }
 
 // Holds implements blockstore.Holder: what the copies are held against.
-func (s *Store) Holds(check blockstore.Check) { s.check = check }
+func (s *Store) Holds(check blockstore.Check) { s.holds.Holds(check) }
 
 // Put implements blockstore.Store.
 func (s *Store) Put(ctx context.Context, id blockstore.ID, data []byte) error {
@@ -140,7 +140,7 @@ func (s *Store) sound(id blockstore.ID) func(context.Context, int, blockstore.St
 	return func(ctx context.Context, _ int, m blockstore.Store) ([]byte, error) {
 		block, err := m.Get(ctx, id)
 		if err == nil {
-			err = s.check(id, block)
+			err = s.holds.Check(id, block)
 		}
 		return block, err
 	}
@@ -276,7 +276,7 @@ func (s *Store) mend(ctx context.Context, i int, id blockstore.ID) (did array.Me
 		block, err := m.Get(ctx, id)
 		did.Bytes += int64(len(block))
 		if err == nil {
-			err = s.check(id, block)
+			err = s.holds.Check(id, block)
 		}
 		damaged = kind.Of(err) == kind.Corrupt
 		return err
@@ -310,7 +310,7 @@ func (s *Store) examine(ctx context.Context, h array.Held) (found []array.Suspec
 	answers := s.a.All(ctx, func(ctx context.Context, i int, m blockstore.Store) error {
 		block, err := m.Get(ctx, h.ID)
 		if err == nil {
-			err = s.check(h.ID, block)
+			err = s.holds.Check(h.ID, block)
 		}
 		return err
 	})

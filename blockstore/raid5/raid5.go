@@ -54,7 +54,7 @@ type Store struct {
 	array.Base
 	a       *array.Array
 	need    int
-	check   blockstore.Check
+	holds   array.Holds
 	buffers array.Buffers
 	lengths *lru.Cache[blockstore.ID, int] // of blocks lately met
 }
@@ -79,7 +79,7 @@ func Open(ctx context.Context, members []blockstore.Member, o Options) (*Store, 
 	if n < 3 {
 		return nil, fmt.Errorf("raid5: needs at least 3 members, not %d: %w", n, kind.Invalid)
 	}
-	s := &Store{need: n, check: blockstore.CheckID}
+	s := &Store{need: n}
 	switch o.Write {
 	case All, "":
 	case AllButOne:
@@ -109,7 +109,7 @@ func Open(ctx context.Context, members []blockstore.Member, o Options) (*Store, 
 }
 
 // Holds implements blockstore.Holder: what whole blocks are held against.
-func (s *Store) Holds(check blockstore.Check) { s.check = check }
+func (s *Store) Holds(check blockstore.Check) { s.holds.Holds(check) }
 
 // Put implements blockstore.Store.
 func (s *Store) Put(ctx context.Context, id blockstore.ID, data []byte) error {

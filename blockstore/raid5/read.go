@@ -108,7 +108,7 @@ func (s *Store) sound(ctx context.Context, id blockstore.ID) (block []byte, wron
 	}
 	block, err = s.join(pieces, -1)
 	if err == nil {
-		err = s.check(id, block)
+		err = s.holds.Check(id, block)
 	}
 	if err == nil {
 		return block, wrong, nil
@@ -148,7 +148,7 @@ func (s *Store) disentangle(ctx context.Context, id blockstore.ID, cause error) 
 			continue // without the missing one only
 		}
 		block, err := s.join(all, k)
-		if err == nil && s.check(id, block) == nil {
+		if err == nil && s.holds.Check(id, block) == nil {
 			return block, []int{memberOf(id, n, k)}, nil
 		}
 	}
@@ -238,7 +238,7 @@ func (s *Store) differing(id blockstore.ID, stored [][]byte) map[int]error {
 	wrong := map[int]error{}
 	for without := range n {
 		block, err := s.join(pieces, without)
-		if err != nil || s.check(id, block) != nil {
+		if err != nil || s.holds.Check(id, block) != nil {
 			continue
 		}
 		right := encode(make([]byte, stripe{n, len(block)}.storedSize()), n, id, block)
