@@ -131,29 +131,38 @@ func TestFrozenCopyStaysAsItWas(t *testing.T) {
 // collector has condemned it before; and nothing but a link keeps it.
 func TestACopyIsKeptByItsLink(t *testing.T) {
 	t.Parallel()
-	s := newStorage(t)
-	g := metastore.GatewayID{1}
-	fs := s.open(func(o *filestore.Options) { o.Gateway = g })
-	from, root := newTree(t, fs)
+	s, g := newStorage(t), metastore.GatewayID{1}
+	var want treeModel
+	fs, root := s.abandoned(g, func(from tree) {
+		from.mkdir("d")
+		from.put("d/f", random(300_000, 1))
+		from.put("d/g", random(3_000_000, 2))
+		from.putMutable("d/m", random(300_000, 3))
+		from.put("gone", random(300_000, 4))
+		from.freeze("d", "d/inner")
+		want = from.dump().below("d")
+	})
+	from := mount(t, fs, root.Read())
 	to, _ := newTree(t, fs)
-	from.mkdir("d")
-	from.put("d/f", random(300_000, 1))
-	from.put("d/g", random(3_000_000, 2))
-	from.putMutable("d/m", random(300_000, 3))
-	from.put("gone", random(300_000, 4))
-	from.freeze("d", "d/inner")
-	want := from.dump().below("d")
-	s.forget(root)
-	collectOnce(t, fs)
 	c, err := from.Freeze(t.Context(), path("d"), to.Tree, path("frozen"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(s.condemnedBlocks()) == 0 {
+		t.Fatal("the copy has absolved what isn't in it")
 	}
 	s.sweepLate(g)
 	if got := to.dump().below("frozen"); !maps.Equal(got, want) {
 		t.Error("the copy isn't what was copied")
 	}
-	checkWhole(t, fs)
+	fs.Close()
+	fs = s.open(func(o *filestore.Options) { o.Gateway = g })
+	s.forget(root)
+	collectAll(t, fs)
+	if got := mount(t, fs, c).dump(); !maps.Equal(got, want) {
+		t.Error("the copy isn't kept")
+	}
+	to = mount(t, fs, to.capOf("", caps.AuthorityWrite))
 	if err := to.Unlink(t.Context(), path("frozen")); err != nil {
 		t.Fatal(err)
 	}
@@ -338,10 +347,9 @@ func TestFreezeIsOfOneMoment(t *testing.T) {
 		}
 	}()
 	for i := range 20 {
-		to := fmt.Sprint("copy", i)
-		tr.freeze("w", to)
-		if got := strings.Count(fmt.Sprint(tr.dump().below(to)), "token:"); got != 1 {
-			t.Errorf("%d tokens in %s", got, to)
+		copied := mount(t, fs, tr.freeze("w", fmt.Sprint("copy", i))).dump()
+		if got := strings.Count(fmt.Sprint(copied), "token:"); got != 1 {
+			t.Errorf("%d tokens in copy %d", got, i)
 		}
 	}
 	close(stop)

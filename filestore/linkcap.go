@@ -89,7 +89,7 @@ func (t *Tree) linkEntry(ctx context.Context, p Path, e *dirtree.Entry) error {
 	rd := t.fs.open.begin() // what is read from here on isn't deleted before the end
 	defer t.fs.open.end(rd)
 	var err error
-	for range maxRebases {
+	for try := range maxRebases {
 		pl, rerr := t.resolve(ctx, p, wantEntry)
 		switch {
 		case rerr != nil:
@@ -104,11 +104,18 @@ func (t *Tree) linkEntry(ctx context.Context, p Path, e *dirtree.Entry) error {
 		if err := k.look(ctx); err != nil {
 			return err
 		}
-		if err = t.do(ctx, &op{apply: k.apply}); !errors.Is(err, kind.Conflict) {
+		err = t.do(ctx, &op{apply: k.apply})
+		changed := errors.Is(err, errWayChanged) || errors.Is(err, errChanged)
+		if !errors.Is(err, kind.Conflict) {
 			return err
 		}
+		if !changed && try > 0 {
+			// Once is what a root that comes or goes meanwhile may cost. Else a
+			// block is on its way out, and stays so.
+			return fmt.Errorf("blocks of what is to be linked are not kept any more: %w", err)
+		}
 	}
-	return fmt.Errorf("what is to be linked keeps changing, or is not kept any more: %w", err)
+	return fmt.Errorf("what is to be linked keeps changing: %w", err)
 }
 
 // look opens what is to be linked, and walks what is below it.

@@ -3,14 +3,18 @@ package filestore_test
 import (
 	"context"
 	"encoding/base32"
+	"fmt"
 	"strings"
 	gosync "sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
 )
@@ -74,62 +78,24 @@ func (s *storage) forget(root caps.Write) {
 	}
 }
 
-// What is linked lives on when nothing else leads to it, also if the collector
-// has seen it unreachable before.
-func TestLinkedCapabilitiesAreKept(t *testing.T) {
-	t.Parallel()
-	for _, when := range []string{"before", "after"} {
-		t.Run(when, func(t *testing.T) {
-			t.Parallel()
-			s := newStorage(t)
-			fs := s.open()
-			from, fromRoot := newTree(t, fs)
-			to, toRoot := newTree(t, fs)
-			from.mkdir("d")
-			from.mkdir("d/e")
-			large, small, tiny := random(3_000_000, 1), random(5000, 2), []byte("tiny")
-			from.put("d/large", large)
-			from.put("d/e/small", small)
-			from.put("d/tiny", tiny)
-			from.putMutable("d/m", random(2_000_000, 3))
-			if _, err := from.Freeze(t.Context(), path("d"), from.Tree, path("frozen")); err != nil {
-				t.Fatal(err)
-			}
-			linked := map[string]caps.Cap{
-				"large": from.capOf("d/large", caps.AuthorityRead), "small": from.capOf("d/e/small", caps.AuthorityRead),
-				"tiny": from.capOf("d/tiny", caps.AuthorityRead), "m": from.capOf("d/m", caps.AuthorityWrite),
-				"m-ro": from.capOf("d/m", caps.AuthorityRead), "frozen": from.capOf("frozen", caps.AuthorityRead),
-				"d": from.capOf("d", caps.AuthorityWrite), "d-ro": from.capOf("d", caps.AuthorityRead),
-			}
-			if when == "after" {
-				s.forget(fromRoot)
-				collectOnce(t, fs)
-			}
-			for name, c := range linked {
-				to.mustLink(name, c)
-				if got := to.capOf(name, c.Authority()); !caps.Equal(got, c) {
-					t.Errorf("%s: the entry gives %v, linked was %v", name, got, c)
-				}
-				expectKind(t, "link to a name that is taken: "+name, to.linkCap(name, c), kind.Exist)
-			}
-			if when == "before" {
-				s.forget(fromRoot)
-			}
-			collectAll(t, fs)
-			other := s.gateway()
-			tr := mount(t, other, toRoot)
-			for _, dir := range []string{"", "d/", "d-ro/", "frozen/"} {
-				tr.expect(dir+"large", large)
-				tr.expect(dir+"tiny", tiny)
-				tr.expect(dir+"m", random(2_000_000, 3))
-			}
-			for _, p := range []string{"small", "d/e/small", "d-ro/e/small", "frozen/e/small"} {
-				tr.expect(p, small)
-			}
-			tr.expect("m-ro", random(2_000_000, 3))
-			checkWhole(t, other)
-		})
+// condemnedBlocks lists the blocks that are condemned now.
+func (s *storage) condemnedBlocks() []metastore.ID {
+	s.t.Helper()
+	v, err := s.meta.Collector().Snapshot(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
 	}
+	defer v.Close()
+	var ids []metastore.ID
+	for b, err := range v.AllBlocks(s.t.Context()) {
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if !b.CondemnedAt.IsZero() {
+			ids = append(ids, b.ID)
+		}
+	}
+	return ids
 }
 
 // sweepLate deletes every block that is condemned now, as a sweep does whose mark
@@ -140,28 +106,13 @@ func (s *storage) sweepLate(g metastore.GatewayID) {
 	if err := s.meta.Heartbeat(ctx, g, 0, time.Hour); err != nil {
 		s.t.Fatal(err)
 	}
-	v, err := c.Snapshot(ctx)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var ids []metastore.ID
-	for b, err := range v.AllBlocks(ctx) {
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		if !b.CondemnedAt.IsZero() {
-			ids = append(ids, b.ID)
-		}
-	}
-	v.Close()
+	ids := s.condemnedBlocks()
 	gone, err := c.BeginDelete(ctx, ids, time.Now().Add(time.Hour))
 	if err != nil || len(gone) != len(ids) {
 		s.t.Fatalf("begin to delete: %d of %d, %v", len(gone), len(ids), err)
 	}
-	ids = ids[:0]
-	for _, b := range gone {
-		ids = append(ids, b.ID)
-		if err := s.blocks.Delete(ctx, blockstore.ID(b.ID)); err != nil {
+	for _, id := range ids {
+		if err := s.blocks.Delete(ctx, blockstore.ID(id)); err != nil {
 			s.t.Fatal(err)
 		}
 	}
@@ -170,38 +121,65 @@ func (s *storage) sweepLate(g metastore.GatewayID) {
 	}
 }
 
+// abandoned makes a tree by grow that nothing leads to, and that a collection has
+// condemned. The gateway that it returns has not seen it.
+func (s *storage) abandoned(g metastore.GatewayID, grow func(tree)) (*filestore.FS, caps.Write) {
+	s.t.Helper()
+	named := func(o *filestore.Options) { o.Gateway = g }
+	maker := s.open(named)
+	from, root := newTree(s.t, maker)
+	grow(from)
+	maker.Close()
+	s.forget(root)
+	fs := s.open(named)
+	collectOnce(s.t, fs)
+	if len(s.condemnedBlocks()) == 0 {
+		s.t.Fatal("nothing is condemned")
+	}
+	return fs, root
+}
+
 // Each way to link alone keeps what it links, after the collector has condemned
-// all of it.
-func TestEachLinkClearsTheCondemnation(t *testing.T) {
+// all of it; so a sweep may be under way.
+func TestEachLinkKeepsWhatItLinks(t *testing.T) {
 	t.Parallel()
-	for _, p := range []string{"d", "d/m", "d/f", "d/g", "frozen"} {
-		t.Run(p, func(t *testing.T) {
-			t.Parallel()
-			s := newStorage(t)
-			g := metastore.GatewayID{1}
-			fs := s.open(func(o *filestore.Options) { o.Gateway = g })
-			from, root := newTree(t, fs)
-			to, _ := newTree(t, fs)
-			from.mkdir("d")
-			from.putMutable("d/m", random(900_000, 1))
-			from.put("d/f", random(900_000, 2))
-			from.put("d/g", random(3_000_000, 3))
-			if _, err := from.Freeze(t.Context(), path("d"), from.Tree, path("frozen")); err != nil {
-				t.Fatal(err)
-			}
-			c := from.capOf(p, caps.AuthorityRead)
-			want := from.dump()
-			s.forget(root)
-			collectOnce(t, fs)
-			to.mustLink("linked", c)
-			s.sweepLate(g)
-			for name, data := range to.dump() {
-				if old := p + strings.TrimPrefix(name, "linked"); want[old] != data {
-					t.Errorf("%s isn't what %s was", name, old)
+	for _, p := range []string{"d", "d/m", "d/f", "d/g", "d/e/tiny", "frozen"} {
+		for _, a := range []caps.Authority{caps.AuthorityRead, caps.AuthorityWrite} {
+			t.Run(fmt.Sprint(p, "/", a), func(t *testing.T) {
+				t.Parallel()
+				s, g := newStorage(t), metastore.GatewayID{1}
+				var c caps.Cap
+				var want treeModel
+				fs, _ := s.abandoned(g, func(from tree) {
+					from.mkdir("d")
+					from.mkdir("d/e")
+					from.putMutable("d/m", random(900_000, 1))
+					from.put("d/f", random(900_000, 2))
+					from.put("d/g", random(3_000_000, 3))
+					from.put("d/e/tiny", []byte("tiny"))
+					from.freeze("d", "frozen")
+					c, want = from.capOf(p, a), from.dump()
+				})
+				to, root := newTree(t, fs)
+				to.mustLink("linked", c)
+				if got := to.capOf("linked", c.Authority()); !caps.Equal(got, c) {
+					t.Errorf("the entry gives %v, linked was %v", got, c)
 				}
-			}
-			checkWhole(t, fs)
-		})
+				expectKind(t, "link to a name that is taken", to.linkCap("linked", c), kind.Exist)
+				s.sweepLate(g)
+				collectAll(t, fs)
+				got := mount(t, s.gateway(), root).dump()
+				for name, data := range got {
+					if old := p + strings.TrimPrefix(name, "linked"); want[old] != data {
+						t.Errorf("%s isn't what %s was", name, old)
+					}
+				}
+				if n := len(want.below(p)) + 1; len(got) != n {
+					t.Errorf("%d entries instead of %d", len(got), n)
+				}
+				checkWhole(t, fs)
+			})
+		}
 	}
 }
 
@@ -239,6 +217,127 @@ func TestLinkOfWhatIsGone(t *testing.T) {
 	}
 	absent := caps.OfSlotRead(caps.NewSlotWrite(caps.SlotFile, newKey()).Read())
 	expectKind(t, "link of a slot that never was", to.linkCap("x", absent), kind.Corrupt)
+	to.expectNames("")
+}
+
+// forgeDir changes a directory by hand, in ways that no operation does.
+func (s *storage) forgeDir(w caps.SlotWrite, change func(*dirtree.Edit)) {
+	s.t.Helper()
+	s.forge(w, func(st *dirtree.SlotState) {
+		edit := dirtree.Open(dirtree.Keys{Write: &w}, st.Root, metaNodes{s.meta}, nil).Edit()
+		change(edit)
+		sealed, err := edit.Seal(s.t.Context())
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		st.Root = sealed.Root
+		req := new(metastore.Request)
+		for _, n := range sealed.New {
+			req.Nodes = append(req.Nodes, metastore.NewNode{ID: n.ID, Data: n.Data, Slot: metastore.SlotID(w.ID())})
+		}
+		if err := s.meta.Commit(s.t.Context(), req)[0]; err != nil {
+			s.t.Fatal(err)
+		}
+	})
+}
+
+// metaNodes reads nodes as they are stored.
+type metaNodes struct{ metastore.Store }
+
+func (m metaNodes) Node(ctx context.Context, id [32]byte) ([]byte, error) {
+	data, err := m.Nodes(ctx, []metastore.ID{id})
+	if err == nil && data[0] == nil {
+		err = kind.NotExist
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data[0], nil
+}
+
+// Entries with wrong keys for somebody's directories and files hide nothing from
+// who has the right ones (formats 11).
+func TestLinkPastLyingEntries(t *testing.T) {
+	t.Parallel()
+	s, g := newStorage(t), metastore.GatewayID{1}
+	var c caps.Cap
+	fs, _ := s.abandoned(g, func(from tree) {
+		from.mkdir("d")
+		from.mkdir("d/m")
+		from.put("d/m/f", random(300_000, 1))
+		from.put("d/m/g", random(3_000_000, 2))
+		from.putMutable("d/n", random(300_000, 3))
+		from.freeze("d/m", "d/o")
+		c = from.capOf("d", caps.AuthorityWrite)
+		dir, _ := caps.ReadCap(from.capOf("d/m", caps.AuthorityRead))
+		mutable, _ := caps.ReadCap(from.capOf("d/n", caps.AuthorityRead))
+		frozen, _ := caps.ReadCap(from.capOf("d/o", caps.AuthorityRead))
+		file, _ := caps.ReadCap(from.capOf("d/m/g", caps.AuthorityRead))
+		d, _ := dir.SlotRead()
+		m, _ := mutable.SlotRead()
+		z, _ := frozen.FrozenRead()
+		f, _ := file.FileRead()
+		z.Key, f.Key = newKey(), newKey()
+		w, _ := c.(caps.Write).SlotWrite()
+		s.forgeDir(w, func(e *dirtree.Edit) {
+			for _, name := range []string{"a", "z"} { // before and after the honest ones
+				for i, lie := range []dirtree.Entry{
+					{Kind: dirtree.Directory, Dir: caps.NewSlotRead(d.Type(), newKey(), d.ID())},
+					{Kind: dirtree.MutableFile, Dir: caps.NewSlotRead(m.Type(), newKey(), m.ID())},
+					{Kind: dirtree.FrozenDir, Frozen: z},
+					{Kind: dirtree.TreeFile, File: filetree.RefOf(f), Size: f.Size},
+				} {
+					lie.Name = fmt.Sprint(name, i)
+					if err := e.Put(t.Context(), &lie); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		})
+	})
+	to, _ := newTree(t, fs)
+	to.mustLink("d", c)
+	s.sweepLate(g)
+	to.expect("d/m/f", random(300_000, 1))
+	to.expect("d/m/g", random(3_000_000, 2))
+	to.expect("d/n", random(300_000, 3))
+	to.expect("d/o/g", random(3_000_000, 2))
+	for _, name := range []string{"a0", "a1", "a2", "a3"} {
+		if _, err := to.Open(t.Context(), path("d/"+name), forReading); kind.Of(err) == 0 {
+			f := to.open("d/"+name, forReading)
+			if _, err := f.ReadAt(t.Context(), make([]byte, 1), 0); kind.Of(err) != kind.Corrupt {
+				t.Errorf("a lying entry reads: %v", err)
+			}
+			f.Discard()
+		}
+	}
+}
+
+// A file of which a part has been deleted isn't linked.
+func TestLinkOfWhatIsGoneInPart(t *testing.T) {
+	t.Parallel()
+	s, g := newStorage(t), metastore.GatewayID{1}
+	var c caps.Cap
+	fs, _ := s.abandoned(g, func(from tree) {
+		from.put("f", random(4_000_000, 1))
+		c = from.capOf("f", caps.AuthorityRead)
+	})
+	to, _ := newTree(t, fs)
+	var last metastore.ID
+	for info, err := range s.blocks.List(t.Context(), blockstore.ID{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = metastore.ID(info.ID)
+	}
+	if err := s.meta.Heartbeat(t.Context(), g, 0, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	gone, err := s.meta.Collector().BeginDelete(t.Context(), []metastore.ID{last}, time.Now().Add(time.Hour))
+	if err != nil || len(gone) != 1 {
+		t.Fatal(gone, err)
+	}
+	expectKind(t, "link", to.linkCap("x", c), kind.Conflict)
 	to.expectNames("")
 }
 
@@ -375,17 +474,19 @@ func TestFirstLinkOfAHomelessDirectoryIsItsHome(t *testing.T) {
 	}
 }
 
-// racing does something before the first commit of a directory's move or link.
+// racing does something before the first commit that moves or links.
 type racing struct {
 	metastore.Store
-	once   *gosync.Once
-	before func()
+	once    *gosync.Once
+	before  func()
+	commits *atomic.Int32 // those that move or link
 }
 
 func (r racing) Commit(ctx context.Context, reqs ...*metastore.Request) []error {
 	for _, req := range reqs {
-		if req.DirMove {
+		if req.DirMove || len(req.Links) > 0 {
 			r.once.Do(r.before)
+			r.commits.Add(1)
 		}
 	}
 	return r.Store.Commit(ctx, reqs...)
@@ -396,12 +497,15 @@ func (r racing) Commit(ctx context.Context, reqs ...*metastore.Request) []error 
 func TestLinkLosesRaces(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		race func(other tree)
-		want kind.Kind
+		what    string
+		race    func(other tree)
+		want    kind.Kind
+		commits int32
 	}{
-		"removed":     {func(o tree) { o.remove("d/f"); _ = o.Rmdir(o.t.Context(), path("d")) }, kind.NotExist},
-		"moved above": {func(o tree) { o.rename("into", "d/into") }, kind.NotExist},
-		"grown":       {func(o tree) { o.put("d/g", []byte("more")) }, 0},
+		"removed":     {"d", func(o tree) { o.remove("d/f"); _ = o.Rmdir(o.t.Context(), path("d")) }, kind.NotExist, 1},
+		"moved above": {"d", func(o tree) { o.rename("into", "d/into") }, kind.NotExist, 1},
+		"grown":       {"d", func(o tree) { o.put("d/g", []byte("more")) }, 0, 1},
+		"rewritten":   {"m", func(o tree) { o.putMutable("m", random(400_000, 2)) }, 0, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -410,10 +514,15 @@ func TestLinkLosesRaces(t *testing.T) {
 			other.mkdir("into")
 			other.mkdir("d")
 			other.put("d/f", []byte("x"))
+			other.putMutable("m", random(400_000, 1))
+			commits := new(atomic.Int32)
 			fs := s.gateway(func(o *filestore.Options) {
-				o.Meta = racing{o.Meta, new(gosync.Once), func() { c.race(other) }}
+				o.Meta = racing{o.Meta, new(gosync.Once), func() { c.race(other) }, commits}
 			})
-			err := mount(t, fs, root).linkCap("into/d", other.capOf("d", caps.AuthorityWrite))
+			err := mount(t, fs, root).linkCap("into/d", other.capOf(c.what, caps.AuthorityWrite))
+			if n := commits.Load(); n < c.commits {
+				t.Errorf("%d attempts: what was changed meanwhile hasn't been looked at again", n)
+			}
 			if kind.Of(err) != c.want && (err != nil || c.want != 0) {
 				t.Errorf("link: %v, want %v", err, c.want)
 			}

@@ -78,6 +78,9 @@ func (n readerNodes) Node(ctx context.Context, id [32]byte) ([]byte, error) {
 	return data[0], nil
 }
 
+// errChanged is the answer of unchanged.
+var errChanged = fmt.Errorf("a directory has changed: %w", kind.Conflict)
+
 // unchanged demands that a slot's record is still that of v.
 func unchanged(v *version) func(context.Context, metastore.Reader) error {
 	return func(ctx context.Context, r metastore.Reader) error {
@@ -86,7 +89,7 @@ func unchanged(v *version) func(context.Context, metastore.Reader) error {
 			return err
 		}
 		if recs[0].Bytes == nil || dirtree.RecordHash(recs[0].Bytes) != v.rec.Hash {
-			return fmt.Errorf("a directory has changed: %w", kind.Conflict)
+			return errChanged
 		}
 		return nil
 	}
