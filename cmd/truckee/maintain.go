@@ -20,7 +20,7 @@ func checkCommand() *subcommand {
 		short: "Verify everything that the accounts lead to.",
 		long:  "Signatures, directories, file trees and the presence of every block; exit status 3 if\nsomething is damaged or missing.",
 		setFlags: func(fs *flag.FlagSet, _ *invocation) {
-			fs.BoolVar(&op.Deep, "deep", false, "read every block")
+			fs.BoolVar(&op.Deep, "deep", false, "read every block, and set the counters of quotas right")
 			fs.StringVar(&capFile, "cap-file", "", "only what the capability in `FILE` (- for standard input) leads to; a verify\n                           capability is enough")
 		},
 		run: func(ctx context.Context, inv *invocation) error {

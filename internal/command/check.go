@@ -21,7 +21,7 @@ type Check struct {
 func (*Check) name() string { return "check" }
 
 func (o *Check) run(ctx context.Context, n *node.Node, s control.Streams) error {
-	opts := filestore.CheckOptions{Deep: o.Deep}
+	opts := filestore.CheckOptions{Deep: o.Deep, Recount: o.Deep}
 	if err := o.trees(n, s, &opts); err != nil {
 		return err
 	}
@@ -36,6 +36,9 @@ func (o *Check) run(ctx context.Context, n *node.Node, s control.Streams) error 
 	}
 	fmt.Fprintf(s.Out, "%d directories, %d files, %d blocks with %d bytes (%s), in %s\n",
 		r.Directories, r.Files, r.Blocks, r.Bytes, depth, time.Since(start).Round(time.Millisecond))
+	for _, c := range r.Recounts {
+		fmt.Fprintf(s.Out, "counters of root %x set right: %d files with %d bytes, not %d with %d\n", c.Root[:8], c.Files, c.Bytes, c.WasFiles, c.WasBytes)
+	}
 	if r.Whole() {
 		_, err := fmt.Fprintln(s.Out, "everything is whole")
 		return err
