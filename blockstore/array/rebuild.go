@@ -19,7 +19,11 @@ func (a *Array) rebuildNamed(ctx context.Context, name string, o blockstore.Rebu
 			return a.rebuild(ctx, i, o, report)
 		}
 		if inner, below, ok := a.below(m, name); ok {
-			return inner.Rebuild(ctx, below, o, report)
+			totals, err := inner.Rebuild(ctx, name, o, report) // its members may have paths for names
+			if kind.Of(err) == kind.NotExist {
+				return inner.Rebuild(ctx, below, o, report)
+			}
+			return totals, err
 		}
 	}
 	return blockstore.Totals{}, fmt.Errorf("%v: no member is called %q: %w", a.level, name, kind.NotExist)
@@ -173,10 +177,37 @@ func (s *sweep) fill(ctx context.Context, i int) error {
 			held = held[n:]
 		}
 	}
-	if merge.Err[i] != nil || merge.Missing() > s.a.Spare(len(s.a.members)) {
-		return s.a.unseen(merge)
+	return s.a.sufficed(merge, i)
+}
+
+// sufficed is nil if all that member i should hold was listed by the others: it
+// may be declared whole. A block is on as many members as a write needs; what of
+// these was on member i, or on others that came back empty, is gone, and what is
+// left may be on members that don't answer.
+func (a *Array) sufficed(m *Merge, i int) error {
+	lost, whole := 0, 0
+	for j := range a.members {
+		switch a.State(j) {
+		case blockstore.StateOK:
+			if j != i && m.Err[j] == nil {
+				whole++
+			}
+		case blockstore.StateBlank, blockstore.StateRebuilding:
+			if j != i {
+				lost++
+			}
+		}
 	}
-	return nil
+	missing := m.Missing()
+	switch {
+	case m.Err[i] == nil && whole > 0 && missing == 0:
+		return nil
+	case m.Err[i] == nil && whole > 0 && missing <= a.Spare(len(a.members)) && missing+lost+1 < a.o.Need:
+		return nil
+	case missing == 0 && m.Err[i] == nil:
+		return kind.Errorf(kind.Unavailable, "no other member of the %v is whole", a.level)
+	}
+	return a.unseen(m)
 }
 
 // lacking picks what member i should hold and doesn't.
