@@ -583,6 +583,20 @@ func TestForeignCapabilitiesAreCarriedAlong(t *testing.T) {
 		expectKind(t, "a path through its file", err, kind.NotDir)
 	}
 	reader := mount(t, fs, root.Read())
+	// A frozen copy keeps their read capabilities.
+	copied := mount(t, fs, tr.freeze("", "frozen"))
+	for _, name := range []string{"ssk", "future", "chk"} {
+		want, err := reader.CapOf(ctx, path(name), caps.AuthorityRead)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := copied.CapOf(ctx, path(name), caps.AuthorityWrite); err != nil || !caps.Equal(c, want) {
+			t.Errorf("in a frozen copy %s has %v, %v", name, c, err)
+		}
+	}
+	if err := tr.Unlink(ctx, path("frozen")); err != nil {
+		t.Fatal(err)
+	}
 	for name, f := range all {
 		c, err := tr.CapOf(ctx, path(name), caps.AuthorityWrite)
 		if err != nil || c.Reveal() != f.write {

@@ -76,8 +76,12 @@ func (l *openLink) show(i *Info) {
 
 // set notes that attributes of the entry were changed.
 func (l *openLink) set(a Attr) {
-	now := a.of(*l.shown.Load())
-	l.shown.Store(&now)
+	for {
+		old := l.shown.Load()
+		if now := a.of(*old); l.shown.CompareAndSwap(old, &now) {
+			return
+		}
+	}
 }
 
 // do commits an operation through the tree that the entry was found in.
