@@ -57,6 +57,7 @@ func (c *conn) sniff() (offer, error) {
 	limited := false
 	for {
 		o := sniff(c.nc.peeked())
+		c.spoke = o.hasLine
 		if o.hasKexInit || o.unintelligible || len(c.nc.peeked()) >= maxSniff {
 			return o, nil
 		}

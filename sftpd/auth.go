@@ -49,7 +49,7 @@ func (l *login) configure(cfg *ssh.ServerConfig) {
 // password proves an account by its password. One that counts only after a key
 // is refused like a wrong one, so that nobody without the key can guess at it.
 func (l *login) password(m ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
-	a, err := l.c.srv.Accounts.Authenticate(l.ctx, m.User(), accounts.Password(password))
+	a, err := l.lookUp(m, password)
 	if err == nil {
 		err = l.check(a)
 	}
@@ -59,13 +59,13 @@ func (l *login) password(m ssh.ConnMetadata, password []byte) (*ssh.Permissions,
 	if err != nil {
 		return nil, l.fail(m, "password", err)
 	}
-	return proof(a, "password"), nil
+	return l.proof(a, "password"), nil
 }
 
 // second proves by its password the account that a key has proven before. The
 // SSH layer lets no client change the name in between.
 func (l *login) second(m ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
-	a, err := l.c.srv.Accounts.Authenticate(l.ctx, m.User(), accounts.Password(password))
+	a, err := l.lookUp(m, password)
 	if err == nil {
 		err = l.check(a)
 	}
@@ -75,8 +75,19 @@ func (l *login) second(m ssh.ConnMetadata, password []byte) (*ssh.Permissions, e
 	if err != nil {
 		return nil, l.fail(m, "password after a key", err)
 	}
-	return proof(a, l.firstHow+" and password"), nil
+	return l.proof(a, l.firstHow+" and password"), nil
 }
+
+// lookUp asks who a password proves, unless too many were wrong before.
+func (l *login) lookUp(m ssh.ConnMetadata, password []byte) (accounts.Account, error) {
+	if l.c.bannedName(m.User()) {
+		l.c.srv.refusals.count(RefusedBannedPassword)
+		return accounts.Account{}, errBannedName
+	}
+	return l.c.srv.Accounts.Authenticate(l.ctx, m.User(), accounts.Password(password))
+}
+
+var errBannedName = kind.Errorf(kind.Denied, "not looked at: too many wrong ones from there before")
 
 // check tells whether the account's line lets in from here and now.
 func (l *login) check(a accounts.Account) error {
@@ -98,6 +109,7 @@ func (l *login) offer(m ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, 
 	switch {
 	case err == nil:
 	case cert != nil:
+		l.c.srv.refusals.count(RefusedCertificate)
 		l.c.log.Info("sftp certificate not accepted", "user", safeUser(m), "certificate", fmt.Sprintf("%.64q", cert.KeyId), "serial", cert.Serial,
 			"key", ssh.FingerprintSHA256(cert.Key), "error", shortened(err))
 		return nil, denied(err)
@@ -127,10 +139,11 @@ func (l *login) proven(m ssh.ConnMetadata, key ssh.PublicKey, p *ssh.Permissions
 		l.first, l.firstHow = a, how
 		return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{PasswordCallback: l.second}}
 	}
-	return proof(a, how), nil
+	return l.proof(a, how), nil
 }
 
-func proof(a accounts.Account, how string) *ssh.Permissions {
+func (l *login) proof(a accounts.Account, how string) *ssh.Permissions {
+	l.c.proved = true
 	return &ssh.Permissions{ExtraData: map[any]any{provenAccount{}: a, proofText{}: how}}
 }
 
@@ -138,6 +151,10 @@ func proof(a accounts.Account, how string) *ssh.Permissions {
 // left without a method, which ends the connection.
 func (l *login) fail(m ssh.ConnMetadata, method string, err error) error {
 	l.failures++
+	if err != errBannedName && kind.Of(err) == kind.Denied {
+		l.c.srv.refusals.count(RefusedPassword)
+		l.c.penalize(m.User(), costWrong)
+	}
 	l.c.log.Info("sftp login failed", "user", safeUser(m), "method", method, "attempt", l.failures, "error", err)
 	if l.failures < limit(l.c.srv.LoginAttempts, 6) {
 		return denied(err)

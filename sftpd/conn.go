@@ -40,6 +40,8 @@ type conn struct {
 	requests atomic.Int64 // SFTP requests so far
 	backlog  backlog
 	inside   atomic.Bool // logged in
+	proved   bool        // a login succeeded, though the client may not hear of it
+	spoke    bool        // the client sent an identification line
 	handles  int         // how many a channel may have open; set at login
 
 	wg sync.WaitGroup // channels and helpers of this connection
@@ -108,6 +110,7 @@ func (c *conn) serve(ctx context.Context) {
 	account := sc.Permissions.ExtraData[provenAccount{}].(accounts.Account)
 	c.log = c.log.With("account", account.Name)
 	c.inside.Store(true)
+	c.forgive(account.Name)
 	over := c.srv.loggedIn(c, account)
 	c.handles = limit(c.srv.MaxHandles, 1000)
 	if n := account.Limits().Handles; n > 0 {
@@ -159,9 +162,22 @@ func (c *conn) finish() {
 // logRefusal logs why a connection did not log in. Those who say nothing, as
 // load balancers and port scanners do, are no event.
 func (c *conn) logRefusal(err error) {
-	if c.nc.received() == 0 {
+	mismatch := new(ssh.AlgorithmNegotiationError)
+	switch {
+	case c.nc.received() == 0:
+		c.srv.refusals.count(RefusedSilent)
 		c.log.Debug("sftp connection without a word", "error", err)
 		return
+	case !c.spoke:
+		c.srv.refusals.count(RefusedSilent)
+	case errors.As(err, &mismatch):
+		c.srv.refusals.count(RefusedAlgorithms)
+	case isTimeout(err):
+		c.srv.refusals.count(RefusedSlow)
+		c.penalize("", costSlow)
+	case c.ctx.Err() == nil && !c.proved:
+		c.srv.refusals.count(RefusedNoLogin)
+		c.penalize("", costNoLogin)
 	}
 	c.log.Info("sftp no login", "error", shortened(err))
 }

@@ -105,6 +105,7 @@ func (s *Server) makeRoom(from string) bool {
 // client that asks for a channel in time is told so.
 func (c *conn) turnAway(sc ssh.Conn, channels <-chan ssh.NewChannel, over int) {
 	c.log.Warn("sftp connection refused: too many of this account")
+	c.srv.refusals.count(RefusedSessions)
 	if over <= maxTurnedAway {
 		t := time.NewTimer(turnAwayWait)
 		defer t.Stop()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,6 +76,13 @@ type Server struct {
 	// LoginAttempts: agents offer all that they hold. Zero: 20.
 	KeyQueries int
 
+	// NoPenalties switches the defence against guessing off: a source from which
+	// too many logins fail is banned for a while.
+	NoPenalties bool
+	// PenaltyExempt are networks that it spares: of load balancers that don't
+	// speak the PROXY protocol, for instance, behind which everybody is.
+	PenaltyExempt []netip.Prefix
+
 	// HandshakeTimeout is the time from connection to login. Zero: two minutes.
 	HandshakeTimeout time.Duration
 	// PeekTimeout is how long the server waits for the client's first key
@@ -99,7 +107,9 @@ type Server struct {
 	closing   bool
 	wg        sync.WaitGroup
 
-	backlogs atomic.Int64 // see backlog
+	backlogs  atomic.Int64 // see backlog
+	penalties atomic.Pointer[penalties]
+	refusals  counters
 }
 
 // limit returns v, or def if v is zero.
@@ -208,6 +218,9 @@ func (s *Server) track(l net.Listener) bool {
 		s.listeners = map[net.Listener]struct{}{}
 		s.conns = map[*conn]struct{}{}
 		s.perName = map[string]*crowd{}
+		if !s.NoPenalties {
+			s.penalties.Store(&penalties{exempt: s.PenaltyExempt})
+		}
 	}
 	s.listeners[l] = struct{}{}
 	return true
@@ -227,12 +240,17 @@ func (s *Server) isClosing() bool {
 
 // start serves nc in a goroutine of its own, unless there are too many.
 func (s *Server) start(ctx context.Context, nc net.Conn, own *sync.WaitGroup) {
+	from := source(nc.RemoteAddr())
+	if s.bannedSource(addressOf(nc.RemoteAddr()), from) {
+		nc.Close()
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	from := source(nc.RemoteAddr())
 	if s.closing || len(s.conns) >= limit(s.MaxConns, 1000) || s.waiting >= limit(s.MaxHandshakes, 100) && !s.makeRoom(from) {
 		s.logger().Warn("sftp connection refused: too many", "remote", nc.RemoteAddr().String(),
 			"connections", len(s.conns), "logging_in", s.waiting)
+		s.refusals.count(RefusedCrowded)
 		nc.Close()
 		return
 	}

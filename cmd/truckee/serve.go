@@ -214,6 +214,7 @@ func newServer(n *node.Node, o node.Options) (*sftpd.Server, error) {
 		Umask: uint32(c.Umask), NoUmask: c.Umask == 0, ChmodDiminishes: c.ChmodDiminishes,
 		MaxConns: c.MaxConns, MaxHandshakes: c.MaxHandshakes, MaxSessions: c.MaxSessions,
 		MaxChannels: c.MaxChannels, MaxHandles: c.MaxHandles,
+		NoPenalties: !c.Penalties, PenaltyExempt: c.PenaltyExempt,
 		LoginAttempts: c.LoginAttempts, KeyQueries: c.KeyQueries,
 		HandshakeTimeout: c.HandshakeTimeout, KeepAlive: keepAlive(c), IdleTimeout: c.IdleTimeout,
 	}

@@ -48,6 +48,8 @@ type SFTPD struct {
 	PasswordAuth     bool          `key:"password_auth" default:"true" help:"Let people log in by a password alone. Off, a password counts only after a key whose line says also=password."`
 	UserCAKeys       Path          `key:"user_ca_keys" help:"A file of public keys of authorities, one a line: an OpenSSH user certificate that one of them signed logs in to the account that it names as a principal."`
 	RevokedKeys      Path          `key:"revoked_keys" help:"A file of what nobody logs in by any more: public keys, of users and authorities, or their fingerprints (SHA256:…), one a line."`
+	Penalties        bool          `key:"penalties" default:"true" help:"Ban sources from which too many logins fail, for as long as they have earned."`
+	PenaltyExempt    Networks      `key:"penalty_exempt" default:"127.0.0.0/8,::1" help:"Networks that are never banned, with commas between: load balancers and tunnels, behind which everybody has one address."`
 	MaxConns         int           `key:"max_conns" default:"1000" min:"1" help:"Connections at a time, logged in or not."`
 	MaxHandshakes    int           `key:"max_handshakes" default:"100" min:"1" help:"Connections at a time that have not logged in yet."`
 	MaxSessions      int           `key:"max_sessions" default:"100" min:"1" help:"Connections at a time of one account."`

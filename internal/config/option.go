@@ -182,6 +182,8 @@ func parseAs(kind any, text string) (any, error) {
 		return Secret(text), nil
 	case Database:
 		return ParseDatabase(text)
+	case Networks:
+		return ParseNetworks(text)
 	case []Path:
 		return parsePaths(text), nil
 	}
