@@ -6,4 +6,8 @@ package blockstore
 type Member struct {
 	Name  string
 	Store Store
+
+	// Forgets: the store loses everything when its process ends (memory). That
+	// it is empty is no surprise then: its array takes it in as it is.
+	Forgets bool
 }

@@ -70,11 +70,11 @@ func (a *Array) check(m *member) {
 	begin := time.Now()
 	rec, err := a.readRecord(ctx, m.store)
 	took := time.Since(begin)
-	var empty bool
+	var held holding
 	if rec == nil && err == nil {
-		empty, err = isEmpty(ctx, m.store)
+		held, err = a.holds(ctx, m.store)
 	}
-	state, err := a.judge(m, rec, empty, err)
+	state, err := a.judge(m, rec, held, err)
 	if usable(state) {
 		a.catchUp(ctx, m, rec)
 	}
@@ -105,7 +105,7 @@ func (a *Array) check(m *member) {
 }
 
 // judge tells the state of a member from its record.
-func (a *Array) judge(m *member, rec *record, empty bool, err error) (blockstore.State, error) {
+func (a *Array) judge(m *member, rec *record, held holding, err error) (blockstore.State, error) {
 	foreign := func(format string, args ...any) (blockstore.State, error) {
 		return blockstore.StateForeign, kind.Errorf(kind.Unavailable, format, args...)
 	}
@@ -114,12 +114,12 @@ func (a *Array) judge(m *member, rec *record, empty bool, err error) (blockstore
 		return foreign("%w", err)
 	case err != nil:
 		return blockstore.StateDown, kind.Errorf(kind.Unavailable, "%w", err)
-	case rec == nil && empty && a.Spare(len(a.members)) == 0:
+	case rec == nil && held == holdsNothing && a.Spare(len(a.members)) == 0:
 		return foreign("it is empty, and has no record of the array: it isn't the member that was here before")
-	case rec == nil && empty:
-		return blockstore.StateBlank, errBlank()
-	case rec == nil:
+	case rec == nil && (held == holdsOthers || a.Spare(len(a.members)) == 0):
 		return foreign("it holds blocks, but has no record of an array")
+	case rec == nil:
+		return blockstore.StateBlank, errBlank(held)
 	case rec.array != a.id || rec.level != a.level:
 		return foreign("it belongs to another array, %v %v", rec.level, rec.array)
 	case int(rec.index) != m.index:

@@ -21,7 +21,8 @@ type member struct {
 
 	busy   atomic.Int64 // reads under way
 	writes atomic.Int64 // writes under way, those that nobody waits for included
-	late   atomic.Bool  // a read was given up since the last check
+	late   atomic.Bool  // since the last check a read was given up, or found a fault
+	faults atomic.Int64 // copies that reads found absent or damaged
 
 	mu       sync.Mutex // guards the fields below
 	state    blockstore.State

@@ -37,12 +37,18 @@ func (a *Array) Suspect(i int, id blockstore.ID) {
 const (
 	repairSoon  = time.Second
 	repairEvery = time.Minute
+	repairFirst = 30 * time.Second // by then an array around this one has said what it holds
 )
 
 // repair makes the repairs that are owed until the array is closed.
 func (a *Array) repair() {
 	every := time.NewTicker(repairEvery)
 	defer every.Stop()
+	select {
+	case <-time.After(repairFirst):
+	case <-a.life.Done():
+		return
+	}
 	a.drain()
 	for {
 		select {
@@ -75,6 +81,12 @@ func (a *Array) note(first suspect) {
 		break
 	}
 	for i, ids := range ids {
+		m := a.members[i]
+		m.faults.Add(int64(len(ids)))
+		a.log.Warn("reads found copies of a member absent or damaged", "array", a.name(), "member", m.name, "blocks", len(ids))
+		// It may have lost everything, its record, too.
+		m.late.Store(true)
+		a.wake(a.checks)
 		if err := a.queue.AddRepairs(a.life, a.members[i].key, ids); err != nil && a.life.Err() == nil {
 			a.log.Warn("can't note a repair", "array", a.name(), "member", a.members[i].name, "blocks", len(ids), "error", err)
 		}

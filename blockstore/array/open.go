@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,9 +17,9 @@ import (
 // found is what a member's marker says when the array is opened.
 type found struct {
 	blockstore.Member
-	rec   *record // nil: it has none, or err says why it couldn't be read
-	empty bool    // without record: it holds no block either
-	err   error
+	rec  *record // nil: it has none, or err says why it couldn't be read
+	held holding // without record: what it holds
+	err  error
 }
 
 // Open makes an array of members, which it closes when it is closed, unless it
@@ -80,7 +81,7 @@ func (a *Array) find(ctx context.Context, members []blockstore.Member) []found {
 			f := &all[i]
 			f.rec, f.err = a.readRecord(ctx, m.Store)
 			if f.rec == nil && f.err == nil {
-				f.empty, f.err = isEmpty(ctx, m.Store)
+				f.held, f.err = a.holds(ctx, m.Store)
 			}
 		})
 	}
@@ -114,18 +115,44 @@ func silent(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", kind.Unavailable, err)
 }
 
-func isEmpty(ctx context.Context, s blockstore.Store) (bool, error) {
-	empty, err := true, error(nil)
-	for _, lerr := range s.List(ctx, blockstore.ID{}) {
-		if err = lerr; lerr == nil {
-			empty = false
+// holding is what a member holds that has no record.
+type holding uint8
+
+const (
+	holdsNothing holding = iota
+	holdsOurs            // blocks that this array's queue knows
+	holdsOthers
+)
+
+// sample is how many blocks are looked at to tell whose they are.
+const sample = 64
+
+// holds tells what a member without record holds. One that lost everything while
+// it was in use may have got blocks since.
+func (a *Array) holds(ctx context.Context, s blockstore.Store) (holding, error) {
+	var ids []blockstore.ID
+	for info, err := range s.List(ctx, blockstore.ID{}) {
+		if err != nil {
+			return holdsOthers, silent(ctx, err)
 		}
-		break
+		if ids = append(ids, info.ID); len(ids) == sample {
+			break
+		}
 	}
+	if len(ids) == 0 {
+		return holdsNothing, nil
+	}
+	if _, knowsNone := a.queue.(*memoryQueue); knowsNone {
+		return holdsOthers, nil
+	}
+	fates, err := a.fates(ctx, ids)
 	if err != nil {
-		return false, silent(ctx, err)
+		return holdsOthers, silent(ctx, err)
 	}
-	return empty, nil
+	if slices.Contains(fates, blockstore.FateUnknown) {
+		return holdsOthers, nil
+	}
+	return holdsOurs, nil
 }
 
 // identify finds out which array the members are, or makes one of them.
@@ -143,13 +170,18 @@ func (a *Array) identify(ctx context.Context, all []found) error {
 			if err := a.sameArray(known, f); err != nil {
 				return err
 			}
-		case f.err == nil && !f.empty:
+		case f.err == nil && f.held == holdsOthers:
 			return kind.Errorf(kind.Conflict, "member %s holds blocks, but belongs to no array: give it an empty store", f.Name)
 		case kind.Of(f.err) == kind.Conflict, kind.Of(f.err) == kind.Unsupported:
 			return fmt.Errorf("member %s: %w", f.Name, f.err)
 		}
 	}
 	if known == nil {
+		for _, f := range all {
+			if f.err == nil && f.held != holdsNothing {
+				return kind.Errorf(kind.Conflict, "member %s holds blocks, and no member has a record of an array", f.Name)
+			}
+		}
 		return a.create(ctx, all)
 	}
 	if known.rec.level != a.level {
@@ -249,14 +281,22 @@ func (a *Array) place(ctx context.Context, all []found) error {
 
 // settleIn gives every member its state, and lets the array grow to them all.
 func (a *Array) settleIn(ctx context.Context, places []*found, recorded int) error {
+	var forgot []int
 	for i, f := range places {
 		state, err := blockstore.StateOK, error(nil)
 		switch {
+		case f.rec == nil && f.err == nil && f.held == holdsNothing && f.Forgets:
+			forgot = append(forgot, i)
+			if a.level != 0 {
+				state = blockstore.StateRebuilding
+			}
 		case f.rec != nil && f.rec.state == recordRebuilding:
 			state = blockstore.StateRebuilding
-		case f.rec != nil, a.level == 0 && f.empty && i >= recorded:
-		case f.empty:
-			state, err = blockstore.StateBlank, errBlank()
+		case f.rec != nil, a.level == 0 && f.err == nil && f.held == holdsNothing && i >= recorded:
+		case f.err == nil && a.level == 0 && f.held != holdsNothing:
+			return kind.Errorf(kind.Conflict, "member %s holds blocks, but has no record of an array", f.Name)
+		case f.err == nil:
+			state, err = blockstore.StateBlank, errBlank(f.held)
 		default:
 			state, err = blockstore.StateDown, f.err
 		}
@@ -265,10 +305,19 @@ func (a *Array) settleIn(ctx context.Context, places []*found, recorded int) err
 			a.log.Warn("a member of the array can't be used", "array", a.name(), "member", f.Name, "state", state, "error", err)
 		}
 	}
-	if err := a.enough(); err != nil || recorded == len(places) {
+	if err := a.enough(); err != nil {
 		return err
 	}
-	return a.grow(ctx, recorded)
+	if recorded < len(places) {
+		return a.grow(ctx, recorded)
+	}
+	for _, i := range forgot {
+		a.log.Warn("a member of the array forgets what it held", "array", a.name(), "member", a.members[i].name)
+		if err := a.writeRecord(ctx, i, a.recordState(i), a.marker, a.gen); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // grow tells all members that they are more than recorded. The new ones first:
@@ -288,7 +337,10 @@ func (a *Array) grow(ctx context.Context, recorded int) error {
 }
 
 // errBlank says what to do about a member that came back empty.
-func errBlank() error {
+func errBlank(h holding) error {
+	if h == holdsOurs {
+		return kind.Errorf(kind.NotExist, "it lost its record of the array, and holds what was written since: rebuild it")
+	}
 	return kind.Errorf(kind.NotExist, "it is empty, and has no record of the array: if it was replaced, rebuild it")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -121,10 +122,13 @@ func add(a, b blockstore.Totals) blockstore.Totals {
 	}
 }
 
-// join makes a path of names.
+// join makes a path of names; those of nested members may be paths already.
 func join(name, below string) string {
-	if below == "" {
+	switch {
+	case below == "":
 		return name
+	case strings.HasPrefix(below, name+"."):
+		return below
 	}
 	return name + "." + below
 }

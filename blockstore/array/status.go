@@ -42,8 +42,11 @@ func (a *Array) memberStatus(ctx context.Context, m *member) blockstore.Status {
 	if st.State == "" || !usable(state) || state == blockstore.StateRebuilding {
 		st.State = state
 	}
-	if err != nil {
+	switch n := m.faults.Load(); {
+	case err != nil:
 		st.Detail = err.Error()
+	case n > 0 && st.Detail == "":
+		st.Detail = fmt.Sprintf("since the start reads found %d copies absent or damaged; they are repaired, and scrub looks for more", n)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -67,6 +67,12 @@ func TestStatus(t *testing.T) {
 // the names that the configuration gives.
 func TestNested(t *testing.T) {
 	t.Parallel()
+	t.Run("names", func(t *testing.T) { nested(t, func(path string) string { return path[len(path)-1:] }) })
+	t.Run("paths", func(t *testing.T) { nested(t, func(path string) string { return path }) })
+}
+
+// nested is TestNested with members that are called by name of their paths.
+func nested(t *testing.T, name func(path string) string) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
 		member := func(name string, s blockstore.Store, err error) blockstore.Member {
@@ -76,9 +82,9 @@ func TestNested(t *testing.T) {
 			return blockstore.Member{Name: name, Store: s}
 		}
 		disks := map[string]*disk{}
-		leaf := func(name string) blockstore.Member {
-			disks[name] = &disk{inner: memory.New()}
-			return member(name[len(name)-1:], platter{disks[name]}, nil)
+		leaf := func(path string) blockstore.Member {
+			disks[path] = &disk{inner: memory.New()}
+			return member(name(path), platter{disks[path]}, nil)
 		}
 		mirror, err := raid1.Open(ctx, []blockstore.Member{leaf("0.0"), leaf("0.1")}, raid1.Options{Log: quiet})
 		m0 := member("0", mirror, err)

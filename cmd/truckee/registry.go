@@ -193,7 +193,7 @@ func (b blocks) members(ctx context.Context, c blockstore.Config, e blockstore.E
 	var all sync.WaitGroup
 	for i := range c.Nodes {
 		all.Go(func() {
-			members[i].Name = strconv.Itoa(i)
+			members[i].Name, members[i].Forgets = strconv.Itoa(i), c.Nodes[i].Driver == "memory"
 			if e.Name != "" {
 				members[i].Name = e.Name + "." + members[i].Name
 			}
