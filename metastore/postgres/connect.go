@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -72,7 +71,7 @@ func (c *config) checkServer(ctx context.Context, conn *pgx.Conn) error {
 	var version int
 	var name, fsync, pages string
 	err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, version(),
-		coalesce(current_setting('fsync', true), '?'), coalesce(current_setting('full_page_writes', true), '?')`).
+		coalesce(current_setting('fsync', true), '?'), coalesce(current_setting('full_page_writes', true), '?')`, pgx.QueryExecModeExec).
 		Scan(&version, &name, &fsync, &pages)
 	if err != nil {
 		return failed(ctx, "ask for the server's settings", err)
@@ -91,28 +90,44 @@ func (c *config) warnOfLoss(fsync, pages string) {
 	}
 }
 
-// probe proves that advisory locks exclude: on what only speaks PostgreSQL's
-// protocol they may do nothing, and commits would lose each other's updates.
+// probe proves two things on two connections that nobody may take for granted.
+// Advisory locks exclude: on what only speaks PostgreSQL's protocol they may do
+// nothing, and commits would lose each other's updates. And a session keeps its
+// settings: behind a pooler that gives each transaction another session, it would
+// lose synchronous_commit, too.
 func (c *config) probe(ctx context.Context, conn *pgx.Conn) error {
 	other, err := c.dial(ctx, idleTimeout)
 	if err != nil {
 		return c.connectFailed(ctx, err)
 	}
 	defer closeConn(other)
+	const set, get = "SELECT set_config('truckee.probe', $1, false)", "SELECT coalesce(current_setting('truckee.probe', true), '')"
+	for name, c := range map[string]*pgx.Conn{"one": conn, "other": other} {
+		if _, err := c.Exec(ctx, set, pgx.QueryExecModeExec, name); err != nil {
+			return failed(ctx, "try the server's sessions", err)
+		}
+	}
 	key := rand.Int32() // others may probe at the same time
-	free := true
+	free, one, two := true, "", ""
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", key, lockProbe); err != nil {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1, $2)", pgx.QueryExecModeExec, key, lockProbe); err != nil {
 			return err
 		}
-		return other.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", key, lockProbe).Scan(&free)
+		if err := other.QueryRow(ctx, "SELECT pg_try_advisory_lock($1, $2)", pgx.QueryExecModeExec, key, lockProbe).Scan(&free); err != nil {
+			return err
+		}
+		if err := other.QueryRow(ctx, get, pgx.QueryExecModeExec).Scan(&two); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, get, pgx.QueryExecModeExec).Scan(&one)
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return failed(ctx, "try the server's locks", err)
-	}
-	if free {
-		return fmt.Errorf("postgres: %s: the server's advisory locks lock nothing (it is no PostgreSQL, or a pooler is in between): %w",
-			c.where, kind.Unsupported)
+	case one != "one" || two != "other":
+		return kind.Errorf(kind.Unsupported, "postgres: %s: sessions lose their settings: a pooler is in between; it must give each connection a session of its own (PgBouncer: pool_mode = session)", c.where)
+	case free:
+		return kind.Errorf(kind.Unsupported, "postgres: %s: the server's advisory locks lock nothing: it is no PostgreSQL", c.where)
 	}
 	return nil
 }

@@ -79,7 +79,10 @@ func (o Options) migrate(ctx context.Context, dryRun, fresh bool) (steps []Migra
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer closeConn(conn)
+	if err := c.checkServer(ctx, conn); err != nil {
+		return nil, err
+	}
 	names, texts, err := migrations(migrationFiles)
 	if err != nil {
 		return nil, err

@@ -215,14 +215,17 @@ func (t *tx) queueRootRows(b *pgx.Batch) {
 
 // queueChargeRows adds rows after those that counted, and drops these.
 func (t *tx) queueChargeRows(b *pgx.Batch) {
-	var roots, fresh [][]byte
-	var numbers, files, sizes []int64
+	var roots, fresh, old [][]byte
+	var numbers, files, sizes, oldNumbers []int64
 	for _, st := range t.charges {
 		if !st.changed {
 			continue
 		}
 		if !st.anchored {
 			fresh = append(fresh, st.Root[:])
+		}
+		if st.n > 0 {
+			old, oldNumbers = append(old, st.Root[:]), append(oldNumbers, st.n)
 		}
 		roots, numbers = append(roots, st.Root[:]), append(numbers, st.n+1)
 		files, sizes = append(files, st.Files), append(sizes, st.Bytes)
@@ -233,7 +236,9 @@ func (t *tx) queueChargeRows(b *pgx.Batch) {
 	if len(roots) > 0 {
 		b.Queue("INSERT INTO charge (root, n, files, bytes) SELECT * FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[])",
 			roots, numbers, files, sizes)
-		b.Queue("DELETE FROM charge c USING unnest($1::bytea[], $2::bigint[]) AS u(root, n) WHERE c.root = u.root AND c.n = u.n - 1 AND c.n > 0", roots, numbers)
+	}
+	if len(old) > 0 {
+		b.Queue("DELETE FROM charge c USING unnest($1::bytea[], $2::bigint[]) AS u(root, n) WHERE c.root = u.root AND c.n = u.n", old, oldNumbers)
 	}
 }
 
