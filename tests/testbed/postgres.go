@@ -79,8 +79,18 @@ func (s *Postgres) command(ctx context.Context, program string, args ...string) 
 }
 
 // Start starts a server that isn't running, on the same port as before, and
-// returns when it takes connections.
-func (s *Postgres) Start(ctx context.Context) (err error) {
+// returns when it takes connections. After Kill it is refused while processes of
+// the old server, which are in sessions of their own, still end.
+func (s *Postgres) Start(ctx context.Context) error {
+	for begin := time.Now(); ; {
+		err := s.start(ctx)
+		if err == nil || ctx.Err() != nil || time.Since(begin) > 10*time.Second {
+			return err
+		}
+	}
+}
+
+func (s *Postgres) start(ctx context.Context) (err error) {
 	cmd := s.command(context.Background(), "postgres", "-D", s.data(),
 		"-c", "listen_addresses=127.0.0.1", "-c", "port="+strconv.Itoa(s.Port), "-c", "unix_socket_directories=",
 		"-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on",

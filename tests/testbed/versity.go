@@ -70,7 +70,7 @@ func NewVersity(ctx context.Context, dir string) (*Versity, error) {
 		Port: port, Key: "versity-root", Secret: "vr-" + rand.Text(), LimitedKey: "versity-limited", LimitedSecret: "vl-" + rand.Text(),
 		binary: filepath.Join(dir, "versitygw"), dir: dir,
 	}
-	for _, d := range []string{dir, s.buckets(), s.users()} {
+	for _, d := range []string{dir, s.Buckets(), s.users()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, err
 		}
@@ -95,7 +95,9 @@ func NewVersity(ctx context.Context, dir string) (*Versity, error) {
 	return s, nil
 }
 
-func (s *Versity) buckets() string { return filepath.Join(s.dir, "buckets") }
+// Buckets is the directory that holds each bucket as a directory, and each object
+// as a file.
+func (s *Versity) Buckets() string { return filepath.Join(s.dir, "buckets") }
 func (s *Versity) users() string   { return filepath.Join(s.dir, "users") }
 
 func (s *Versity) command(ctx context.Context, args ...string) *exec.Cmd {
@@ -115,7 +117,7 @@ func (s *Versity) Endpoint() string { return fmt.Sprintf("http://127.0.0.1:%d", 
 // Start starts the server, which isn't running, on the same port as before.
 func (s *Versity) Start(ctx context.Context) (err error) {
 	cmd := s.command(context.Background(), "--port", fmt.Sprintf("127.0.0.1:%d", s.Port), "--health", "/healthcheck",
-		"--keep-alive", "--quiet", "--iam-dir", s.users(), "--iam-cache-disable", "posix", s.buckets())
+		"--keep-alive", "--quiet", "--iam-dir", s.users(), "--iam-cache-disable", "posix", s.Buckets())
 	if s.p, err = startProcess("versitygw", filepath.Join(s.dir, "versitygw.log"), cmd); err != nil {
 		return err
 	}
