@@ -28,7 +28,7 @@ func commands() []*subcommand {
 		serveCommand(), initCommand(),
 		accountAdd(), accountList(), accountRemove(), accountPasswd(),
 		capShow(), capReadonly(), capVerify(), capNew(), capOf(), capFreeze(),
-		fsLs(), fsCat(), fsGet(), fsPut(), fsRm(), fsMkdir(), fsLn(), fsDu(),
+		fsLs(), fsCat(), fsGet(), fsPut(), fsRm(), fsMkdir(), fsLn(), fsDiminish(), fsDu(),
 		checkCommand(), gcCommand(), rootList(), rootForget(), acceptRollbackCommand(),
 		backupList(), backupRelease(), backupCommand(), restoreCommand(),
 		blockstoreStatus(), blockstoreScrub(), blockstoreRebuild(), blockstoreTest(), blockstoreExplain(), blockstoreCopy(),

@@ -64,6 +64,14 @@ func fsMkdir() *subcommand {
 		func(t command.Target) command.Operation { return &command.Mkdir{Target: t, Parents: parents} })
 }
 
+func fsDiminish() *subcommand {
+	c := fsCommand("fs diminish", "NAME:/PATH", "Make the link to a directory or mutable file one that only reads.", nil,
+		func(t command.Target) command.Operation { return &command.Diminish{Target: t} })
+	c.long += "\nThe write capability in the link is replaced by the read capability, for good: only who has the" +
+		"\nwrite capability from elsewhere (see cap of) can link it again. Other links to it stay as they are."
+	return c
+}
+
 func fsDu() *subcommand {
 	return fsCommand("fs du", "NAME:/PATH", "Count files, directories and bytes.", nil,
 		func(t command.Target) command.Operation { return &command.Usage{Target: t} })

@@ -26,7 +26,7 @@ func operations() []Operation {
 	return []Operation{
 		&AccountAdd{}, &AccountList{}, &AccountRemove{}, &AccountPassword{},
 		&CapNew{}, &CapOf{}, &CapLink{}, &CapFreeze{},
-		&List{}, &Cat{}, &Put{}, &Remove{}, &Mkdir{}, &Link{}, &Usage{},
+		&List{}, &Cat{}, &Put{}, &Remove{}, &Mkdir{}, &Link{}, &Usage{}, &Diminish{},
 		&Check{}, &Collect{}, &AcceptRollback{},
 		&BlockstoreTest{}, &BlockstoreStatus{}, &BlockstoreScrub{}, &BlockstoreRebuild{}, &BlockstoreCopy{},
 		&Backup{}, &BackupList{}, &BackupRelease{}, &RootList{}, &RootForget{},
