@@ -28,7 +28,7 @@ import (
 // higher number than the metastore's, or another nonce of the same one, means
 // that a copy of the metastore collects here: this one was restored from a
 // backup, or cloned. A number that is one lower is a collection that was cut
-// short between the two.
+// short between the two; the next one first writes that one's here.
 type marker struct {
 	uuid, nonce [16]byte
 	at          int64
@@ -81,6 +81,7 @@ type claim struct {
 	identity metastore.Identity
 	other    [16]byte // of a foreign marker
 	number   uint64   // of one that names this metastore
+	behind   bool     // ours, left so by a collection that was cut short
 }
 
 // refuses tells why nothing may be swept; nil if it may.
@@ -135,6 +136,8 @@ func (fs *FS) claim(ctx context.Context) (claim, error) {
 		c.state, c.other, c.number = claimForeign, m.uuid, 0
 	case m.nonce != id.Nonce && c.number+1 != numberOf(id.Nonce):
 		c.state = claimOvertake
+	default:
+		c.behind = m.nonce != id.Nonce
 	}
 	return c, nil
 }
@@ -184,8 +187,9 @@ func (fs *FS) turn(ctx context.Context, adopt bool) (marked bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if c.state == claimNone {
-		// So that a run cut short leaves a marker that the next one understands.
+	if c.state == claimNone || c.behind {
+		// So that a run cut short leaves a marker that the next one understands,
+		// however many runs in a row are.
 		if err := fs.setMarker(ctx, c.identity); err != nil {
 			return false, unlessDenied(err)
 		}
