@@ -3,6 +3,7 @@ package array
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -176,7 +177,7 @@ func (a *Array) settle(ctx context.Context, i int, ids []blockstore.ID, rate *pa
 			s.wrote, s.unwanted = false, true
 			s.err = a.undo(ctx, i, s.id)
 		}
-		if final(s.err) {
+		if a.final(s.err) {
 			done = append(done, s.id)
 		}
 	}
@@ -198,10 +199,19 @@ func (a *Array) fates(ctx context.Context, ids []blockstore.ID) ([]blockstore.Fa
 	return fates, err
 }
 
-// final reports whether there is no use in trying again.
-func final(err error) bool {
-	k := kind.Of(err)
-	return err == nil || k == kind.NotExist || k == kind.Corrupt
+// final reports whether there is no use in trying again. A member that came back
+// empty may be one whose disk isn't mounted: what nobody else has it may have yet.
+func (a *Array) final(err error) bool {
+	switch kind.Of(err) {
+	case 0, kind.Corrupt:
+		return true
+	case kind.NotExist:
+		return !slices.ContainsFunc(a.members, func(m *member) bool {
+			state, _ := m.look()
+			return !usable(state)
+		})
+	}
+	return false
 }
 
 // mendWorkers is how many blocks are repaired at a time.

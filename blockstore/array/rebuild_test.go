@@ -99,3 +99,42 @@ func TestARebuildWithoutOneSource(t *testing.T) {
 		})
 	}
 }
+
+// What a member owes is not forgotten when the only one that has the block comes
+// back empty: its disk may not have been mounted.
+func TestWhatIsOwedOutlivesAnEmptySource(t *testing.T) {
+	laxLayouts(t, func(t *testing.T, d *drill) {
+		defer d.close()
+		d.members[victim].Before(dead)
+		for range 3 {
+			if err := d.put(5000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		owed := d.queue.Owed()
+		if owed == 0 {
+			t.Fatal("nothing is owed")
+		}
+		kept := []*memory.Store{}
+		for _, disk := range d.disks[1:] {
+			kept = append(kept, disk.store())
+			disk.replace(memory.New())
+		}
+		for i := range d.disks {
+			d.state(i)
+		}
+		d.members[victim].Honest()
+		time.Sleep(5 * time.Minute)
+		if n := d.queue.Owed(); n < owed {
+			t.Errorf("of %d repairs that are owed %d are left", owed, n)
+		}
+		for i, disk := range d.disks[1:] {
+			disk.replace(kept[i])
+		}
+		time.Sleep(5 * time.Minute)
+		if n := d.queue.Owed(); n > 0 {
+			t.Errorf("%d repairs are still owed", n)
+		}
+		d.mustBeWhole("mounted again")
+	})
+}

@@ -206,7 +206,7 @@ func (s *sweep) settle(ctx context.Context, i int, suspects map[blockstore.ID]Su
 			continue // written since it was listed
 		case kind.Of(r.err) == kind.NotExist && s.goneSince(ctx, r.id):
 			continue // deleted since
-		case r.err != nil && final(r.err):
+		case r.err != nil && s.a.final(r.err):
 			broken = append(broken, f)
 			continue
 		case r.err != nil:
