@@ -530,10 +530,10 @@ func TestAppendOnlyCredentials(t *testing.T) {
 			t.Errorf("run %d: the row changes from run to run: %+v", run, row)
 		}
 	}
-	if denying.tried != 8 {
-		t.Errorf("%d deletions in 8 runs, want one each that asks", denying.tried)
+	if denying.tried.Load() != 8 {
+		t.Errorf("%d deletions in 8 runs, want one each that asks", denying.tried.Load())
 	}
-	denying.allow = true
+	denying.allow.Store(true)
 	if r := lifetime(t, fs, clock); r.Deleted != 0 || s.stored() != 1 {
 		t.Errorf("with other credentials: %+v, %d blocks", r, s.stored())
 	}
@@ -580,13 +580,13 @@ func (s *storage) condemnedRows(yield func(metastore.Block)) {
 
 type appendOnly struct {
 	*blockmemory.Store
-	allow bool
-	tried int
+	allow atomic.Bool
+	tried atomic.Int64
 }
 
 func (a *appendOnly) Delete(ctx context.Context, id blockstore.ID) error {
-	if !a.allow {
-		a.tried++
+	if !a.allow.Load() {
+		a.tried.Add(1)
 		return fmt.Errorf("delete: %w", kind.Denied)
 	}
 	return a.Store.Delete(ctx, id)
@@ -596,7 +596,8 @@ func (a *appendOnly) Delete(ctx context.Context, id blockstore.ID) error {
 func TestDeniedInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s, clock := clocked(t)
-	denying := &appendOnly{Store: s.blocks.(*blockmemory.Store), allow: true}
+	denying := &appendOnly{Store: s.blocks.(*blockmemory.Store)}
+	denying.allow.Store(true)
 	s.blocks = denying
 	fs := s.open()
 	tr, _ := newTree(t, fs)
@@ -604,13 +605,13 @@ func TestDeniedInTheMiddle(t *testing.T) {
 	clock.Add(int64(time.Hour))
 	collect(t, fs, filestore.CollectOptions{})
 	clock.Add(int64(filestore.DefaultGrace + time.Hour))
-	calls := 0
-	s.blocks = deleteHook{denying, func() { calls++; denying.allow = calls == 1 }} // the probe alone
+	var calls atomic.Int64
+	s.blocks = deleteHook{denying, func() { denying.allow.Store(calls.Add(1) == 1) }} // the probe alone
 	fs2 := s.open()
 	if r := collect(t, fs2, filestore.CollectOptions{Yes: true}); r.Denied != 3 || r.Deleted != 1 { // the file's node lies in the metastore
 		t.Errorf("%+v", r)
 	}
-	denying.allow = true
+	denying.allow.Store(true)
 	if r := collect(t, fs, filestore.CollectOptions{Yes: true}); r.Deleted != 3 || s.stored() != 0 {
 		t.Errorf("afterwards: %+v", r)
 	}

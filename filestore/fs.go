@@ -86,6 +86,7 @@ func (fs *FS) Close() error {
 		fs.cancel()
 		fs.work.Wait()
 		fs.beats.Wait()
+		fs.leave()
 		for range aheadAll {
 			fs.ahead <- struct{}{} // waits for the reads under way
 		}

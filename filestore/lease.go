@@ -37,6 +37,16 @@ func (fs *FS) beginHeartbeat(ctx context.Context) error {
 	return nil
 }
 
+// leave gives the lease back, so that nothing is held for who has gone: the next
+// start hears that it had lapsed, when nothing is open.
+func (fs *FS) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := fs.o.Meta.Heartbeat(ctx, fs.o.Gateway, 0, time.Nanosecond); err != nil && !errors.Is(err, kind.Conflict) {
+		fs.log.Debug("the gateway's lease couldn't be given back; it lapses", slog.Any("error", err))
+	}
+}
+
 // beat sends one heartbeat. A lease that had lapsed fails what is open: the
 // blocks that handles read and drafts have put may have been collected.
 func (fs *FS) beat(ctx context.Context) error {
