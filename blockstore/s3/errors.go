@@ -138,7 +138,10 @@ func classify(err error) (k kind.Kind, code, text string) {
 func kindOfStatus(n int) kind.Kind {
 	switch {
 	case n == 404:
-		return kind.NotExist
+		// Without NoSuchKey it is the answer of something in between, or of a server
+		// that isn't one of S3 (the SDK makes up a code): it would say so of all
+		// blocks, and of the marker.
+		return kind.Unavailable
 	case n == 401 || n == 403:
 		return kind.Denied
 	case n == 413:
