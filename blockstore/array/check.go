@@ -89,6 +89,9 @@ func (a *Array) check(m *member) {
 		if state == blockstore.StateRebuilding {
 			m.retryAt = time.Now().Add(watchEvery)
 		}
+		if took < a.patience(maxPatience) {
+			m.givenUp.Store(0)
+		}
 		if took < m.mean/4 { // it was slow, and isn't any more
 			m.mean, m.spread = m.mean/2, m.spread/2
 		}

@@ -168,7 +168,7 @@ func (a *Array) WriteBudget(ctx context.Context) (context.Context, context.Cance
 // far longer than another one.
 func (a *Array) Slow(i int) bool {
 	class, _ := a.members[i].rank()
-	if class != 0 {
+	if class != 0 || a.members[i].hangs() {
 		return true
 	}
 	own, least := time.Duration(0), time.Duration(0)
@@ -195,7 +195,7 @@ func (a *Array) Sum(ctx context.Context, errs ...error) error { return a.sum(ctx
 // because others were faster counts as having taken at least that long.
 func read[T any](ctx context.Context, a *Array, i int, ask func(context.Context, int, blockstore.Store) (T, error)) (v T, err error) {
 	m := a.members[i]
-	expected := m.patience()
+	expected := a.patience(m.patience())
 	m.busy.Add(1)
 	begin := time.Now()
 	err = a.do(ctx, m, func(ctx context.Context, s blockstore.Store) error {
@@ -207,8 +207,10 @@ func read[T any](ctx context.Context, a *Array, i int, ask func(context.Context,
 	switch {
 	case err == nil:
 		m.learn(took)
+		m.givenUp.Store(0)
 	case ctx.Err() != nil && took > expected:
 		m.learn(took)
+		m.givenUp.Add(1)
 		m.late.Store(true)
 	}
 	return v, err

@@ -19,10 +19,11 @@ type member struct {
 	key   string // by which the queue knows it
 	store blockstore.Store
 
-	busy   atomic.Int64 // reads under way
-	writes atomic.Int64 // writes under way, those that nobody waits for included
-	late   atomic.Bool  // since the last check a read was given up, or found a fault
-	faults atomic.Int64 // copies that reads found absent or damaged
+	busy    atomic.Int64 // reads under way
+	writes  atomic.Int64 // writes under way, those that nobody waits for included
+	late    atomic.Bool  // since the last check a read was given up, or found a fault
+	givenUp atomic.Int32 // reads in a row that others answered first
+	faults  atomic.Int64 // copies that reads found absent or damaged
 
 	mu       sync.Mutex // guards the fields below
 	state    blockstore.State
@@ -136,6 +137,10 @@ const (
 	patience    = 200 * time.Millisecond
 )
 
+// hangs reports whether reads are better not begun here: of those lately none was
+// answered in time. A check that is finds out when that is over.
+func (m *member) hangs() bool { return m.givenUp.Load() >= 2 }
+
 // patience is how long a read of this member may take before another is asked.
 func (m *member) patience() time.Duration {
 	m.mu.Lock()
@@ -153,6 +158,9 @@ func (m *member) rank() (class int, cost time.Duration) {
 	defer m.mu.Unlock()
 	switch m.state {
 	case blockstore.StateOK:
+		if m.hangs() {
+			class = 1
+		}
 	case blockstore.StateRebuilding:
 		class = 1
 	default:
