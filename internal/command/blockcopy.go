@@ -19,6 +19,7 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/node"
 	"github.com/truckee-fs/truckee/internal/pace"
+	"github.com/truckee-fs/truckee/metastore"
 )
 
 // BlockstoreCopy copies all blocks to another blockstore. It can be run again
@@ -60,6 +61,12 @@ func (o *BlockstoreCopy) run(ctx context.Context, n *node.Node, s control.Stream
 	if err := c.run(ctx); err != nil {
 		return err
 	}
+	lost := 0
+	if o.Switch {
+		if lost, err = c.complete(ctx, n.Meta); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(s.Out, "%d blocks with %d bytes copied in %s, %d were there already, %d that were collected meanwhile deleted there\n",
 		c.copied.Load(), c.bytes.Load(), time.Since(begin).Round(time.Millisecond), c.there, c.deleted)
 	if !o.Switch {
@@ -70,6 +77,10 @@ func (o *BlockstoreCopy) run(ctx context.Context, n *node.Node, s control.Stream
 		return err
 	}
 	_, err = fmt.Fprintf(s.Out, "from its next start the node uses %s; %s is left as it is\n", tree, n.Config.Blockstore.Tree)
+	if lost > 0 {
+		fmt.Fprintf(s.Err, "%d blocks that files want are in neither of the two; `truckee check` names the files\n", lost)
+		return ErrDamage
+	}
 	return err
 }
 
@@ -182,6 +193,33 @@ func (c *copying) one(ctx context.Context, id blockstore.ID) error {
 	defer c.telling.Unlock()
 	c.tell(blockstore.Totals{Blocks: n, Bytes: size})
 	return nil
+}
+
+// complete copies what the database wants and the lists didn't show: that of a
+// store may lag behind, and what is not copied now is not there after the change.
+// It tells how many blocks neither store has.
+func (c *copying) complete(ctx context.Context, meta metastore.Store) (lost int, err error) {
+	var ids []blockstore.ID
+	if _, err := missing(ctx, meta, c.to, func(id blockstore.ID) { ids = append(ids, id) }); err != nil {
+		return 0, fmt.Errorf("compare with the copy: %w", err)
+	}
+	for _, id := range ids {
+		_, err := c.to.Stat(ctx, id)
+		if err == nil {
+			continue // there, and not in the list yet
+		}
+		if kind.Of(err) != kind.NotExist {
+			return 0, fmt.Errorf("compare with the copy: %w", err)
+		}
+		before := c.copied.Load()
+		if err := c.one(ctx, id); err != nil {
+			return 0, err
+		}
+		if c.copied.Load() == before {
+			lost++
+		}
+	}
+	return lost, nil
 }
 
 // dropAtOnce is how many rows are asked for at a time.

@@ -63,7 +63,12 @@ func restored(ctx context.Context, n *node.Node, out io.Writer) error {
 	if err := adopt(ctx, n, out); err != nil {
 		return err
 	}
-	m, err := missing(ctx, n.Meta, n.Blocks, func(id blockstore.ID) { fmt.Fprintf(out, "MISSING block %v\n", id) })
+	named := 0
+	m, err := missing(ctx, n.Meta, n.Blocks, func(id blockstore.ID) {
+		if named++; named <= maxMissing {
+			fmt.Fprintf(out, "MISSING block %v\n", id)
+		}
+	})
 	if err != nil {
 		return fmt.Errorf("compare with the blockstore: %w", err)
 	}
@@ -84,7 +89,7 @@ type comparison struct{ wanted, missing, unknown int64 }
 const maxMissing = 20
 
 // missing goes over the block index and the blockstore, both in the order of the
-// ids, and names the first blocks that aren't there.
+// ids, and names the blocks that aren't there.
 func missing(ctx context.Context, meta metastore.Store, blocks blockstore.Store, name func(blockstore.ID)) (c comparison, err error) {
 	v, err := meta.Collector().Snapshot(ctx)
 	if err != nil {
@@ -116,9 +121,8 @@ func missing(ctx context.Context, meta metastore.Store, blocks blockstore.Store,
 		if is {
 			continue
 		}
-		if c.missing++; c.missing <= maxMissing {
-			name(blockstore.ID(row.ID))
-		}
+		c.missing++
+		name(blockstore.ID(row.ID))
 	}
 	for ; there.more; there.advance() {
 		c.unknown++
