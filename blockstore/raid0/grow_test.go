@@ -173,6 +173,44 @@ func TestGrow(t *testing.T) {
 	s.Close()
 }
 
+// A gateway that doesn't know yet that another one has added a member, and moved
+// the blocks, loses nothing for that one, nor by that one.
+func TestAGatewayThatHasNotHeardOfTheNewMember(t *testing.T) {
+	t.Parallel()
+	stores := []blockstore.Store{kept{memory.New()}, kept{memory.New()}}
+	stale := openOn(t, stores...)
+	defer stale.Close()
+	grown := openOn(t, append(stores, kept{memory.New()})...)
+	defer grown.Close()
+	if _, err := grown.Rebuild(t.Context(), "2", blockstore.RebuildOptions{}, func(blockstore.Finding) {}); err != nil {
+		t.Fatal(err)
+	}
+	blocks := map[blockstore.ID][]byte{}
+	for range 50 {
+		id, block := storecheck.Chunk(300)
+		if err := stale.Put(t.Context(), id, block); err != nil {
+			t.Fatal(err)
+		}
+		blocks[id] = block
+	}
+	blockstoretest.Expect(t, grown, blocks)
+	if _, err := grown.Scrub(t.Context(), blockstore.ScrubOptions{}, func(f blockstore.Finding) {
+		if !f.Mended {
+			t.Errorf("%v", f)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for id := range blocks {
+		if err := grown.Delete(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := grown.Get(t.Context(), id); kind.Of(err) != kind.NotExist {
+			t.Errorf("a deleted block: %v", err)
+		}
+	}
+}
+
 // A block is never dropped where it lay before a sound copy is where it belongs.
 func TestTidyKeepsTheOnlySoundCopy(t *testing.T) {
 	t.Parallel()

@@ -4,8 +4,7 @@
 //
 // Which member has a block is chosen by rendezvous hashing (formats.md 15), so
 // that a member that is added takes over 1/n of the blocks, and nothing else
-// moves. Until it has been rebuilt, which moves them, blocks are looked for
-// where they lay before, too.
+// moves. A block that isn't where it belongs is looked for everywhere.
 //
 // In tahoe.cfg:
 //
@@ -126,8 +125,9 @@ func (s *Store) Put(ctx context.Context, id blockstore.ID, data []byte) error {
 	return nil
 }
 
-// read asks the member that a block belongs on, and while blocks are on the move
-// the others too.
+// read asks the member that a block belongs on, and for one that isn't there the
+// others too: members were added and blocks are on the move, or another gateway
+// that doesn't know of them yet has put it where it belonged before.
 func read[T any](ctx context.Context, s *Store, id blockstore.ID, ask func(ctx context.Context, m blockstore.Store) (T, error)) (v T, err error) {
 	if err := s.a.Enter(ctx, "get"); err != nil {
 		return v, err
@@ -136,7 +136,7 @@ func read[T any](ctx context.Context, s *Store, id blockstore.ID, ask func(ctx c
 	to := func(ctx context.Context, _ int, m blockstore.Store) (T, error) { return ask(ctx, m) }
 	i := s.owner(id)
 	good, _, err := array.Gather(ctx, s.a, []int{i}, 1, to)
-	if kind.Of(err) == kind.NotExist && s.a.Moved() {
+	if kind.Of(err) == kind.NotExist {
 		good, _, err = array.Gather(ctx, s.a, s.a.OrderWithout(i), 1, to)
 		if kind.Of(err) == kind.NotExist { // it may have been moved between the two
 			good, _, err = array.Gather(ctx, s.a, []int{i}, 1, to)
