@@ -1,6 +1,7 @@
 package sftpd
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -128,6 +129,12 @@ func (sh *shell) sum(algorithm, name string, buf []byte) (string, error) {
 	digest, _ := newDigest(algorithm)
 	var r io.Reader = onlyReader{sh.in}
 	if name != "-" {
+		select {
+		case sh.heavyOnes <- struct{}{}:
+			defer func() { <-sh.heavyOnes }()
+		case <-sh.ctx.Done():
+			return "", context.Cause(sh.ctx)
+		}
 		p, err := sh.path(name)
 		if err != nil {
 			return "", err

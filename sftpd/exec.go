@@ -7,6 +7,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"unicode"
 
 	"golang.org/x/crypto/ssh"
 
@@ -36,7 +37,7 @@ func (c *conn) exec(ch ssh.Channel, a accounts.Account, line string) uint32 {
 	if err == nil && len(steps) == 1 && isSubsystem(steps[0].words[0]) {
 		return c.sftp(ch, a)
 	}
-	sh := &shell{ctx: c.ctx, tree: t, user: a.Name, umask: c.srv.umask(), dir: "/", in: ch, out: ch, errs: ch.Stderr()}
+	sh := &shell{ctx: c.ctx, tree: t, user: a.Name, umask: c.srv.umask(), dir: "/", in: ch, out: ch, errs: ch.Stderr(), heavyOnes: c.heavyOnes}
 	if err != nil {
 		sh.complain("truckee: %v; scp, sftp, md5sum, sha1sum, sha256sum, df, echo and pwd are served", err)
 		return exitNotFound
@@ -75,6 +76,8 @@ type shell struct {
 	in    io.Reader
 	out   io.Writer
 	errs  io.Writer
+
+	heavyOnes chan struct{} // see session.heavy
 }
 
 // maxPiped bounds what one command hands to the next.
@@ -138,13 +141,17 @@ func (sh *shell) command(words []string) uint32 {
 
 // complain writes one line to the client's standard error.
 func (sh *shell) complain(format string, args ...any) {
-	text := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+	_, _ = io.WriteString(sh.errs, printable(fmt.Sprintf(format, args...))+"\n")
+}
+
+// printable keeps names that others have made from acting on a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
-	}, fmt.Sprintf(format, args...))
-	_, _ = io.WriteString(sh.errs, text+"\n")
+	}, text)
 }
 
 func (sh *shell) print(text string) uint32 {

@@ -108,6 +108,7 @@ type pipelined struct {
 	in  *io.PipeWriter
 	out bytes.Buffer // what the session wrote; to be read when nothing moves
 	id  uint32
+	s   *session
 	end chan error
 }
 
@@ -116,6 +117,7 @@ func pipeline(t *testing.T, tr tree) *pipelined {
 	r, w := io.Pipe()
 	p := &pipelined{t: t, in: w, end: make(chan error, 1)}
 	s := bare(tr, bothEnds{r, &p.out})
+	p.s = s
 	go func() { p.end <- s.run(t.Context()) }()
 	p.write(packet(wire.Init, nil, uint32(3)))
 	synctest.Wait()
@@ -399,3 +401,56 @@ func (p panicking) Open(ctx context.Context, path filestore.Path, o filestore.Op
 type panickingFile struct{ file }
 
 func (panickingFile) Close(context.Context) error { panic("a bug") }
+
+// Small answers are bounded, too, by what they take in memory.
+func TestSmallAnswersBehindAFlightAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(t)
+		g.hold("/a")
+		p := pipeline(t, g)
+		p.send(p.request(wire.Open, "a", wr|creat, uint32(0)), p.request(wire.Close, firstHandle(0)))
+		const many = 20_000
+		sent := make(chan bool)
+		go func() {
+			for range many {
+				p.write(p.request(wire.Realpath, "/"))
+			}
+			close(sent)
+		}()
+		synctest.Wait()
+		select {
+		case <-sent:
+			t.Error("the session reads on without bound")
+		default:
+		}
+		g.release("/a")
+		<-sent
+		if got := strings.Count(p.answers(), "type 104"); got != many {
+			t.Errorf("%d answers", got)
+		}
+		p.in.Close()
+		<-p.end
+	})
+}
+
+// Of requests that work on whole files one runs at a time in a connection; others
+// go on, and a session that ends waits for none.
+func TestHeavyRequestsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(t)
+		p := pipeline(t, g)
+		p.send(p.request(wire.Open, "a", rd|wr|creat, uint32(0)), p.request(wire.Open, "b", rd|wr|creat, uint32(0)))
+		p.expect("1:type 102 2:type 102")
+		p.s.heavyOnes <- struct{}{} // another session's
+		p.send(p.request(wire.Extended, wire.ExtCheckFileHandle, firstHandle(0), "md5", 0, 0, uint32(0)),
+			p.request(wire.Extended, wire.ExtCheckFileName, "b", "md5", 0, 0, uint32(0)), p.request(wire.Mkdir, "d", uint32(0)))
+		p.expect("")
+		if got := g.begun(); got != "/d" {
+			t.Errorf("begun: %s", got)
+		}
+		<-p.s.heavyOnes
+		p.expect("3:type 201 4:type 201 5:0")
+		p.in.Close()
+		<-p.end
+	})
+}

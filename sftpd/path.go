@@ -81,23 +81,28 @@ func lookup(ctx context.Context, t tree, raw []byte) (filestore.Path, error) {
 // plain reports whether a path can only mean what it says.
 func plain(raw []byte) bool { return norm.NFC.IsNormal(raw) && bytes.IndexByte(raw, '%') < 0 }
 
-// translate replaces the components of p that mean another name.
+// translate replaces the components of p that mean another name, up to the first
+// that isn't there.
 func translate(ctx context.Context, t tree, p filestore.Path) {
+	there := func(i int) bool {
+		_, err := t.Lstat(ctx, p[:i+1])
+		return kind.Of(err) != kind.NotExist && kind.Of(err) != kind.NotDir
+	}
 	for i, c := range p {
+		composed := norm.NFC.String(c)
+		if composed == c && strings.IndexByte(c, '%') < 0 {
+			continue
+		}
 		if name, ok := aliased(ctx, t, p[:i+1]); ok {
 			p[i] = name
 			continue
 		}
-		composed := norm.NFC.String(c)
-		if composed == c {
+		if there(i) {
 			continue
 		}
-		if _, err := t.Lstat(ctx, p[:i+1]); kind.Of(err) != kind.NotExist {
-			continue
-		}
-		p[i] = composed
-		if _, err := t.Lstat(ctx, p[:i+1]); err != nil {
+		if p[i] = composed; composed == c || !there(i) {
 			p[i] = c
+			return
 		}
 	}
 }

@@ -2,11 +2,16 @@ package sftpd
 
 import (
 	"io"
+	"slices"
 	"sync"
 )
 
-// maxQueued bounds the bytes of replies that wait for an earlier one.
-const maxQueued = 1 << 20
+const (
+	// maxQueued bounds the memory of replies that wait for an earlier one.
+	maxQueued = 1 << 20
+	// pledgeSize is what a place in the queue takes beside its bytes.
+	pledgeSize = 64
+)
 
 // replies sends what a session answers in the order of its requests, though
 // some answers are ready before those of earlier requests: clients such as lftp
@@ -18,7 +23,7 @@ type replies struct {
 	mu    sync.Mutex // guards the fields below; held while w is written
 	moved sync.Cond  // the queue has become shorter
 	queue []*pledge  // begins with one that isn't ready, but while it is sent
-	bytes int        // in queue
+	bytes int        // that the queue takes
 	err   error      // of a write: nothing is sent any more
 }
 
@@ -43,7 +48,17 @@ func (r *replies) send(b []byte) (free bool) {
 		r.write(b)
 		return true
 	}
-	if len(b) == 0 {
+	return r.queueUp(b)
+}
+
+// queueUp has b wait in the queue, a copy of it if it is a small part of its
+// buffer. It reports whether b is free, and is called with mu held.
+func (r *replies) queueUp(b []byte) (free bool) {
+	switch {
+	case len(b) == 0:
+		return true
+	case 2*len(b) < cap(b):
+		r.push(&pledge{slices.Clone(b), true})
 		return true
 	}
 	r.push(&pledge{b, true})
@@ -54,12 +69,11 @@ func (r *replies) send(b []byte) (free bool) {
 func (r *replies) pledge(b []byte) (p *pledge, free bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	free = true
-	if len(b) > 0 && len(r.queue) == 0 {
+	if len(r.queue) == 0 {
 		r.write(b)
-	} else if len(b) > 0 {
-		r.push(&pledge{b, true})
-		free = false
+		free = true
+	} else {
+		free = r.queueUp(b)
 	}
 	p = &pledge{}
 	r.push(p)
@@ -75,7 +89,7 @@ func (r *replies) keep(p *pledge, b []byte) {
 	n := 0
 	for ; n < len(r.queue) && r.queue[n].ready; n++ {
 		r.write(r.queue[n].b)
-		r.bytes -= len(r.queue[n].b)
+		r.bytes -= len(r.queue[n].b) + pledgeSize
 		r.queue[n] = nil
 	}
 	if r.queue = r.queue[n:]; len(r.queue) == 0 {
@@ -104,7 +118,7 @@ func (r *replies) broken() error {
 // push is called with mu held.
 func (r *replies) push(p *pledge) {
 	r.queue = append(r.queue, p)
-	r.bytes += len(p.b)
+	r.bytes += len(p.b) + pledgeSize
 }
 
 // write is called with mu held.

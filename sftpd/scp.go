@@ -110,8 +110,7 @@ func (t *transfer) screwed(text string) error {
 // fail sends an error to the client; the transfer goes on.
 func (t *transfer) fail(format string, args ...any) {
 	t.failed = true
-	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "?")
-	_, _ = io.WriteString(t.out, "\x01scp: "+text+"\n")
+	_, _ = io.WriteString(t.out, "\x01scp: "+printable(fmt.Sprintf(format, args...))+"\n")
 }
 
 // ok answers a record.

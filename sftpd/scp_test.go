@@ -36,7 +36,7 @@ func startSCP(t *testing.T, tr tree, args ...string) *scpTalk {
 			_, _ = io.WriteString(inW, text) // an error: the server has ended
 		}
 	}()
-	sh := &shell{ctx: context.Background(), tree: tr, user: "alice", umask: 0o022, dir: "/", in: inR, out: outW, errs: &c.errs}
+	sh := &shell{ctx: context.Background(), tree: tr, user: "alice", umask: 0o022, dir: "/", in: inR, out: outW, errs: &c.errs, heavyOnes: make(chan struct{}, 1)}
 	go func() {
 		status := sh.command(append([]string{"scp"}, args...))
 		outW.Close()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/sftpd/wire"
 )
 
 func TestFilesThroughAClient(t *testing.T) {
@@ -230,6 +232,53 @@ func TestDroppedConnectionDiscards(t *testing.T) {
 		}
 		if h.tree.discards.Load() != 1 {
 			t.Errorf("%s ended: %d discards", end, h.tree.discards.Load())
+		}
+	}
+}
+
+// What a client had sent when it left is carried out, whole connection and all:
+// who unmounts sshfs has been told that his files are closed.
+func TestLeavingClientsAreHeardOut(t *testing.T) {
+	t.Parallel()
+	h := serve(t, nil)
+	for i := range 10 {
+		c, err := h.dial(config("alice"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := c.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := s.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := s.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.RequestSubsystem("sftp"); err != nil {
+			t.Fatal(err)
+		}
+		id, name := uint32(1), fmt.Sprintf("f%d", i)
+		for _, b := range [][]byte{
+			packet(wire.Init, nil, uint32(3)), packet(wire.Open, &id, name, wr|creat, uint32(0)),
+			packet(wire.Write, &id, firstHandle(0), 0, "contents"), packet(wire.Close, &id, firstHandle(0)),
+		} {
+			if _, err := in.Write(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := io.ReadFull(out, make([]byte, 20)); err != nil { // the session has begun
+			t.Fatal(err)
+		}
+		c.Close()
+		for h.connections() != 0 {
+			runtime.Gosched()
+		}
+		if info, err := h.tree.Stat(t.Context(), filestore.Path{name}); err != nil || info.Size != 8 {
+			t.Errorf("%s: %+v, %v", name, info, err)
 		}
 	}
 }

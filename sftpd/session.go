@@ -90,6 +90,8 @@ func (s *session) run(ctx context.Context) error {
 		}
 		if len(s.out) >= flushAt {
 			s.flush()
+		}
+		if len(s.flights.up) > 0 {
 			s.replies.room()
 		}
 	}
