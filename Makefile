@@ -55,6 +55,7 @@ soak:
 bench:
 	$(GO) run ./tests/bench
 	$(GO) run ./tests/bench/metastore
+	$(GO) run ./tests/bench/storage
 
 clean:
 	rm -rf bin

@@ -1,0 +1,170 @@
+// Command storage measures what arrays and stores behind a network cost: puts and
+// gets of one large file by OpenSSH's sftp, and beside them, in the same rounds,
+// what each is held against.
+//
+//   - RAID1 over two local directories, RAID5 over three: one local directory.
+//     RAID5 with a directory away: the same RAID5 whole.
+//   - S3 (Versity) and Swift behind a proxy that adds latency to every round
+//     trip: 32 parallel PUTs of blocks of the same size by the driver alone,
+//     through the same proxy.
+//
+// The medians of the rounds are compared. Peak memory is the server process's.
+//
+//	go run ./tests/bench/storage [-only REGEXP] [-size MiB] [-rounds N] [-latency 20ms] [-markdown FILE]
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/truckee-fs/truckee/tests/testbed"
+)
+
+// bench is one run.
+type bench struct {
+	dir, binary, key string
+	size             int64 // of the file
+	rounds           int
+	latency          time.Duration
+	only             *regexp.Regexp
+	table            strings.Builder
+}
+
+func main() {
+	var b bench
+	only := flag.String("only", ".", "measure those whose name matches this `regexp`: local, s3, swift")
+	flag.Int64Var(&b.size, "size", 1024, "size of the file in `MiB`")
+	flag.IntVar(&b.rounds, "rounds", 3, "rounds of each; the median counts")
+	flag.DurationVar(&b.latency, "latency", 20*time.Millisecond, "what is added to a round trip")
+	markdown := flag.String("markdown", "", "write the table to this `file` too")
+	flag.StringVar(&b.dir, "dir", "", "work in this `directory` (default: a temporary one)")
+	flag.Parse()
+	b.size <<= 20
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	if b.only, err = regexp.Compile(*only); err == nil {
+		err = b.run(ctx)
+	}
+	text := "| work | MiB/s | held against | MiB/s | ratio | server peak MiB |\n| --- | ---: | --- | ---: | ---: | ---: |\n" + b.table.String()
+	fmt.Print("\n", text)
+	if err == nil && *markdown != "" {
+		err = os.WriteFile(*markdown, []byte(text), 0o644)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func (b *bench) run(ctx context.Context) (err error) {
+	if b.dir == "" {
+		if b.dir, err = os.MkdirTemp("", "truckee-bench-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(b.dir)
+	}
+	if err := os.Chmod(b.dir, 0o711); err != nil { // the stores' servers run as others
+		return err
+	}
+	if b.key, err = testbed.NewKey(b.dir); err != nil {
+		return err
+	}
+	if b.binary, err = testbed.Build(b.dir); err != nil {
+		return err
+	}
+	if err := randomFile(b.file(), b.size); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		name string
+		run  func(context.Context) error
+	}{{"local", b.arrays}, {"s3", b.s3}, {"swift", b.swift}} {
+		if b.only.MatchString(part.name) {
+			if err := part.run(ctx); err != nil {
+				return fmt.Errorf("%s: %w", part.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *bench) file() string { return filepath.Join(b.dir, "file") }
+
+// node makes a node of its own and starts it.
+func (b *bench) node(ctx context.Context, name string, flags ...string) (*testbed.Truckee, error) {
+	dir := filepath.Join(b.dir, name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	n, err := testbed.NewTruckee(ctx, b.binary, dir, b.key, flags...)
+	if err != nil {
+		return nil, err
+	}
+	return n, n.Start(ctx)
+}
+
+// rate does work on the file and gives MiB/s.
+func (b *bench) rate(do func() error) (float64, error) {
+	begin := time.Now()
+	err := do()
+	return float64(b.size>>20) / time.Since(begin).Seconds(), err
+}
+
+func (b *bench) put(ctx context.Context, n *testbed.Truckee) (float64, error) {
+	return b.rate(func() error {
+		_, err := n.SFTP(ctx, "put "+b.file()+" file\n")
+		return err
+	})
+}
+
+func (b *bench) get(ctx context.Context, n *testbed.Truckee) (float64, error) {
+	back := filepath.Join(b.dir, "back")
+	defer os.Remove(back)
+	return b.rate(func() error {
+		_, err := n.SFTP(ctx, "get file "+back+"\n")
+		return err
+	})
+}
+
+// tell adds a row.
+func (b *bench) tell(name string, ours []float64, against string, base []float64, peak int64) {
+	memory := ""
+	if peak > 0 {
+		memory = fmt.Sprint(peak >> 20)
+	}
+	line := fmt.Sprintf("| %s | %.0f | %s | %.0f | %.2f | %s |\n", name, median(ours), against, median(base), median(ours)/median(base), memory)
+	b.table.WriteString(line)
+	fmt.Print(line)
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	if len(v) == 0 {
+		return 0
+	}
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+}
+
+func randomFile(path string, n int64) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if _, err := io.CopyN(f, rand.Reader, n); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
