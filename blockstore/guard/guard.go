@@ -278,10 +278,16 @@ func (g *Store) list(ctx context.Context, l *listing) error {
 			return nil
 		}
 		begin := time.Now()
+		var first error
 		err = g.listOnce(ctx, l, func(err error) {
 			g.o.Observe(Attempt{g.o.Name, OpList, time.Since(begin), 0, kind.Of(err)})
+			// It answers: nobody has to wait for who lists, for hours maybe.
+			first = err
+			release(err)
 		})
-		release(err)
+		if err != nil && first == nil {
+			g.breaker.done(false, err)
+		}
 		if l.after != begun {
 			final = err
 			return nil

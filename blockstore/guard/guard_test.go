@@ -156,6 +156,42 @@ func TestATrialThatIsGivenUp(t *testing.T) {
 	})
 }
 
+// Where the call that finds out whether the store is back is a list, the others go
+// on as soon as it has begun, however long it takes who lists.
+func TestATrialThatLists(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, f := guarded(guard.Options{})
+		var id blockstore.ID
+		for range 3 {
+			var block []byte
+			id, block = storecheck.Chunk(10)
+			if err := g.Put(t.Context(), id, block); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.FailFrom(1, kind.Unavailable)
+		if _, err := g.Get(t.Context(), id); err == nil || !g.Broken() {
+			t.Fatalf("%v, broken: %t", err, g.Broken())
+		}
+		f.Honest()
+		time.Sleep(time.Minute)
+		listed := 0
+		for _, err := range g.List(t.Context(), blockstore.ID{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			listed++
+			time.Sleep(time.Hour)
+			if _, err := g.Get(t.Context(), id); err != nil {
+				t.Errorf("while a list goes on: %v", err)
+			}
+		}
+		if listed != 3 || g.Broken() {
+			t.Errorf("%d of 3 blocks listed, broken: %t", listed, g.Broken())
+		}
+	})
+}
+
 // A request that takes too long is a store that doesn't answer.
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
