@@ -39,7 +39,7 @@ func (t *Tree) setAttrAt(ctx context.Context, pl place, p Path, a Attr, follow b
 		return kind.NotExist
 	case pl.node != nil && a.Has(AttrSize):
 		return kind.IsDir
-	case pl.file == nil && pl.readOnly():
+	case pl.readOnly():
 		return kind.ReadOnly
 	case pl.dir == nil && pl.node != nil:
 		return t.setRootAttr(ctx, pl.node, a)
