@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -41,7 +42,7 @@ func (o *Backup) run(ctx context.Context, n *node.Node, s control.Streams) (err 
 	sum, err := dump.Write(s.Out, dump.About{Created: h.made, Program: o.Program}, rows)
 	if err != nil {
 		// What isn't whole needs nothing, even if the client is gone.
-		if unpinErr := n.Meta.Collector().Unpin(context.WithoutCancel(ctx), h.seq); unpinErr != nil {
+		if unpinErr := h.release(context.WithoutCancel(ctx), n.Meta); unpinErr != nil && kind.Of(unpinErr) != kind.NotExist {
 			return fmt.Errorf("%w (and its hold stays: %w)", err, unpinErr)
 		}
 		return err
@@ -104,9 +105,6 @@ const attempts = 10
 
 // begin starts an export and pins the commit that it shows.
 func (o *Backup) begin(ctx context.Context, meta metastore.Store, e metastore.Exporter) (iter.Seq2[metastore.Row, error], hold, error) {
-	if err := apart(ctx, meta); err != nil {
-		return nil, hold{}, err
-	}
 	h := hold{id: newHoldID(), made: time.Now(), name: string(o.Name)}
 	h.until = h.made.Add(forever)
 	if o.Keep > 0 {
@@ -114,11 +112,14 @@ func (o *Backup) begin(ctx context.Context, meta metastore.Store, e metastore.Ex
 	}
 	var last error
 	for range attempts {
+		if err := apart(ctx, meta); err != nil {
+			return nil, hold{}, err
+		}
 		next, stop := iter.Pull2(e.Export(ctx))
 		row, err, _ := next()
 		if m, ok := row.(metastore.Meta); ok && err == nil {
 			h.seq = m.Seq
-			err = meta.Collector().PinAt(ctx, h.seq, h.until, h.why())
+			err = h.pin(ctx, meta)
 		} else if err == nil {
 			err = kind.Errorf(kind.Corrupt, "the export doesn't begin as it should")
 		}
@@ -131,6 +132,43 @@ func (o *Backup) begin(ctx context.Context, meta metastore.Store, e metastore.Ex
 		}
 	}
 	return nil, hold{}, last
+}
+
+// pin pins the hold's commit. Conflict if it can't be pinned any more, or if it is
+// held by another backup that began at the same time.
+func (h hold) pin(ctx context.Context, meta metastore.Store) error {
+	all, err := holds(ctx, meta)
+	if err != nil {
+		return err
+	}
+	for _, other := range all {
+		if other.seq == h.seq {
+			return kind.Errorf(kind.Conflict, "commit %d is held by backup %s", h.seq, other.id)
+		}
+	}
+	if err := meta.Collector().PinAt(ctx, h.seq, h.until, h.why()); err != nil {
+		return err
+	}
+	if all, err = holds(ctx, meta); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(all, func(other hold) bool { return other.id == h.id }) {
+		return kind.Errorf(kind.Conflict, "another backup began at the same time")
+	}
+	return nil
+}
+
+// release takes the hold away, and never that of another backup: NotExist if it
+// isn't held.
+func (h hold) release(ctx context.Context, meta metastore.Store) error {
+	all, err := holds(ctx, meta)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(all, func(other hold) bool { return other.id == h.id }) {
+		return kind.Errorf(kind.NotExist, "backup %s is not held", h.id)
+	}
+	return meta.Collector().Unpin(ctx, h.seq)
 }
 
 // resume yields the row that was taken already, and the others.

@@ -1,11 +1,83 @@
 package command
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/truckee-fs/truckee/internal/control"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/node"
 	"github.com/truckee-fs/truckee/metastore"
+	"github.com/truckee-fs/truckee/metastore/memory"
 )
+
+// torn is where a backup goes whose client hangs up; before is called first.
+type torn struct{ before func() }
+
+func (w torn) Write([]byte) (int, error) {
+	w.before()
+	return 0, errors.New("hung up")
+}
+
+// A backup that fails takes away its own hold, and not that of one of the same
+// commit which took its place.
+func TestABackupThatFails(t *testing.T) {
+	t.Parallel()
+	for _, replaced := range []bool{false, true} {
+		n := &node.Node{Meta: memory.New()}
+		other := hold{id: newHoldID(), made: time.Now(), until: time.Now().Add(2 * forever), name: "other"}
+		err := (&Backup{Name: "mine"}).run(t.Context(), n, control.Streams{Out: torn{func() {
+			all, err := holds(t.Context(), n.Meta)
+			if err != nil || len(all) == 0 {
+				t.Fatalf("while it is written it is not held: %v, %v", all, err)
+			}
+			if replaced {
+				if err := n.Meta.Collector().PinAt(t.Context(), all[0].seq, other.until, other.why()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}}})
+		if err == nil {
+			t.Fatal("a backup that nobody got succeeded")
+		}
+		all, err := holds(t.Context(), n.Meta)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case replaced && (len(all) != 1 || all[0].id != other.id):
+			t.Errorf("the other's hold is gone: %v", all)
+		case !replaced && len(all) != 0:
+			t.Errorf("it left its hold: %v", all)
+		}
+	}
+}
+
+// Backups that begin at the same time never hold the same commit.
+func TestHoldsOfOneCommit(t *testing.T) {
+	t.Parallel()
+	meta := memory.New()
+	seq, err := meta.Seq(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := hold{id: newHoldID(), made: time.Now(), until: time.Now().Add(time.Hour), seq: seq}
+	second := first
+	second.id, second.until = newHoldID(), time.Now().Add(2*time.Hour)
+	if err := first.pin(t.Context(), meta); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.pin(t.Context(), meta); kind.Of(err) != kind.Conflict {
+		t.Errorf("a commit that is held: %v", err)
+	}
+	if err := second.release(t.Context(), meta); kind.Of(err) != kind.NotExist {
+		t.Errorf("release what isn't held: %v", err)
+	}
+	if err := first.release(t.Context(), meta); err != nil {
+		t.Error(err)
+	}
+}
 
 // What a pin says is read again, whatever the file's name is; other pins are none.
 func TestHolds(t *testing.T) {
