@@ -104,17 +104,9 @@ func (h *names) do(client int, op nameOp, run func() (string, error)) verdict {
 	return res.verdict
 }
 
-// check holds each group's history against what one disk would have done.
-func (h *names) check(t *testing.T) {
-	t.Helper()
-	groups, open := map[int][]porcupine.Operation{}, 0
-	for _, op := range h.ops {
-		groups[op.Input.(nameOp).group] = append(groups[op.Input.(nameOp).group], op)
-		if op.Output.(nameResult).verdict == unknown {
-			open++
-		}
-	}
-	model := (&porcupine.NondeterministicModel{
+// groupModel is a group on one disk, for the linearizability checker.
+func groupModel() porcupine.Model {
+	return (&porcupine.NondeterministicModel{
 		Init: func() []any { return []any{pair{}} },
 		Step: func(state, input, output any) []any {
 			next, want := input.(nameOp).apply(state.(pair))
@@ -130,6 +122,19 @@ func (h *names) check(t *testing.T) {
 		},
 		Equal: func(a, b any) bool { return a.(pair) == b.(pair) },
 	}).ToModel()
+}
+
+// check holds each group's history against what one disk would have done.
+func (h *names) check(t *testing.T) {
+	t.Helper()
+	groups, open := map[int][]porcupine.Operation{}, 0
+	for _, op := range h.ops {
+		groups[op.Input.(nameOp).group] = append(groups[op.Input.(nameOp).group], op)
+		if op.Output.(nameResult).verdict == unknown {
+			open++
+		}
+	}
+	model := groupModel()
 	for group, ops := range groups {
 		switch porcupine.CheckOperationsTimeout(model, ops, time.Minute) {
 		case porcupine.Illegal:
