@@ -2,6 +2,7 @@ package sftpd
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/sftpd/wire"
 )
 
 // exec runs a command as a client does.
@@ -155,5 +159,36 @@ func TestSFTPServerAsACommand(t *testing.T) {
 	client.Close()
 	if err := s.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+// withUsage is a tree of a given size.
+type withUsage struct {
+	tree
+	u filestore.Usage
+}
+
+func (w withUsage) Usage(context.Context) (filestore.Usage, error) { return w.u, nil }
+
+// A quota is what statvfs and df tell, of bytes and of files.
+func TestQuotaIsShown(t *testing.T) {
+	t.Parallel()
+	own := withUsage{newTree(t, newStore(t)), filestore.Usage{
+		BlockSize: 4096, TotalBytes: 100 << 20, FreeBytes: 25 << 20, UsedBytes: 75 << 20, Blocks: 7, Files: 30, MaxFiles: 50,
+	}}
+	c := converse(t, own)
+	r := c.ext(wire.ExtStatVFS, "/").is(wire.ExtendedReply)
+	if got, want := vfs(&r), [11]uint64{4096, 4096, 25600, 6400, 6400, 50, 20, 20, fsid, 2, 255}; got != want {
+		t.Errorf("statvfs %v, want %v", got, want)
+	}
+	var out bytes.Buffer
+	sh := &shell{ctx: t.Context(), tree: own, dir: "/", out: &out, errs: io.Discard}
+	if status := sh.command([]string{"df", "-k"}); status != 0 || !strings.Contains(out.String(), " 102400     76800     25600      75% /") {
+		t.Errorf("df: %d\n%s", status, out.String())
+	}
+	own.u.Files, own.u.FreeBytes = 60, 0 // beyond the quota, which was made smaller
+	r = converse(t, own).ext(wire.ExtStatVFS, "/").is(wire.ExtendedReply)
+	if got := vfs(&r); got[3] != 0 || got[6] != 0 {
+		t.Errorf("statvfs %v", got)
 	}
 }

@@ -22,11 +22,16 @@ func volumeOf(ctx context.Context, t tree) (volume, error) {
 		return volume{}, err
 	}
 	bs := uint64(max(u.BlockSize, 1))
-	return volume{
+	v := volume{
 		blockSize: bs,
 		blocks:    uint64(max(u.TotalBytes, 0)) / bs,
 		free:      uint64(max(u.FreeBytes, 0)) / bs,
 		files:     uint64(max(u.Blocks, 0)) + unboundedFiles,
 		freeFiles: unboundedFiles,
-	}, nil
+	}
+	if u.MaxFiles > 0 {
+		v.files = uint64(u.MaxFiles)
+		v.freeFiles = uint64(max(0, u.MaxFiles-u.Files))
+	}
+	return v, nil
 }
