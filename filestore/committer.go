@@ -186,12 +186,29 @@ func (c *committer) round(ops []*op) (again []*op) {
 	}
 	groups, reqs := b.requests(ctx)
 	if len(reqs) > 0 {
+		began := time.Now()
 		errs := c.fs.o.Meta.Commit(ctx, reqs...)
+		c.tell(time.Since(began), groups, errs)
 		for i, g := range groups {
 			c.outcome(ctx, b, g, errs[i])
 		}
 	}
 	return append(b.again, b.later...)
+}
+
+// tell reports a transaction to whoever watches.
+func (c *committer) tell(took time.Duration, groups []*group, errs []error) {
+	if c.fs.o.Committed == nil {
+		return
+	}
+	changes, refused := 0, []kind.Kind(nil)
+	for i, g := range groups {
+		changes += len(g.ops)
+		if errs[i] != nil {
+			refused = append(refused, kind.Of(errs[i]))
+		}
+	}
+	c.fs.o.Committed(took, changes, refused)
 }
 
 // outcome answers the operations of one request, or has them tried again.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/metastore"
 )
@@ -65,6 +66,11 @@ type Options struct {
 	// Capacity tells the total and the free bytes of the storage, for
 	// statvfs. Nil: unlimited, shown as 1 PiB beyond what is used.
 	Capacity func(context.Context) (total, free int64, err error)
+
+	// Committed, if set, is told of every transaction of directories: how long
+	// it took, how many changes went into it, and the kinds of the errors of its
+	// requests that were refused, of which those that lost a race are tried again.
+	Committed func(took time.Duration, changes int, refused []kind.Kind)
 
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time

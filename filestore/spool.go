@@ -32,6 +32,13 @@ type spool struct {
 	free  []int64
 }
 
+// size is the room that the file takes.
+func (s *spool) size() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.slots * spoolSlot
+}
+
 // extent is one sealed frame in the spool.
 type extent struct {
 	slot  int64

@@ -44,21 +44,25 @@ func registry(c config.Config, env node.BlocksEnv) blockstore.Registry {
 		"cached":     b.cached,
 	}
 	for _, driver := range []string{"s3", "swift", "postgresql"} {
-		table[driver] = guarded(table[driver])
+		table[driver] = guarded(table[driver], env)
 	}
 	return table
 }
 
 // guarded has a store behind a network tried again, bounded, and left alone for a
 // while when it doesn't answer.
-func guarded(open blockstore.Opener) blockstore.Opener {
+func guarded(open blockstore.Opener, env node.BlocksEnv) blockstore.Opener {
 	return func(ctx context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
 		s, err := open(ctx, c, e)
 		if err != nil {
 			return nil, err
 		}
+		name := c.Driver
+		if e.Name != "" {
+			name = e.Name + ":" + name
+		}
 		return guard.New(s, guard.Options{
-			Name: c.Driver, InFlight: number(c.Fields["in_flight"]),
+			Name: name, InFlight: number(c.Fields["in_flight"]), Observe: observer(env),
 			Broken: func(_ string, broken bool) {
 				if broken {
 					e.Log.Warn("a blockstore doesn't answer; it is left alone for a while", "at", c)
@@ -68,6 +72,14 @@ func guarded(open blockstore.Opener) blockstore.Opener {
 			},
 		}), nil
 	}
+}
+
+// observer passes on what a guard sees.
+func observer(env node.BlocksEnv) func(guard.Attempt) {
+	if env.Observe == nil {
+		return nil
+	}
+	return func(a guard.Attempt) { env.Observe(a.Store, string(a.Op), a.Took, a.Bytes, a.Kind.Word()) }
 }
 
 // blocks opens blockstores.

@@ -73,6 +73,16 @@ func (k Kind) Error() string {
 	return "unknown error kind"
 }
 
+var words = map[Kind]string{
+	Other: "other", Invalid: "invalid", NameInvalid: "name_invalid", Denied: "denied", ReadOnly: "read_only", NotExist: "not_exist",
+	NotDir: "not_dir", Exist: "exist", IsDir: "is_dir", NotEmpty: "not_empty", Conflict: "conflict", TooLarge: "too_large",
+	NoSpace: "no_space", Corrupt: "corrupt", Unavailable: "unavailable", Unsupported: "unsupported", Canceled: "canceled",
+	Closed: "closed", Loop: "loop",
+}
+
+// Word is the kind as one word, for labels and records that programs read.
+func (k Kind) Word() string { return words[k] }
+
 // Is makes the standard library's sentinel errors match.
 func (k Kind) Is(target error) bool {
 	switch target {

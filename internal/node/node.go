@@ -20,6 +20,7 @@ import (
 	"github.com/truckee-fs/truckee/filestore/highwater"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/metrics"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -45,6 +46,11 @@ type BlocksEnv struct {
 
 	// Fresh: the node is being made, so that directories may be made, too.
 	Fresh bool
+
+	// Observe, if set, is told of every request to a store behind a network: the
+	// store, what was asked, how long it took, the bytes, and the kind of the
+	// error as a word, "" for none.
+	Observe func(store, op string, took time.Duration, bytes int, kind string)
 }
 
 // Options of Open.
@@ -66,6 +72,7 @@ type Node struct {
 	Accounts *accounts.File
 	Logins   accounts.Authenticator // Accounts, and the account server if there is one
 	First    *First                 // set if this Open made the node
+	Metrics  *metrics.Metrics
 
 	// Blocks and Meta are the stores that FS works on; what goes by them goes
 	// past its caches. They belong to the node.
@@ -132,7 +139,9 @@ func newNode(o Options) *Node {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Node{Layout: Layout{o.BaseDir}, Config: o.Config, drivers: o.Drivers, log: o.Log}
+	n := &Node{Layout: Layout{o.BaseDir}, Config: o.Config, Metrics: metrics.New(), drivers: o.Drivers, log: o.Log}
+	n.Metrics.Read(n.figures)
+	return n
 }
 
 // checkWhole refuses a complete node of which something is gone.
@@ -185,7 +194,7 @@ func (n *Node) openStores(ctx context.Context, o Options) error {
 	}
 	n.Meta = meta
 	n.closers = append(n.closers, meta.Close)
-	env := BlocksEnv{Log: n.log, Queue: queueOf(meta), Fresh: n.fresh}
+	env := BlocksEnv{Log: n.log, Queue: queueOf(meta), Fresh: n.fresh, Observe: n.Metrics.Block}
 	n.Blocks, err = openBlocks(ctx, o.Drivers, n.Config, env)
 	if err != nil {
 		return err
@@ -224,7 +233,7 @@ func (n *Node) openFilestore(ctx context.Context) error {
 	}
 	n.FS, err = filestore.New(ctx, filestoreOptions(n.Config.Filestore, filestore.Options{
 		Blocks: n.Blocks, Meta: n.Meta, Master: master, SpoolDir: spool, HighWater: marks,
-		Log: n.log, Gateway: n.gateway, Capacity: capacityOf(n.Config.Blockstore.Tree),
+		Log: n.log, Gateway: n.gateway, Capacity: capacityOf(n.Config.Blockstore.Tree), Committed: n.committed,
 	}))
 	if err != nil {
 		return err

@@ -1,0 +1,76 @@
+package metrics
+
+// Name is a metric that a node shows.
+type Name string
+
+// The metrics that are read when somebody asks for them.
+const (
+	SFTPConnections  Name = "truckee_sftp_connections"
+	SFTPRefusals     Name = "truckee_sftp_refusals_total"
+	SFTPRequests     Name = "truckee_sftp_requests_total"
+	OpenFiles        Name = "truckee_open_files"
+	DraftBytes       Name = "truckee_draft_bytes"
+	SpoolBytes       Name = "truckee_spool_bytes"
+	StoreState       Name = "truckee_blockstore_state"
+	StoreOwed        Name = "truckee_blockstore_owed_blocks"
+	StoreLatency     Name = "truckee_blockstore_read_latency_seconds"
+	IndexBlocks      Name = "truckee_index_blocks"
+	IndexBytes       Name = "truckee_index_bytes"
+	CollectionTime   Name = "truckee_collection_last_timestamp_seconds"
+	CollectionTook   Name = "truckee_collection_last_duration_seconds"
+	CollectionBlocks Name = "truckee_collection_last_blocks"
+	CollectionBytes  Name = "truckee_collection_last_bytes"
+	CollectionDamage Name = "truckee_collection_last_damaged"
+	MetastoreUp      Name = "truckee_metastore_up"
+	commitSeconds    Name = "truckee_commit_seconds"
+	commitChanges    Name = "truckee_commit_changes"
+	commitsLost      Name = "truckee_commit_failures_total"
+	blockSeconds     Name = "truckee_blockstore_request_seconds"
+	blockBytes       Name = "truckee_blockstore_request_bytes_total"
+	blockErrors      Name = "truckee_blockstore_request_errors_total"
+)
+
+// The types of metrics.
+const (
+	counter   = "counter"
+	gauge     = "gauge"
+	histogram = "histogram"
+)
+
+// Family describes one metric.
+type Family struct {
+	Name   Name
+	Type   string // "counter", "gauge" or "histogram"
+	Labels []string
+	Help   string
+}
+
+// Families lists every metric of this package, in the order of the manual. The
+// Go runtime's (go_…) and the process's (process_…) come besides.
+func Families() []Family {
+	return []Family{
+		{SFTPConnections, gauge, []string{"state"}, "SSH connections: state is login (not logged in yet) or session."},
+		{SFTPRefusals, counter, []string{"reason"}, "Clients that were refused, by reason; silent ones said nothing, as load balancers do."},
+		{SFTPRequests, counter, nil, "SFTP requests of all sessions."},
+		{OpenFiles, gauge, nil, "Files open for writing, or being read, of all sessions; one that several have open counts once."},
+		{DraftBytes, gauge, nil, "Unsaved bytes in memory (dirty_memory bounds them)."},
+		{SpoolBytes, gauge, nil, "Room that the encrypted spool takes on the disk (spool_limit bounds it)."},
+		{commitSeconds, histogram, nil, "How long a commit of directories took, in which many changes may have gone together."},
+		{commitChanges, histogram, nil, "Changes that went into one commit."},
+		{commitsLost, counter, []string{"kind"}, "Requests of commits that the metastore refused, by the kind of the error; conflict: another gateway was faster, and it was tried again."},
+		{MetastoreUp, gauge, nil, "1 if the metastore answered just now."},
+		{IndexBlocks, gauge, nil, "Blocks that the index has."},
+		{IndexBytes, gauge, nil, "Their bytes, as stored."},
+		{StoreState, gauge, []string{"node", "state"}, "1 for the state that the blockstore or a node of a RAID is in (node is empty at the top), as `truckee blockstore status` says it."},
+		{StoreOwed, gauge, []string{"node"}, "Blocks in the repair queue for a node of a RAID."},
+		{StoreLatency, gauge, []string{"node"}, "How long reads of a node of a RAID take, as last estimated."},
+		{blockSeconds, histogram, []string{"store", "op"}, "How long requests to a store behind a network took, tries of their own each."},
+		{blockBytes, counter, []string{"store", "op"}, "Bytes that such requests carried."},
+		{blockErrors, counter, []string{"store", "op", "kind"}, "Such requests that failed, by the kind of the error."},
+		{CollectionTime, gauge, nil, "When this gateway's last collection began."},
+		{CollectionTook, gauge, nil, "How long it took."},
+		{CollectionBlocks, gauge, []string{"class"}, "Blocks by what it found them to be: reachable, drafts, waiting (for their grace time), held (by damage), denied (no right to delete), undone (a node didn't answer), deleted."},
+		{CollectionBytes, gauge, []string{"class"}, "Their bytes, as stored."},
+		{CollectionDamage, gauge, nil, "Damaged or missing parts that it met."},
+	}
+}

@@ -1,0 +1,145 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/metrics"
+)
+
+// committed notes a transaction of the filestore.
+func (n *Node) committed(took time.Duration, changes int, refused []kind.Kind) {
+	words := make([]string, len(refused))
+	for i, k := range refused {
+		words[i] = k.Word()
+	}
+	n.Metrics.Commit(took, changes, words)
+}
+
+// figures reads what the node's parts keep themselves.
+func (n *Node) figures(ctx context.Context, emit metrics.Emit) {
+	f := n.FS.Figures()
+	emit(metrics.OpenFiles, float64(f.OpenFiles))
+	emit(metrics.DraftBytes, float64(f.DraftBytes))
+	emit(metrics.SpoolBytes, float64(f.SpoolBytes))
+	n.metaFigures(ctx, emit)
+	storeFigures(blockstore.StatusOf(ctx, n.Blocks, blockstore.StatusOptions{}), emit)
+	r, ran := n.FS.LastCollection()
+	if !ran {
+		return
+	}
+	emit(metrics.CollectionTime, float64(r.Began.UnixNano())/1e9)
+	emit(metrics.CollectionTook, r.Took.Seconds())
+	emit(metrics.CollectionDamage, float64(len(r.Damage)))
+	for _, c := range []struct {
+		class         string
+		blocks, bytes int64
+	}{
+		{"reachable", r.Reachable, r.ReachableBytes},
+		{"drafts", r.Drafts, r.DraftBytes},
+		{"waiting", r.Waiting, r.WaitingBytes},
+		{"held", r.Held, r.HeldBytes},
+		{"denied", r.Denied, r.DeniedBytes},
+		{"undone", r.Undone, r.UndoneBytes},
+		{"deleted", r.Deleted, r.DeletedBytes},
+	} {
+		emit(metrics.CollectionBlocks, float64(c.blocks), c.class)
+		emit(metrics.CollectionBytes, float64(c.bytes), c.class)
+	}
+}
+
+// metaFigures asks the metastore, which shows that it answers.
+func (n *Node) metaFigures(ctx context.Context, emit metrics.Emit) {
+	v, err := n.Meta.Collector().Snapshot(ctx)
+	if err != nil {
+		emit(metrics.MetastoreUp, 0)
+		return
+	}
+	defer v.Close()
+	blocks, bytes, err := v.Usage(ctx)
+	if err != nil {
+		emit(metrics.MetastoreUp, 0)
+		return
+	}
+	emit(metrics.MetastoreUp, 1)
+	emit(metrics.IndexBlocks, float64(blocks))
+	emit(metrics.IndexBytes, float64(bytes))
+}
+
+// storeFigures tells of a store and of all below it.
+func storeFigures(s blockstore.Status, emit metrics.Emit) {
+	emit(metrics.StoreState, 1, s.Name, string(s.State))
+	if s.Name != "" {
+		emit(metrics.StoreOwed, float64(s.Owed), s.Name)
+		emit(metrics.StoreLatency, s.Latency.Seconds(), s.Name)
+	}
+	for _, m := range s.Members {
+		storeFigures(m, emit)
+	}
+}
+
+// Health is the answer of /readyz.
+type Health struct {
+	Ready      bool        `json:"ready"`
+	Metastore  string      `json:"metastore"` // "ok", or the kind of error
+	Blockstore StoreHealth `json:"blockstore"`
+}
+
+// StoreHealth is how a blockstore or a node of it is.
+type StoreHealth struct {
+	Node   string        `json:"node,omitempty"`
+	State  string        `json:"state"`
+	Detail string        `json:"detail,omitempty"`
+	Owed   int64         `json:"owed,omitempty"`
+	Nodes  []StoreHealth `json:"nodes,omitempty"`
+}
+
+// Health asks the stores. A node is ready when both answer, with less
+// redundancy than they were made for, too.
+func (n *Node) Health(ctx context.Context) Health {
+	h := Health{Metastore: "ok", Blockstore: storeHealth(blockstore.StatusOf(ctx, n.Blocks, blockstore.StatusOptions{}))}
+	if _, err := n.Meta.Seq(ctx); err != nil {
+		h.Metastore = kind.Of(err).Word()
+	}
+	state := blockstore.State(h.Blockstore.State)
+	h.Ready = h.Metastore == "ok" && (state == blockstore.StateOK || state == blockstore.StateDegraded || state == blockstore.StateRebuilding)
+	return h
+}
+
+func storeHealth(s blockstore.Status) StoreHealth {
+	h := StoreHealth{Node: s.Name, State: string(s.State), Detail: s.Detail, Owed: s.Owed}
+	for _, m := range s.Members {
+		h.Nodes = append(h.Nodes, storeHealth(m))
+	}
+	return h
+}
+
+// healthTime bounds what a look at the health may take.
+const healthTime = 5 * time.Second
+
+// Monitor answers GET of /metrics (Prometheus), /healthz (the process lives) and
+// /readyz (the stores answer: 200, else 503).
+func (n *Node) Monitor() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", n.Metrics.Handler())
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), healthTime)
+		defer cancel()
+		h := n.Health(ctx)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		if !h.Ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_ = json.NewEncoder(w).Encode(h)
+	})
+	return mux
+}
