@@ -54,7 +54,7 @@ type CollectReport struct {
 
 	Reachable, ReachableBytes int64 // something leads to them
 	Drafts, DraftBytes        int64 // of uploads under way
-	Waiting, WaitingBytes     int64 // nothing leads to them: within their grace, or an open file may read them
+	Waiting, WaitingBytes     int64 // nothing leads to them: within their grace, or an open file or a pin may need them
 	Held, HeldBytes           int64 // nothing leads to them: kept because of damage under their root
 	Denied, DeniedBytes       int64 // their grace is over, but the credentials don't allow to delete them
 	Undone, UndoneBytes       int64 // being deleted: a part of the blockstore didn't answer, and the next run goes on
@@ -180,6 +180,7 @@ type collection struct {
 	drafts   map[metastore.DraftID]bool
 	stopped  map[slotID]bool // owners whose sweep damage has stopped
 	readOnly bool            // the credentials don't allow to delete
+	pins     []heldPin       // commits that are pinned
 	missed   int             // steps in a row that the blockstore didn't carry out
 	report   CollectReport
 

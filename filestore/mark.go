@@ -2,7 +2,9 @@ package filestore
 
 import (
 	"context"
+	"encoding/binary"
 	"log/slog"
+	"time"
 
 	"github.com/truckee-fs/truckee/internal/pace"
 	"github.com/truckee-fs/truckee/metastore"
@@ -58,6 +60,7 @@ func (c *collection) markPin(ctx context.Context, p metastore.Pin) error {
 	if err != nil {
 		return err
 	}
+	c.pins = append(c.pins, heldPin{p.Seq, then.made})
 	r := c.reach
 	r.past, r.slots, r.record = true, make(map[short]rootNo), then.record
 	defer func() { r.past, r.record = false, r.current }()
@@ -67,12 +70,23 @@ func (c *collection) markPin(ctx context.Context, p metastore.Pin) error {
 	})
 }
 
+// heldPin is a pinned commit, and when that was made.
+type heldPin struct {
+	seq  uint64
+	made time.Time
+}
+
+// clockSkew is how far a gateway's clock, which records are dated by, may be
+// behind the database's.
+const clockSkew = 24 * time.Hour
+
 // past gives the records of slots as of a commit. It holds those only that have
 // changed since.
 type past struct {
 	view    metastore.View
 	seq     uint64
 	changed map[slotID]metastore.Record
+	made    time.Time // of the newest record of then
 }
 
 func recordsAt(ctx context.Context, view metastore.View, seq uint64) (*past, error) {
@@ -99,6 +113,9 @@ func recordsAt(ctx context.Context, view metastore.View, seq uint64) (*past, err
 		if err != nil {
 			return nil, err
 		}
+		if at := recordTime(rec.Bytes); at.After(p.made) {
+			p.made = at
+		}
 		if batch = append(batch, rec); len(batch) == batchRows {
 			if err := flush(); err != nil {
 				return nil, err
@@ -106,6 +123,16 @@ func recordsAt(ctx context.Context, view metastore.View, seq uint64) (*past, err
 		}
 	}
 	return p, flush()
+}
+
+// recordTime is the time in a slot's record (formats 5), which is not verified;
+// zero if it is none.
+func recordTime(rec []byte) time.Time {
+	const at = 48
+	if len(rec) < at+8 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(binary.BigEndian.Uint64(rec[at:])))
 }
 
 func (p *past) record(ctx context.Context, id slotID) (metastore.Record, error) {

@@ -47,7 +47,7 @@ func (c *collection) sort(ctx context.Context) error {
 		case !condemned:
 			c.condemn = append(c.condemn, row.ID)
 			count(&r.Waiting, &r.WaitingBytes, row.Len)
-		case now.Sub(row.CondemnedAt) < c.o.Grace:
+		case now.Sub(row.CondemnedAt) < c.o.Grace, c.pinned(row):
 			count(&r.Waiting, &r.WaitingBytes, row.Len)
 		case c.readOnly && !row.Inline:
 			count(&r.Denied, &r.DeniedBytes, row.Len)
@@ -58,6 +58,20 @@ func (c *collection) sort(ctx context.Context) error {
 	}
 	c.report.Shared = int64(len(c.shared) + len(c.reach.shared))
 	return nil
+}
+
+// pinned reports whether a pin may need what nothing leads to any more: the pin
+// is of a commit before the first mark that missed it, and the root that led to
+// it then may have been forgotten since, which no mark can walk. What several
+// roots shared counts only if it was there when the pinned commit was made, or
+// what comes and goes in shared directories would stay as long as a backup does.
+func (c *collection) pinned(row metastore.Block) bool {
+	if _, known := c.reach.number[row.Owner]; known {
+		return false
+	}
+	return slices.ContainsFunc(c.pins, func(p heldPin) bool {
+		return p.seq < row.CondemnedSeq && (row.Owner != slotID{} || row.Seen.Before(p.made.Add(clockSkew)))
+	})
 }
 
 func count(n, bytes *int64, size int64) {
