@@ -12,14 +12,13 @@ import (
 
 // layout is an array of local directories, and what it was measured at.
 type layout struct {
-	name      string
-	level     string // "": one directory
-	disks     int
-	n         *testbed.Truckee
-	puts      []float64
-	gets      []float64
-	degraded  []float64
-	peak, low int64 // memory: at most, with a disk away
+	name     string
+	level    string // "": one directory
+	disks    int
+	n        *testbed.Truckee
+	puts     series
+	gets     series
+	degraded series
 }
 
 // arrays measures RAID1 and RAID5 against one directory, in turn.
@@ -57,11 +56,11 @@ func (b *bench) arrays(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	b.tell("RAID1 of two directories, put", raid1.puts, "one directory, put", one.puts, raid1.peak)
-	b.tell("RAID1 of two directories, get", raid1.gets, "one directory, get", one.gets, raid1.peak)
-	b.tell("RAID5 of three directories, put", raid5.puts, "one directory, put", one.puts, raid5.peak)
-	b.tell("RAID5 of three directories, get", raid5.gets, "one directory, get", one.gets, raid5.peak)
-	b.tell("RAID5 with a directory away, get", raid5.degraded, "RAID5 whole, get", raid5.gets, raid5.low)
+	b.tell("RAID1 of two directories, put", raid1.puts, "one directory, put", one.puts)
+	b.tell("RAID1 of two directories, get", raid1.gets, "one directory, get", one.gets)
+	b.tell("RAID5 of three directories, put", raid5.puts, "one directory, put", one.puts)
+	b.tell("RAID5 of three directories, get", raid5.gets, "one directory, get", one.gets)
+	b.tell("RAID5 with a directory away, get", raid5.degraded, "RAID5 whole, get", raid5.gets)
 	return nil
 }
 
@@ -69,20 +68,12 @@ func (b *bench) disk(l *layout, i int) string {
 	return filepath.Join(b.dir, l.name, fmt.Sprint("disk", i))
 }
 
-// transfer puts and gets the file, and gives back the space.
+// transfer puts and gets the file.
 func (b *bench) transfer(ctx context.Context, l *layout) error {
-	v, err := b.put(ctx, l.n)
-	if err != nil {
+	if err := b.put(ctx, l.n, &l.puts); err != nil {
 		return err
 	}
-	l.puts = append(l.puts, v)
-	if v, err = b.get(ctx, l.n); err != nil {
-		return err
-	}
-	l.gets = append(l.gets, v)
-	u, err := l.n.Usage()
-	l.peak = max(l.peak, u.PeakRSS)
-	return err
+	return b.get(ctx, l.n, &l.gets)
 }
 
 // withoutDisk gets the file while one directory of the array isn't there.
@@ -100,12 +91,5 @@ func (b *bench) withoutDisk(ctx context.Context, l *layout) (err error) {
 	if err := l.n.Start(ctx); err != nil {
 		return err
 	}
-	v, err := b.get(ctx, l.n)
-	if err != nil {
-		return err
-	}
-	l.degraded = append(l.degraded, v)
-	u, err := l.n.Usage()
-	l.low = max(l.low, u.PeakRSS)
-	return err
+	return b.get(ctx, l.n, &l.degraded)
 }

@@ -57,7 +57,7 @@ func main() {
 	if b.only, err = regexp.Compile(*only); err == nil {
 		err = b.run(ctx)
 	}
-	text := "| work | MiB/s | held against | MiB/s | ratio | server peak MiB |\n| --- | ---: | --- | ---: | ---: | ---: |\n" + b.table.String()
+	text := "| work | MiB/s | held against | MiB/s | ratio | server CPU s/GiB | server peak MiB |\n| --- | ---: | --- | ---: | ---: | ---: | ---: |\n" + b.table.String()
 	fmt.Print("\n", text)
 	if err == nil && *markdown != "" {
 		err = os.WriteFile(*markdown, []byte(text), 0o644)
@@ -115,36 +115,62 @@ func (b *bench) node(ctx context.Context, name string, flags ...string) (*testbe
 	return n, n.Start(ctx)
 }
 
-// rate does work on the file and gives MiB/s.
-func (b *bench) rate(do func() error) (float64, error) {
-	begin := time.Now()
-	err := do()
-	return float64(b.size>>20) / time.Since(begin).Seconds(), err
+// series is what the rounds of one measurement gave.
+type series struct {
+	rates []float64 // MiB/s
+	cpu   []float64 // seconds of the server's a GiB
+	peak  int64     // bytes of its memory
 }
 
-func (b *bench) put(ctx context.Context, n *testbed.Truckee) (float64, error) {
-	return b.rate(func() error {
+// measure does work on as many bytes as the file has. n is the server, if one is
+// to be looked at.
+func (b *bench) measure(n *testbed.Truckee, s *series, do func() error) error {
+	var before, after testbed.Usage
+	var err error
+	if n != nil {
+		if err = n.ResetPeak(); err == nil {
+			before, err = n.Usage()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	begin := time.Now()
+	if err := do(); err != nil {
+		return err
+	}
+	s.rates = append(s.rates, float64(b.size>>20)/time.Since(begin).Seconds())
+	if n == nil {
+		return nil
+	}
+	if after, err = n.Usage(); err != nil {
+		return err
+	}
+	s.cpu = append(s.cpu, (after.CPU-before.CPU).Seconds()*(1<<30)/float64(b.size))
+	s.peak = max(s.peak, after.PeakRSS)
+	return nil
+}
+
+func (b *bench) put(ctx context.Context, n *testbed.Truckee, s *series) error {
+	return b.measure(n, s, func() error {
 		_, err := n.SFTP(ctx, "put "+b.file()+" file\n")
 		return err
 	})
 }
 
-func (b *bench) get(ctx context.Context, n *testbed.Truckee) (float64, error) {
+func (b *bench) get(ctx context.Context, n *testbed.Truckee, s *series) error {
 	back := filepath.Join(b.dir, "back")
 	defer os.Remove(back)
-	return b.rate(func() error {
+	return b.measure(n, s, func() error {
 		_, err := n.SFTP(ctx, "get file "+back+"\n")
 		return err
 	})
 }
 
 // tell adds a row.
-func (b *bench) tell(name string, ours []float64, against string, base []float64, peak int64) {
-	memory := ""
-	if peak > 0 {
-		memory = fmt.Sprint(peak >> 20)
-	}
-	line := fmt.Sprintf("| %s | %.0f | %s | %.0f | %.2f | %s |\n", name, median(ours), against, median(base), median(ours)/median(base), memory)
+func (b *bench) tell(name string, ours series, against string, base series) {
+	line := fmt.Sprintf("| %s | %.0f | %s | %.0f | %.2f | %.1f | %d |\n", name, median(ours.rates), against, median(base.rates),
+		median(ours.rates)/median(base.rates), median(ours.cpu), ours.peak>>20)
 	b.table.WriteString(line)
 	fmt.Print(line)
 }

@@ -96,29 +96,21 @@ func (b *bench) remote(ctx context.Context, name, server string, open func(at st
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	proxy.Set(testbed.Faults{Latency: b.latency})
-	var puts, gets, bares []float64
+	var puts, gets, bares series
 	for range b.rounds {
-		v, err := b.rate(func() error { return b.parallelPuts(ctx, store) })
-		if err != nil {
+		if err := b.measure(nil, &bares, func() error { return b.parallelPuts(ctx, store) }); err != nil {
 			return err
 		}
-		bares = append(bares, v)
-		if v, err = b.put(ctx, n); err != nil {
+		if err := b.put(ctx, n, &puts); err != nil {
 			return err
 		}
-		puts = append(puts, v)
-		if v, err = b.get(ctx, n); err != nil {
+		if err := b.get(ctx, n, &gets); err != nil {
 			return err
 		}
-		gets = append(gets, v)
-	}
-	u, err := n.Usage()
-	if err != nil {
-		return err
 	}
 	against := fmt.Sprintf("%d parallel PUTs of 1 MiB", parallel)
-	b.tell(fmt.Sprintf("%s, %v added: put", name, b.latency), puts, against, bares, u.PeakRSS)
-	b.tell(fmt.Sprintf("%s, %v added: get", name, b.latency), gets, against, bares, u.PeakRSS)
+	b.tell(fmt.Sprintf("%s, %v added: put", name, b.latency), puts, against, bares)
+	b.tell(fmt.Sprintf("%s, %v added: get", name, b.latency), gets, against, bares)
 	return nil
 }
 
