@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,7 +66,44 @@ func unknownDriver(name string) error {
 // one form. Errors are of kind Invalid, or Unsupported for a driver that isn't
 // built yet; they name the node by its index, the field, and no value that
 // could be a secret.
-func (c Config) Complete() (Config, error) { return c.complete("") }
+func (c Config) Complete() (Config, error) {
+	done, err := c.complete("")
+	if err == nil {
+		err = done.placesDiffer()
+	}
+	if err != nil {
+		return Config{}, err
+	}
+	return done, nil
+}
+
+// placesDiffer refuses a composition with one store at two places: it would find
+// its blocks there twice, and lose both at once.
+func (c Config) placesDiffer() error {
+	type leaf struct {
+		name string
+		at   Config
+	}
+	var leaves []leaf
+	var gather func(name string, c Config)
+	gather = func(name string, c Config) {
+		for i, node := range c.Nodes {
+			gather(strings.TrimPrefix(name+"."+strconv.Itoa(i), "."), node)
+		}
+		if len(c.Nodes) == 0 && c.Driver != "memory" {
+			leaves = append(leaves, leaf{name, c})
+		}
+	}
+	gather("", c)
+	for i, l := range leaves {
+		for _, other := range leaves[:i] {
+			if l.at.SamePlace(other.at) && parameters(l.at) == parameters(other.at) {
+				return kind.Errorf(kind.Invalid, "nodes %s and %s are the same store", other.name, l.name)
+			}
+		}
+	}
+	return nil
+}
 
 func (c Config) complete(name string) (Config, error) {
 	at := func(err error) error {
@@ -210,6 +248,12 @@ func normalURL(value string) (string, error) {
 	return value, nil
 }
 
+// parameters are those of a database's address: they may name another schema.
+func parameters(c Config) string {
+	_, params, _ := strings.Cut(c.Fields["url"], "?")
+	return params
+}
+
 // SamePlace reports whether both name the same store, whatever their logins.
 func (c Config) SamePlace(o Config) bool {
 	if c.Driver != o.Driver || len(c.Nodes) != len(o.Nodes) {
@@ -226,10 +270,13 @@ func (c Config) SamePlace(o Config) bool {
 
 // place is what of a value says where, without who.
 func (f Field) place(value string) string {
-	if f.Type != TypeDatabase {
-		return value
+	switch {
+	case f.Type == TypeDatabase:
+		return DatabasePlace(value)
+	case f.Type == TypePath && value != "":
+		return filepath.Clean(value)
 	}
-	return DatabasePlace(value)
+	return value
 }
 
 // DatabasePlace is the host, port and name of a database, without what its

@@ -262,3 +262,38 @@ func FuzzEscaping(f *testing.F) {
 		}
 	})
 }
+
+// One store can't be two nodes, whoever logs in and wherever in the tree.
+func TestNodesAreDifferentStores(t *testing.T) {
+	t.Parallel()
+	leaf := func(driver string, fields blockstore.Fields) blockstore.Config {
+		return blockstore.Config{Driver: driver, Fields: fields}
+	}
+	bucket := func(key string) blockstore.Config {
+		return leaf("s3", blockstore.Fields{"bucket": "b", "key": key, "secret": "s"})
+	}
+	local := func(dir string) blockstore.Config { return leaf("local", blockstore.Fields{"dir": dir}) }
+	raid := func(nodes ...blockstore.Config) blockstore.Config {
+		return blockstore.Config{Driver: "raid1", Nodes: nodes}
+	}
+	for _, test := range []struct {
+		c    blockstore.Config
+		want string // nodes that are the same; "" if none
+	}{
+		{raid(bucket("one"), bucket("two")), "nodes 0 and 1"},
+		{raid(local("a"), local("b"), local("a")), "nodes 0 and 2"},
+		{raid(local("a"), local("./a")), "nodes 0 and 1"},
+		{raid(local("a"), raid(local("b"), local("a"))), "nodes 0 and 1.1"},
+		{raid(leaf("postgresql", nil), leaf("postgresql", nil)), "nodes 0 and 1"},
+		{raid(leaf("postgresql", blockstore.Fields{"url": "postgresql://a@h/d"}), leaf("postgresql", blockstore.Fields{"url": "postgresql://b@h/d"})), "nodes 0 and 1"},
+		{raid(leaf("postgresql", blockstore.Fields{"url": "postgresql://h/d?search_path=a"}), leaf("postgresql", blockstore.Fields{"url": "postgresql://h/d?search_path=b"})), ""},
+		{raid(leaf("memory", nil), leaf("memory", nil)), ""},
+		{raid(local("a"), local("b"), bucket("one"), leaf("postgresql", nil)), ""},
+		{local("a"), ""},
+	} {
+		_, err := test.c.Complete()
+		if (err == nil) != (test.want == "") || err != nil && (kind.Of(err) != kind.Invalid || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%v: %v, want %q", test.c, err, test.want)
+		}
+	}
+}
