@@ -83,13 +83,23 @@ func (g *group) attribute(req *metastore.Request) {
 			order = append(order, c.Root)
 		}
 		c.Files, c.Bytes = c.Files+o.files, c.Bytes+o.bytes
-		c.MaxFiles, c.MaxBytes = t.o.MaxFiles, t.o.MaxBytes
+		c.MaxFiles, c.MaxBytes = stricter(c.MaxFiles, t.o.MaxFiles), stricter(c.MaxBytes, t.o.MaxBytes)
 	}
 	for _, id := range order {
 		if c := charges[id]; c.Files != 0 || c.Bytes != 0 {
 			req.Charges = append(req.Charges, *c)
 		}
 	}
+}
+
+// stricter is the lesser of two bounds of which zero is none: of mounts of one
+// root that have other quotas none passes its own because another's operation is
+// in the same request. If one is refused each is tried alone, by its own bound.
+func stricter(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // owner is the root through which all of the request comes; zero: there is none,

@@ -149,7 +149,9 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-// Of operations that share a request only those fail that the quota has no room for.
+// Of operations that share a request only those fail that the quota has no room
+// for, whatever the order they come in, and though others come by a mount of the
+// same root that has no quota.
 func TestQuotaFailsNobodyElse(t *testing.T) {
 	t.Parallel()
 	s := newStorage(t)
