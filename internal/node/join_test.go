@@ -3,6 +3,8 @@ package node
 import (
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/truckee-fs/truckee/blockstore"
@@ -68,9 +70,13 @@ func TestCapacity(t *testing.T) {
 		"MOCKED":                              0, "s3::r:b:k:s": 0, "RAID1:0:MOCKED RAID1:1:s3::r:b:k:s": 0,
 	} {
 		var parts []string
-		for _, part := range blockstore.SplitList(text) {
-			if n := len(part); part[n-1] == 'D' && part != "MOCKED" && part[n-2] == ':' {
-				part = part[:n-1] + dir
+		for i, part := range blockstore.SplitList(text) {
+			if before, ok := strings.CutSuffix(part, ":D"); ok {
+				sub := filepath.Join(dir, strconv.Itoa(i)) // of one file system, and not the same store
+				if err := os.MkdirAll(sub, 0o700); err != nil {
+					t.Fatal(err)
+				}
+				part = before + ":" + sub
 			}
 			parts = append(parts, part)
 		}

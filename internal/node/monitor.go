@@ -101,12 +101,17 @@ type StoreHealth struct {
 // Health asks the stores. A node is ready when both answer, with less
 // redundancy than they were made for, too.
 func (n *Node) Health(ctx context.Context) Health {
-	h := Health{Metastore: "ok", Blockstore: storeHealth(blockstore.StatusOf(ctx, n.Blocks, blockstore.StatusOptions{}))}
-	if _, err := n.Meta.Seq(ctx); err != nil {
+	_, err := n.Meta.Seq(ctx)
+	return healthOf(err, blockstore.StatusOf(ctx, n.Blocks, blockstore.StatusOptions{}))
+}
+
+// healthOf is the health of a node whose metastore answered with err.
+func healthOf(err error, s blockstore.Status) Health {
+	h := Health{Metastore: "ok", Blockstore: storeHealth(s)}
+	if err != nil {
 		h.Metastore = kind.Of(err).Word()
 	}
-	state := blockstore.State(h.Blockstore.State)
-	h.Ready = h.Metastore == "ok" && (state == blockstore.StateOK || state == blockstore.StateDegraded || state == blockstore.StateRebuilding)
+	h.Ready = err == nil && (s.State == blockstore.StateOK || s.State == blockstore.StateDegraded || s.State == blockstore.StateRebuilding)
 	return h
 }
 
