@@ -33,7 +33,8 @@ func (c *conn) config() (*ssh.ServerConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	secure := ssh.SupportedAlgorithms()
+	c.offer = o
+	secure := c.on.Profile.algorithms()
 	cfg := &ssh.ServerConfig{
 		ServerVersion:           line,
 		PublicKeyAuthAlgorithms: secure.PublicKeyAuths,
@@ -44,7 +45,7 @@ func (c *conn) config() (*ssh.ServerConfig, error) {
 		},
 	}
 	for _, k := range c.srv.HostKeys {
-		cfg.AddHostKey(sha2Only(k))
+		cfg.AddHostKey(c.on.Profile.hostKey(k))
 	}
 	return cfg, nil
 }
@@ -103,17 +104,4 @@ func fastAES() bool {
 	return cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ ||
 		cpu.ARM64.HasAES && cpu.ARM64.HasPMULL ||
 		cpu.S390X.HasAES && cpu.S390X.HasAESGCM
-}
-
-// sha2Only keeps an RSA key from signing with SHA-1.
-func sha2Only(k ssh.Signer) ssh.Signer {
-	as, ok := k.(ssh.AlgorithmSigner)
-	if !ok || k.PublicKey().Type() != ssh.KeyAlgoRSA {
-		return k
-	}
-	limited, err := ssh.NewSignerWithAlgorithms(as, []string{ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512})
-	if err != nil {
-		return k
-	}
-	return limited
 }

@@ -41,8 +41,10 @@ type conn struct {
 	backlog  backlog
 	inside   atomic.Bool // logged in
 	proved   bool        // a login succeeded, though the client may not hear of it
-	spoke    bool        // the client sent an identification line
-	handles  int         // how many a channel may have open; set at login
+	on       Listening
+	offer    offer // what the client said first
+	spoke    bool  // the client sent an identification line
+	handles  int   // how many a channel may have open; set at login
 
 	wg sync.WaitGroup // channels and helpers of this connection
 
@@ -54,8 +56,8 @@ type conn struct {
 	heavyOnes chan struct{}  // see heavy
 }
 
-func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, nc: newBufferedConn(nc), draining: make(chan struct{}), source: source(nc.RemoteAddr()), since: time.Now(), heavyOnes: make(chan struct{}, 1)}
+func newConn(s *Server, nc net.Conn, on Listening) *conn {
+	c := &conn{srv: s, on: on, nc: newBufferedConn(nc), draining: make(chan struct{}), source: source(nc.RemoteAddr()), since: time.Now(), heavyOnes: make(chan struct{}, 1)}
 	c.nc.look = c.look
 	c.backlog.all = &s.backlogs
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
@@ -102,6 +104,18 @@ func (c *conn) serve(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { c.cut(context.Cause(ctx)) })
 	defer stop()
 
+	if err := c.admit(); err != nil {
+		if c.nc.received() == 0 && !errors.Is(err, kind.Denied) { // it left, as probes do
+			c.srv.refusals.count(RefusedSilent)
+			c.log.Debug("sftp connection without a word", "error", err)
+			return
+		}
+		c.log.Info("sftp connection refused", "error", shortened(err))
+		return
+	}
+	if c.on.proxied() && c.srv.bannedSource(addressOf(c.nc.RemoteAddr()), c.source) {
+		return
+	}
 	sc, channels, requests, err := c.handshake()
 	if err != nil {
 		c.logRefusal(err)
@@ -110,6 +124,7 @@ func (c *conn) serve(ctx context.Context) {
 	account := sc.Permissions.ExtraData[provenAccount{}].(accounts.Account)
 	c.log = c.log.With("account", account.Name)
 	c.inside.Store(true)
+	c.offer = offer{}
 	c.forgive(account.Name)
 	over := c.srv.loggedIn(c, account)
 	c.handles = limit(c.srv.MaxHandles, 1000)
@@ -119,6 +134,10 @@ func (c *conn) serve(ctx context.Context) {
 	loggedIn = true
 	c.log.Info("sftp login", "client", fmt.Sprintf("%.80s", sc.ClientVersion()),
 		"proof", sc.Permissions.ExtraData[proofText{}])
+
+	if weak := weaknesses(sc, sc.Permissions.ExtraData[proofText{}]); len(weak) > 0 {
+		c.log.Warn("sftp login by weak algorithms", "algorithms", strings.Join(weak, ", "), "profile", string(c.on.Profile))
+	}
 
 	g := &global{c: c, sc: sc.Conn}
 	c.wg.Go(func() {
@@ -178,6 +197,8 @@ func (c *conn) logRefusal(err error) {
 		c.srv.refusals.count(RefusedSilent)
 	case errors.As(err, &mismatch):
 		c.srv.refusals.count(RefusedAlgorithms)
+		c.log.Info("sftp client and listener have no algorithm in common", "for", mismatch.What, "client", fmt.Sprintf("%.80q", c.offer.version),
+			"offers", c.offer.text(), "profile", string(c.on.Profile))
 	case isTimeout(err):
 		c.srv.refusals.count(RefusedSlow)
 		c.penalize("", costSlow)

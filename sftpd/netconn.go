@@ -33,8 +33,9 @@ const (
 // One goroutine reads and any number write.
 type bufferedConn struct {
 	net.Conn
-	total atomic.Int64               // bytes received
-	look  func(received int64) error // at what was received; its error is a Read's
+	remote net.Addr                   // where it comes from, if not from the other end
+	total  atomic.Int64               // bytes received
+	look   func(received int64) error // at what was received; its error is a Read's
 
 	in   []byte // in[r:w] has been received and not been read
 	r, w int
@@ -142,6 +143,20 @@ func (c *bufferedConn) receive() error {
 
 // peeked returns what has been received and not been read.
 func (c *bufferedConn) peeked() []byte { return c.in[c.r:c.w] }
+
+// skip takes n of the peeked bytes away, as if they had never come.
+func (c *bufferedConn) skip(n int) {
+	c.r += n
+	c.total.Add(int64(-n))
+}
+
+// RemoteAddr is where the connection comes from.
+func (c *bufferedConn) RemoteAddr() net.Addr {
+	if c.remote != nil {
+		return c.remote
+	}
+	return c.Conn.RemoteAddr()
+}
 
 // peekMore receives more for peeked. There must have been no Read.
 func (c *bufferedConn) peekMore() error { return c.receive() }

@@ -108,6 +108,7 @@ type Server struct {
 	wg        sync.WaitGroup
 
 	backlogs  atomic.Int64 // see backlog
+	past      atomic.Int64 // requests of connections that have ended
 	penalties atomic.Pointer[penalties]
 	refusals  counters
 }
@@ -125,8 +126,16 @@ func limit[T int | time.Duration](v, def T) T {
 // connections that it accepted. It closes l, and returns after its last
 // connection has ended. It may be called for several listeners.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	return s.ServeOn(ctx, l, Listening{})
+}
+
+// ServeOn is Serve with what holds for the connections of this listener.
+func (s *Server) ServeOn(ctx context.Context, l net.Listener, on Listening) error {
 	defer l.Close()
 	if err := s.ready(); err != nil {
+		return err
+	}
+	if err := on.check(); err != nil {
 		return err
 	}
 	if !s.track(l) {
@@ -143,7 +152,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
-			s.start(ctx, nc, &own)
+			s.start(ctx, nc, on, &own)
 		case s.isClosing():
 			own.Wait()
 			return nil
@@ -239,9 +248,9 @@ func (s *Server) isClosing() bool {
 }
 
 // start serves nc in a goroutine of its own, unless there are too many.
-func (s *Server) start(ctx context.Context, nc net.Conn, own *sync.WaitGroup) {
+func (s *Server) start(ctx context.Context, nc net.Conn, on Listening, own *sync.WaitGroup) {
 	from := source(nc.RemoteAddr())
-	if s.bannedSource(addressOf(nc.RemoteAddr()), from) {
+	if !on.proxied() && s.bannedSource(addressOf(nc.RemoteAddr()), from) {
 		nc.Close()
 		return
 	}
@@ -254,7 +263,7 @@ func (s *Server) start(ctx context.Context, nc net.Conn, own *sync.WaitGroup) {
 		nc.Close()
 		return
 	}
-	c := newConn(s, nc)
+	c := newConn(s, nc, on)
 	s.conns[c] = struct{}{}
 	c.waiting = true
 	s.waiting++
@@ -300,6 +309,7 @@ func (s *Server) done(c *conn, loggedIn bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	s.past.Add(c.requests.Load())
 	s.stopWaiting(c)
 	if !loggedIn {
 		return

@@ -7,10 +7,11 @@ import (
 )
 
 // offer is what a client says of itself before any secret exists: the
-// identification line (RFC 4253, section 4.2) and two of the lists of its
+// identification line (RFC 4253, section 4.2) and the first lists of its
 // SSH_MSG_KEXINIT (section 7.1).
 type offer struct {
-	version        string // without CR and LF
+	version        string   // without CR and LF
+	lists          []string // the name-lists as they came, in the order of section 7.1
 	toServer       []string
 	toClient       []string
 	hasLine        bool // version is known
@@ -75,13 +76,14 @@ func (o *offer) kexInit(b []byte) {
 		return
 	}
 	rest := b[fixed : 4+n]
-	for i := range 4 {
+	for i := range len(listNames) {
 		list, after, ok := nameList(rest)
-		if !ok {
+		if !ok && i < 4 {
 			o.unintelligible = true
 			return
 		}
 		rest = after
+		o.lists = append(o.lists, string(list))
 		switch i {
 		case 2:
 			o.toServer = strings.Split(string(list), ",")
@@ -90,6 +92,24 @@ func (o *offer) kexInit(b []byte) {
 		}
 	}
 	o.hasKexInit = true
+}
+
+// listNames are the name-lists of SSH_MSG_KEXINIT, but compression and languages.
+var listNames = [...]string{"kex", "hostkey", "ciphers_up", "ciphers_down", "macs_up", "macs_down"}
+
+// maxListLogged bounds what a log record repeats of one list.
+const maxListLogged = 1024
+
+// text is the whole offer for the log.
+func (o offer) text() string {
+	var b strings.Builder
+	for i, list := range o.lists {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(listNames[i] + "=" + strings.ToValidUTF8(list[:min(len(list), maxListLogged)], "?"))
+	}
+	return b.String()
 }
 
 // nameList reads a string of RFC 4251, section 5.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -129,21 +128,21 @@ func serve(ctx context.Context, inv *invocation) error {
 		return usagef("there is nothing to serve: sftpd.enabled is false")
 	}
 	// First, so that a start which can't serve makes no node.
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Port.String())
+	listeners, err := listen(ctx, c)
+	defer listeners.close()
 	if err != nil {
-		return fmt.Errorf("can't listen on %s: %w; choose another address by --sftp HOST:PORT", c.Port, err)
+		return err
 	}
-	defer l.Close()
 	n, lock, err := openForServing(ctx, set, "serve")
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	return errors.Join(serveNode(ctx, inv.env, n, set.options, l), n.Close())
+	return errors.Join(serveNode(ctx, inv.env, n, set.options, listeners), n.Close())
 }
 
 // serveNode serves an open node until ctx ends, then drains.
-func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, l net.Listener) error {
+func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, ls listeners) error {
 	server, err := newServer(n, o)
 	if err != nil {
 		return err
@@ -153,13 +152,13 @@ func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, l net.L
 		return err
 	}
 	if n.First != nil {
-		if err := welcome(e, n, l.Addr().String()); err != nil {
+		if err := welcome(e, n, ls[0].Addr().String()); err != nil {
 			return errors.Join(err, commands.Close())
 		}
 	}
 	n.SetServing()
 	limitMemory(o.Config.Node)
-	o.Log.Info("serving sftp", "address", l.Addr().String(), "basedir", n.BaseDir)
+	ls.tell(o.Log, n.BaseDir)
 	// What ends together: the group's context ends with ctx or the first error.
 	group, ctx := errgroup.WithContext(ctx)
 	background := context.WithoutCancel(ctx)
@@ -169,7 +168,9 @@ func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, l net.L
 		n.CollectForever(ctx, func(ctx context.Context) error { return command.EnterRoots(ctx, n) })
 		return nil
 	})
-	group.Go(func() error { return server.Serve(background, l) })
+	for _, l := range ls {
+		group.Go(func() error { return server.ServeOn(background, l, l.on) })
+	}
 	group.Go(func() error {
 		<-ctx.Done()
 		return drain(background, server, o)

@@ -36,6 +36,7 @@ type Node struct {
 type SFTPD struct {
 	Enabled          bool          `key:"enabled" default:"true" help:"Serve SFTP."`
 	Port             Listen        `key:"port" flag:"sftp" default:"127.0.0.1:8022" help:"Where to listen: HOST:PORT, or Tahoe-LAFS's tcp:PORT:interface=ADDRESS. Without a host or interface, on all addresses."`
+	Listeners        Listeners     `key:"listeners" help:"More addresses to listen on, each with words: profile=modern, compatible or legacy (algorithms), proxy=off, optional or strict (the PROXY protocol), proxies=NETWORKS (the load balancers that it is believed from), from=NETWORKS (whose clients are served). As in [\"0.0.0.0:2222 profile=legacy from=10.0.0.0/8\"]; with a flag or variable, semicolons between."`
 	HostKeys         []Path        `key:"host_keys" help:"Host key files, OpenSSH private keys without a passphrase. None: private/ssh_host_ed25519_key, …_ecdsa_key and …_rsa_key, which the first start makes."`
 	HostPrivkeyFile  Path          `key:"host_privkey_file" help:"One host key file, as Tahoe-LAFS names it."`
 	HostPubkeyFile   Path          `key:"host_pubkey_file" help:"Its public key, as Tahoe-LAFS names it: it must belong to host_privkey_file."`

@@ -97,6 +97,10 @@ func (o Option) set(value any) error {
 		if list, ok := value.([]any); ok {
 			return o.setList(list)
 		}
+	case Listeners:
+		if list, ok := value.([]any); ok {
+			return o.setListeners(list)
+		}
 	}
 	return fmt.Errorf("it is %s", o.wants())
 }
@@ -116,8 +120,27 @@ func (o Option) wants() string {
 		return `an octal mode, as "022"`
 	case []Path:
 		return "a list of file names"
+	case Listeners:
+		return `a list of texts, as ["0.0.0.0:2222 profile=legacy"]`
 	}
 	return "text, in quotes"
+}
+
+func (o Option) setListeners(list []any) error {
+	var all Listeners
+	for _, v := range list {
+		text, ok := v.(string)
+		if !ok {
+			return fmt.Errorf("it is %s", o.wants())
+		}
+		l, err := ParseListener(text)
+		if err != nil {
+			return err
+		}
+		all = append(all, l)
+	}
+	o.field.Set(reflect.ValueOf(all))
+	return nil
 }
 
 func (o Option) setList(list []any) error {
@@ -182,6 +205,8 @@ func parseAs(kind any, text string) (any, error) {
 		return Secret(text), nil
 	case Database:
 		return ParseDatabase(text)
+	case Listeners:
+		return ParseListeners(text)
 	case Networks:
 		return ParseNetworks(text)
 	case []Path:
