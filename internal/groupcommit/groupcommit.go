@@ -16,11 +16,12 @@ import (
 
 // Queue holds what waits. The zero Queue is ready for use.
 type Queue[T any] struct {
-	mu      sync.Mutex // guards the fields below
-	jobs    []*job[T]
-	leading bool // somebody applies a batch
-	closed  bool
-	idle    chan struct{} // closed when leading ends after Close
+	mu       sync.Mutex // guards the fields below
+	jobs     []*job[T]
+	running  int // batches under way
+	released int // those of them that let the next begin
+	closed   bool
+	idle     chan struct{} // closed when nothing runs or waits after Close
 }
 
 // job is what one call handed in.
@@ -42,21 +43,26 @@ const (
 // last. A call that hands in more gets a batch of its own.
 const MaxItems = 256
 
+// depth is how many batches are under way at most.
+const depth = 2
+
 // Do has items applied, together with others, by apply, which is the same
-// function in every call and is never called twice at the same time. It returns
-// when apply has returned. A caller that gives up while its items wait gets
-// Canceled, and they are never applied; later it waits for the end. After Close
-// it gets Closed. If apply panics, it does so in the goroutine of one caller, and the
-// others of the batch get Unavailable: nobody knows how far it came.
-func (q *Queue[T]) Do(ctx context.Context, items []T, apply func([]T)) error {
+// function in every call. It returns when apply has returned. A caller that gives up
+// while its items wait gets Canceled, and they are never applied; later it waits for
+// the end. After Close it gets Closed. If apply panics, it does so in the goroutine of
+// one caller, and the others of the batch get Unavailable: nobody knows how far it came.
+//
+// The next batch begins when apply returns or, if no other is under way, when it calls
+// release: when it has only to wait for what others need not wait for.
+func (q *Queue[T]) Do(ctx context.Context, items []T, apply func(items []T, release func())) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", kind.Canceled, err)
 	}
 	j := &job[T]{items: items, turn: make(chan turn, 1)}
-	told, err := q.enter(j)
-	if err == nil && told != lead {
-		told, err = q.await(ctx, j)
+	if err := q.enter(j); err != nil {
+		return err
 	}
+	told, err := q.await(ctx, j)
 	switch {
 	case err != nil:
 		return err
@@ -72,7 +78,7 @@ func (q *Queue[T]) Do(ctx context.Context, items []T, apply func([]T)) error {
 func (q *Queue[T]) Close() {
 	q.mu.Lock()
 	q.closed = true
-	if !q.leading {
+	if q.running == 0 {
 		q.mu.Unlock()
 		return
 	}
@@ -84,30 +90,56 @@ func (q *Queue[T]) Close() {
 	<-idle
 }
 
-// Waiting tells how many calls wait for the batch after the one that is under way.
+// Waiting tells how many calls are in no batch yet.
 func (q *Queue[T]) Waiting() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.jobs)
 }
 
-// enter queues a job, and says lead if nobody does.
-func (q *Queue[T]) enter(j *job[T]) (turn, error) {
+func (q *Queue[T]) enter(j *job[T]) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return 0, kind.Closed
+		return kind.Closed
 	}
 	q.jobs = append(q.jobs, j)
-	if q.leading {
-		return 0, nil
+	if len(q.jobs) == 1 {
+		q.begin()
 	}
-	q.leading = true
-	return lead, nil
+	return nil
+}
+
+// begin lets the first job that waits lead a batch, if one may begin. The lock is held.
+func (q *Queue[T]) begin() {
+	if len(q.jobs) > 0 && q.running == q.released && q.running < depth {
+		q.running++
+		q.jobs[0].turn <- lead
+	}
+}
+
+// end tells that a batch has ended that did, or didn't, let the next begin before.
+func (q *Queue[T]) end(released bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.running--
+	if released {
+		q.released--
+	}
+	q.begin()
+	if q.running == 0 && q.idle != nil {
+		close(q.idle)
+		q.idle = nil
+	}
 }
 
 // await waits for the job's turn.
 func (q *Queue[T]) await(ctx context.Context, j *job[T]) (turn, error) {
+	select {
+	case told := <-j.turn:
+		return told, nil
+	default:
+	}
 	select {
 	case told := <-j.turn:
 		return told, nil
@@ -117,8 +149,8 @@ func (q *Queue[T]) await(ctx context.Context, j *job[T]) (turn, error) {
 		return <-j.turn, nil
 	}
 	select {
-	case <-j.turn: // it was made leader just before it withdrew
-		q.pass()
+	case <-j.turn: // it was told to lead just before it withdrew
+		q.end(false)
 	default:
 	}
 	return 0, fmt.Errorf("%w: %w", kind.Canceled, ctx.Err())
@@ -137,22 +169,30 @@ func (q *Queue[T]) withdraw(j *job[T]) bool {
 	return false
 }
 
-// lead applies one batch, which has the leader's own job in it, and passes the
-// lead on.
-func (q *Queue[T]) lead(apply func([]T)) {
+// lead applies one batch, which has the leader's own job in it.
+func (q *Queue[T]) lead(apply func([]T, func())) {
 	batch := q.take()
 	var items []T
 	for _, j := range batch {
 		items = append(items, j.items...)
 	}
-	outcome := broken
+	released, outcome := false, broken
 	defer func() {
-		q.pass()
+		q.end(released)
 		for _, j := range batch {
 			j.turn <- outcome
 		}
 	}()
-	apply(items)
+	apply(items, func() {
+		if released {
+			return
+		}
+		released = true
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.released++
+		q.begin()
+	})
 	outcome = done
 }
 
@@ -171,19 +211,4 @@ func (q *Queue[T]) take() []*job[T] {
 		q.jobs = nil
 	}
 	return batch
-}
-
-// pass hands the lead to the first job that waits, or ends it.
-func (q *Queue[T]) pass() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.jobs) > 0 {
-		q.jobs[0].turn <- lead
-		return
-	}
-	q.leading = false
-	if q.idle != nil {
-		close(q.idle)
-		q.idle = nil
-	}
 }

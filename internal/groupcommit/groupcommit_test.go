@@ -20,7 +20,7 @@ type world struct {
 	batches [][]int
 }
 
-func (w *world) apply(items []int) {
+func (w *world) apply(items []int, _ func()) {
 	<-w.gate
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -149,13 +149,49 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// TestRelease: a batch that says so lets the next begin before it ends, but no third.
+func TestRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var q groupcommit.Queue[int]
+		var begun atomic.Int64
+		gates := [3]chan bool{make(chan bool), make(chan bool), make(chan bool)}
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				err := q.Do(t.Context(), []int{1}, func(items []int, release func()) {
+					n := begun.Add(1) - 1
+					release()
+					release() // once is enough
+					<-gates[n]
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		if begun.Load() != 2 || q.Waiting() != 1 {
+			t.Errorf("%d batches have begun, %d wait", begun.Load(), q.Waiting())
+		}
+		close(gates[1]) // the second may end before the first
+		synctest.Wait()
+		if begun.Load() != 3 {
+			t.Errorf("%d batches have begun", begun.Load())
+		}
+		close(gates[0])
+		close(gates[2])
+		wg.Wait()
+		q.Close()
+	})
+}
+
 // TestPanic: a bug in apply ends the caller that led; the others of its batch don't
 // take it for success, and the next batch runs.
 func TestPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q groupcommit.Queue[int]
 		gate := make(chan bool)
-		apply := func(items []int) {
+		apply := func(items []int, _ func()) {
 			<-gate
 			if len(items) == 2 {
 				panic("bug")

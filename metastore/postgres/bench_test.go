@@ -100,11 +100,20 @@ func benchStore(b *testing.B, writers int) {
 			b.Fatal(err)
 		}
 	}
+	before, err := s.Query(b.Context(), "SELECT count(batch) FROM log")
+	if err != nil {
+		b.Fatal(err)
+	}
 	writersAtOnce(b, writers, func(i int) error {
 		var r metastore.Request
 		dirs[i].replace(&r, 1)
 		return s.Commit(context.Background(), &r)[0]
 	})
+	after, err := s.Query(b.Context(), "SELECT count(batch) FROM log")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(b.N)/float64(after-before), "commits/batch")
 }
 
 func benchRaw(b *testing.B, writers int, commit func(context.Context, *pgx.Conn, [][]byte) error) {

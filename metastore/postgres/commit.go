@@ -67,7 +67,9 @@ const maxBatch = 16 << 20
 
 // apply commits ops in one transaction, or some more if they are large or some
 // build on others.
-func (s *Store) apply(ops []*op) {
+//
+// It lets the next batch begin as soon as it has told the server to commit.
+func (s *Store) apply(ops []*op, release func()) {
 	for len(ops) > 0 {
 		n, size := 0, 0
 		for n < len(ops) && (n == 0 || size <= maxBatch) {
@@ -76,15 +78,20 @@ func (s *Store) apply(ops []*op) {
 			}
 			n++
 		}
-		ops = ops[s.applyFirst(ops[:n]):]
+		last := n == len(ops)
+		ops = ops[s.applyFirst(ops[:n], func() {
+			if last {
+				release()
+			}
+		}):]
 	}
 }
 
 // applyFirst commits the first n of ops in one transaction. Each op's err says how it
 // fared: nil only when it is durable. When the transaction as a whole is refused the
 // ops are tried each alone, so that nobody fails for what a neighbour asked for.
-func (s *Store) applyFirst(ops []*op) (n int) {
-	n, err := s.applyAll(ops)
+func (s *Store) applyFirst(ops []*op, sent func()) (n int) {
+	n, err := s.applyAll(ops, sent)
 	if err == nil {
 		return n
 	}
@@ -92,7 +99,7 @@ func (s *Store) applyFirst(ops []*op) (n int) {
 	for _, o := range ops {
 		if o.err = err; alone {
 			o.err = nil
-			if _, err := s.applyAll([]*op{o}); err != nil {
+			if _, err := s.applyAll([]*op{o}, func() {}); err != nil {
 				o.err = err
 			}
 		}
@@ -102,14 +109,14 @@ func (s *Store) applyFirst(ops []*op) (n int) {
 
 // applyAll applies ops up to the first that builds on a record of another of them,
 // and tells how many. It gives an error only if nothing of ops was applied, or
-// (Unavailable) nobody knows.
-func (s *Store) applyAll(ops []*op) (n int, err error) {
+// (Unavailable) nobody knows. It calls sent when COMMIT is on its way.
+func (s *Store) applyAll(ops []*op, sent func()) (n int, err error) {
 	// The batch is many callers': none of them ends it by giving up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ops[0].ctx), s.callTimeout)
 	defer cancel()
 	careful := false
 	for attempt := range attempts {
-		t := &tx{s: s, careful: careful}
+		t := &tx{s: s, careful: careful, onSent: sent}
 		rand.Read(t.token[:])
 		n, err := t.run(ctx, ops)
 		switch code := codeOf(err); {
@@ -152,6 +159,8 @@ type tx struct {
 	xid   string   // what the server calls the transaction
 	token [16]byte // its name in log
 	sent  bool     // the second round trip has begun
+	// onSent is told when all of it is on its way.
+	onSent func()
 
 	read
 	writes

@@ -142,8 +142,21 @@ func (t *tx) lockAndRead(ctx context.Context, ops []*op) error {
 	if len(n.nodes) > 0 {
 		t.queueNodes(b, n.nodes)
 	}
-	b.Queue("SELECT " + nowNS + ", pg_current_xact_id()::text, (" + newest + ")").QueryRow(into(&t.now, &t.xid, &t.base))
+	t.queueLast(b, n)
 	return send(ctx, t.conn, b)
+}
+
+// lastRow is what is asked for when everything is locked. Each statement sees what
+// was committed before it began: the records are read after their slots were locked.
+const lastRow = nowNS + " AS now, pg_current_xact_id()::text AS xid, (" + newest + ") AS base"
+
+func (t *tx) queueLast(b *pgx.Batch, n named) {
+	if len(n.slots) == 0 {
+		b.Queue("SELECT " + lastRow).QueryRow(into(&t.now, &t.xid, &t.base))
+		return
+	}
+	b.Queue("SELECT last.*, "+slotColumns+" FROM (SELECT "+lastRow+" OFFSET 0) AS last LEFT JOIN (slot s CROSS JOIN "+newestRecord+
+		") ON s.id = ANY($1)", n.slots.sorted(), int64(anySeq)).Query(t.scanLast)
 }
 
 func (t *tx) queueSlots(b *pgx.Batch, n named) {
@@ -164,7 +177,6 @@ func (t *tx) queueSlots(b *pgx.Batch, n named) {
 			t.slots[key].anchored = true
 			return setOptional(t.slots[key].owner[:], owner, "slot")
 		}))
-		b.Queue("SELECT "+slotColumns+" FROM slot s, "+newestRecord+" WHERE s.id = ANY($1)", array, int64(anySeq)).Query(t.scanSlots)
 	}
 	if len(n.roots) > 0 {
 		for id := range n.roots {
@@ -180,10 +192,18 @@ func (t *tx) queueSlots(b *pgx.Batch, n named) {
 	}
 }
 
-func (t *tx) scanSlots(rows pgx.Rows) error {
-	var r slotRow
+func (t *tx) scanLast(rows pgx.Rows) error {
 	for rows.Next() {
-		if err := r.scan(rows); err != nil {
+		var id, owner, rec []byte
+		var seq, prev, at, epoch, ver *int64
+		if err := rows.Scan(&t.now, &t.xid, &t.base, &id, &seq, &prev, &at, &epoch, &ver, &owner, &rec); err != nil {
+			return err
+		}
+		if seq == nil {
+			continue // the one row without a slot
+		}
+		r := slotRow{Record: metastore.Record{Seq: uint64(*seq), Epoch: uint32(*epoch), Version: uint64(*ver), Bytes: rec}}
+		if err := r.identify(id, owner); err != nil {
 			return err
 		}
 		t.slots[r.ID].stored, t.slots[r.ID].current = r.Record, r.Record

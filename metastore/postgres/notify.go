@@ -23,12 +23,12 @@ const (
 	slotChars = 1 + 43
 )
 
-// queueHint tells the other gateways what a batch changed. It arrives when the
-// transaction has committed.
-func (t *tx) queueHint(b *pgx.Batch) {
+// hint tells the other gateways what a batch changes; nothing if no slot. It goes out
+// when the transaction has committed.
+func (t *tx) hint() string {
 	changed := t.writtenSlots()
 	if len(changed) == 0 {
-		return
+		return ""
 	}
 	hint := strconv.FormatUint(t.s.name, 36)
 	if len(hint)+len(changed)*slotChars <= hintLimit {
@@ -36,7 +36,7 @@ func (t *tx) queueHint(b *pgx.Batch) {
 			hint += " " + base64.RawStdEncoding.EncodeToString(st.current.ID[:])
 		}
 	}
-	b.Queue("SELECT pg_notify($1, $2)", t.s.c.channel(), hint)
+	return hint
 }
 
 // channel is the name under which hints go. It is the schema's: names of channels

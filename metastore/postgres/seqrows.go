@@ -10,7 +10,8 @@ import (
 
 // seqRows is the one statement that writes all that needs a seq, under the lock of
 // commits: the batch's rows of log, which give it, and the new records. A time in log
-// is never less than that of the row before. The transaction fails unless each of
+// is never less than that of the row before. It also sends the hint $13, if there is
+// one. The transaction fails unless each of
 // the $6 records that replace another one ($8 and $9) replaces the newest: their rows
 // of slot are locked, so that anything else is damage.
 const seqRows = `WITH l AS (
@@ -25,7 +26,8 @@ const seqRows = `WITH l AS (
 	INSERT INTO record (id, seq, prev, at, epoch, ver, rec)
 	SELECT u.id, b.base + u.n, u.prev, b.at, u.epoch, u.ver, u.rec
 	FROM b, unnest($8::bytea[], $7::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bytea[]) AS u(id, n, prev, epoch, ver, rec)
-) SELECT 1 / (count(*) = $6::bigint)::int FROM unnest($8::bytea[], $9::bigint[]) AS u(id, prev)
+) SELECT 1 / (count(*) = $6::bigint)::int, CASE WHEN $13::text <> '' THEN pg_notify($14, $13) END
+	FROM unnest($8::bytea[], $9::bigint[]) AS u(id, prev)
 	WHERE u.prev > 0 AND u.prev = (SELECT record.seq FROM record WHERE record.id = u.id ORDER BY record.seq DESC LIMIT 1)`
 
 func (t *tx) queueSeqRows(b *pgx.Batch) {
@@ -50,7 +52,7 @@ func (t *tx) queueSeqRows(b *pgx.Batch) {
 			replaced[st.by-1] = binary.BigEndian.AppendUint64(list, st.stored.Seq)
 		}
 	}
-	b.Queue(seqRows, slots, replaced, dead, t.now, t.token[:], changed, by, ids, prev, epochs, versions, recs)
+	b.Queue(seqRows, slots, replaced, dead, t.now, t.token[:], changed, by, ids, prev, epochs, versions, recs, t.hint(), t.s.c.channel())
 }
 
 // writtenSlots are the slots with new records, in order.

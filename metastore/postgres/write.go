@@ -110,13 +110,14 @@ func (t *tx) writeAndCommit(ctx context.Context) error {
 	t.queueChargeRows(b)
 	b.Queue("SELECT pg_advisory_xact_lock($1, $2)", t.s.key, lockCommit)
 	t.queueSeqRows(b)
-	t.queueHint(b)
 	var tag pgconn.CommandTag
 	b.Queue("commit").Exec(func(got pgconn.CommandTag) error {
 		tag = got
 		return nil
 	})
-	err := t.conn.SendBatch(ctx, b).Close()
+	results := t.conn.SendBatch(ctx, b)
+	t.onSent()
+	err := results.Close()
 	if tag.String() == "COMMIT" {
 		return nil // what breaks after it does not undo it
 	}
