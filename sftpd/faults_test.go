@@ -69,3 +69,31 @@ func TestListingThatFails(t *testing.T) {
 	c.ask(wire.Readdir, h).status(wire.Failure)
 	c.ask(wire.Close, h).status(wire.OK)
 }
+
+// A client may have hundreds of writes under way when the disk turns out to be
+// full: an operator is told once a file, and again when it is something else.
+func TestAFullDiskIsLoggedOnceAHandle(t *testing.T) {
+	t.Parallel()
+	spy := newSpy(t)
+	c := converse(t, spy)
+	log := &logBuffer{}
+	c.s.log = slog.New(slog.NewTextHandler(log, nil))
+	warnings := func() int { return strings.Count(log.String(), "level=WARN") }
+	for n, name := range []string{"a", "b"} {
+		h := slices.Clone(c.create(name))
+		spy.fail("WriteAt", fmt.Errorf("spool: %w", kind.NoSpace))
+		for range 20 {
+			c.ask(wire.Write, h, 0, "x").status(wire.Failure)
+		}
+		spy.fail("WriteAt", nil)
+		if got := warnings(); got != 2*n+1 {
+			t.Errorf("%d warnings after 20 writes of file %d", got, n)
+		}
+		spy.fail("Close", fmt.Errorf("put: %w", kind.Unavailable))
+		c.ask(wire.Close, h).status(wire.Failure)
+		spy.fail("Close", nil)
+		if got := warnings(); got != 2*n+2 {
+			t.Errorf("%d warnings after another kind, of file %d", got, n)
+		}
+	}
+}
