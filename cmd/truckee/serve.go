@@ -169,7 +169,7 @@ func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, ls list
 		return nil
 	})
 	for _, l := range ls {
-		group.Go(func() error { return server.ServeOn(background, l, l.on) })
+		group.Go(func() error { return server.ServeOn(background, l.Listener, l.on) })
 	}
 	group.Go(func() error {
 		<-ctx.Done()
