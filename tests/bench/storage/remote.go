@@ -16,6 +16,7 @@ import (
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/blockstore/s3"
 	"github.com/truckee-fs/truckee/blockstore/swift"
+	"github.com/truckee-fs/truckee/internal/retry"
 	"github.com/truckee-fs/truckee/tests/testbed"
 )
 
@@ -124,7 +125,7 @@ func (b *bench) parallelPuts(ctx context.Context, s blockstore.Store) error {
 		g.Go(func() error {
 			var id blockstore.ID
 			rand.Read(id[:])
-			return s.Put(ctx, id, block)
+			return retry.Do(ctx, func() error { return s.Put(ctx, id, block) })
 		})
 	}
 	return g.Wait()
