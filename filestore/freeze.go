@@ -89,6 +89,7 @@ type freezing struct {
 }
 
 type frozenCopy struct {
+	of    caps.SlotRead
 	read  caps.FrozenRead
 	mtime int64
 }
@@ -135,7 +136,7 @@ func (z *freezing) slot(ctx context.Context, r caps.SlotRead) (dirtree.SlotState
 // directory copies a directory and what is below it.
 func (z *freezing) directory(ctx context.Context, r caps.SlotRead) (frozenCopy, error) {
 	id := slotID(r.ID())
-	if c, again := z.done[id]; again {
+	if c, again := z.done[id]; again && c.of.Equal(r) { // who has made up a key gets no copy of what the right one opened
 		return c, nil
 	}
 	switch {
@@ -155,7 +156,7 @@ func (z *freezing) directory(ctx context.Context, r caps.SlotRead) (frozenCopy, 
 	if err != nil {
 		return frozenCopy{}, err
 	}
-	c := frozenCopy{read, st.Mtime}
+	c := frozenCopy{r, read, st.Mtime}
 	z.done[id] = c
 	return c, nil
 }

@@ -117,7 +117,10 @@ func (l *listing) flush(ctx context.Context, batch []*dirtree.Entry) bool {
 		info := entryInfo(e, l.dir.readOnly(e))
 		f := l.open[e.FileID]
 		if e.Kind == dirtree.MutableFile {
-			f = l.t.fs.open.file(mutableKey(e))
+			f = nil
+			if slots[i] != nil { // else the entry's key isn't the file's
+				f = l.t.fs.open.file(mutableKey(e))
+			}
 		}
 		switch {
 		case slots[i] == nil:
