@@ -13,7 +13,7 @@ func TestNamesAreHeldToOneOrder(t *testing.T) {
 	op := func(what, data string, call, end int64, res nameResult) porcupine.Operation {
 		return porcupine.Operation{Input: nameOp{what: what, data: data}, Call: call, Output: res, Return: end}
 	}
-	ok := nameResult{outcome: done}
+	ok := nameResult{fate: done}
 	const never = 1 << 60
 	for name, tt := range map[string]struct {
 		ops   []porcupine.Operation
@@ -27,10 +27,10 @@ func TestNamesAreHeldToOneOrder(t *testing.T) {
 		"created again after removal": {[]porcupine.Operation{op("create", "x", 1, 2, ok), op("remove", "", 3, 4, ok), op("create", "y", 5, 6, ok)}, true},
 		"removed twice":               {[]porcupine.Operation{op("put", "x", 1, 2, ok), op("remove", "", 3, 5, ok), op("remove", "", 4, 6, ok)}, false},
 		"moved, and still there":      {[]porcupine.Operation{op("put", "x", 1, 2, ok), op("move", "", 3, 4, ok), op("get", "", 5, 6, nameResult{"x", done})}, false},
-		"an unknown put that came":    {[]porcupine.Operation{op("put", "x", 1, never, nameResult{outcome: unknown}), op("get", "", 5, 6, nameResult{"x", done})}, true},
-		"an unknown put that did not": {[]porcupine.Operation{op("put", "x", 1, never, nameResult{outcome: unknown}), op("get", "", 5, 6, nameResult{"", absent})}, true},
+		"an unknown put that came":    {[]porcupine.Operation{op("put", "x", 1, never, nameResult{fate: unknown}), op("get", "", 5, 6, nameResult{"x", done})}, true},
+		"an unknown put that did not": {[]porcupine.Operation{op("put", "x", 1, never, nameResult{fate: unknown}), op("get", "", 5, 6, nameResult{"", absent})}, true},
 		"an unknown put, come and gone": {[]porcupine.Operation{
-			op("put", "x", 1, never, nameResult{outcome: unknown}), op("get", "", 5, 6, nameResult{"x", done}), op("get", "", 7, 8, nameResult{"", absent}),
+			op("put", "x", 1, never, nameResult{fate: unknown}), op("get", "", 5, 6, nameResult{"x", done}), op("get", "", 7, 8, nameResult{"", absent}),
 		}, false},
 		"from nowhere": {[]porcupine.Operation{op("get", "", 1, 2, nameResult{"z", done})}, false},
 	} {

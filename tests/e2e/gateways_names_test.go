@@ -29,22 +29,22 @@ type nameOp struct {
 
 // nameResult is what came of it.
 type nameResult struct {
-	data    string
-	outcome outcome
+	data string
+	fate fate
 }
 
-// outcome is what an answer says of an operation.
-type outcome string
+// fate is what an answer says of an operation.
+type fate string
 
 const (
-	done    outcome = "done"
-	absent  outcome = "absent"
-	exists  outcome = "exists"
-	unknown outcome = "unknown" // it may have happened, or may yet
+	done    fate = "done"
+	absent  fate = "absent"
+	exists  fate = "exists"
+	unknown fate = "unknown" // it may have happened, or may yet
 )
 
-// outcomeOf reads a client's error.
-func outcomeOf(err error) outcome {
+// fateOf reads a client's error.
+func fateOf(err error) fate {
 	switch {
 	case err == nil:
 		return done
@@ -66,9 +66,9 @@ func (op nameOp) apply(s pair) (pair, nameResult) {
 	case op.what == "put", op.what == "create" && !there:
 		s[op.place] = "=" + op.data
 	case op.what == "create":
-		return s, nameResult{outcome: exists}
+		return s, nameResult{fate: exists}
 	case !there:
-		return s, nameResult{outcome: absent}
+		return s, nameResult{fate: absent}
 	case op.what == "get":
 		return s, nameResult{s[op.place][1:], done}
 	case op.what == "remove":
@@ -76,7 +76,7 @@ func (op nameOp) apply(s pair) (pair, nameResult) {
 	case op.what == "move":
 		s[op.place], s[1-op.place] = "", s[op.place]
 	}
-	return s, nameResult{outcome: done}
+	return s, nameResult{fate: done}
 }
 
 // names collects what clients did to the shared names.
@@ -88,11 +88,11 @@ type names struct {
 
 // do runs an operation and notes it. An unknown outcome has no end: it may
 // happen at any time from its begin on.
-func (h *names) do(client int, op nameOp, run func() (string, error)) outcome {
+func (h *names) do(client int, op nameOp, run func() (string, error)) fate {
 	call := h.now.Add(1)
 	data, err := run()
-	res, end := nameResult{data, outcomeOf(err)}, h.now.Add(1)
-	if res.outcome == unknown {
+	res, end := nameResult{data, fateOf(err)}, h.now.Add(1)
+	if res.fate == unknown {
 		if op.what == "get" {
 			return unknown // it changes nothing, and says nothing
 		}
@@ -101,7 +101,7 @@ func (h *names) do(client int, op nameOp, run func() (string, error)) outcome {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: op, Call: call, Output: res, Return: end})
-	return res.outcome
+	return res.fate
 }
 
 // groupModel is a group on one disk, for the linearizability checker.
@@ -110,10 +110,10 @@ func groupModel() porcupine.Model {
 		Init: func() []any { return []any{pair{}} },
 		Step: func(state, input, output any) []any {
 			next, want := input.(nameOp).apply(state.(pair))
-			switch got := output.(nameResult); got.outcome {
+			switch got := output.(nameResult); got.fate {
 			case unknown:
 				return []any{state, next}
-			case want.outcome:
+			case want.fate:
 				if got == want {
 					return []any{next}
 				}
@@ -130,7 +130,7 @@ func (h *names) check(t *testing.T) {
 	groups, open := map[int][]porcupine.Operation{}, 0
 	for _, op := range h.ops {
 		groups[op.Input.(nameOp).group] = append(groups[op.Input.(nameOp).group], op)
-		if op.Output.(nameResult).outcome == unknown {
+		if op.Output.(nameResult).fate == unknown {
 			open++
 		}
 	}

@@ -30,7 +30,7 @@ func newOwn(client int, seed uint64) *own {
 // with the answer.
 func (o *own) step(c *sftpclient.Client) (err, wrong error) {
 	err, wrong = o.draw(c)
-	if v := outcomeOf(err); v == absent || v == exists {
+	if v := fateOf(err); v == absent || v == exists {
 		return nil, fmt.Errorf("client %d: a file of its own: %w", o.client, err)
 	}
 	return err, wrong
@@ -74,7 +74,7 @@ func (o *own) draw(c *sftpclient.Client) (err, wrong error) {
 		return o.change(store(c, path, data), map[string][]byte{path: data}), nil
 	}
 	got, err := slurp(c, path)
-	if v := outcomeOf(err); v == unknown {
+	if v := fateOf(err); v == unknown {
 		return err, nil
 	} else if v != done || !bytes.Equal(got, o.files[path]) {
 		return nil, fmt.Errorf("client %d: %s: read %d bytes (%v), and %d were acknowledged", o.client, path, len(got), err, len(o.files[path]))

@@ -239,7 +239,7 @@ func (o *own) verify(t *testing.T, c *sftpclient.Client, listed map[string]bool)
 		if err != nil {
 			got = nil
 		}
-		if v := outcomeOf(err); v == unknown || !slices.ContainsFunc(may, func(b []byte) bool { return (b == nil) == (err != nil) && bytes.Equal(b, got) }) {
+		if v := fateOf(err); v == unknown || !slices.ContainsFunc(may, func(b []byte) bool { return (b == nil) == (err != nil) && bytes.Equal(b, got) }) {
 			t.Errorf("%s: %d bytes (%v), which nobody wrote", path, len(got), err)
 		}
 		delete(listed, path)
