@@ -137,6 +137,8 @@ func (f *File) Refresh() {
 // force, however large it is. Errors are as of OpenFile; what was in force then
 // stays.
 func (f *File) Reload() error {
+	f.cas.refresh()
+	f.revoked.refresh()
 	f.reading.Lock()
 	defer f.reading.Unlock()
 	f.mu.Lock()

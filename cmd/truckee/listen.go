@@ -18,12 +18,27 @@ type listener struct {
 
 type listeners []listener
 
-// listen opens the sockets of the configuration: that of sftpd.port first. On an
-// error it returns those that are open.
+// listen opens the sockets of the configuration, that of sftpd.port first, as far
+// as the service manager hasn't opened them: its sockets stand for the first
+// addresses, in order. On an error it returns those that are open.
 func listen(ctx context.Context, c config.SFTPD) (listeners, error) {
 	all := append(config.Listeners{{At: c.Port}}, c.Listeners...)
 	var ls listeners
+	given, err := activated()
+	for i, l := range given {
+		if i < len(all) {
+			ls = append(ls, listener{l, listening(all[i])})
+		} else if l.Close(); err == nil {
+			err = fmt.Errorf("the service manager hands over %d sockets, and there are %d addresses: see sftpd.listeners", len(given), len(all))
+		}
+	}
+	if err != nil {
+		return ls, err
+	}
 	for i, at := range all {
+		if i < len(ls) {
+			continue
+		}
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", at.At.String())
 		if err != nil {
 			hint := "; choose another address by --sftp HOST:PORT"

@@ -17,6 +17,7 @@ import (
 type setting struct {
 	layout  node.Layout
 	options node.Options
+	level   *slog.LevelVar // of options.Log
 }
 
 // setting reads the configuration.
@@ -33,18 +34,20 @@ func (inv *invocation) setting() (setting, error) {
 	if err := layout.CheckKept(c); err != nil {
 		return setting{}, usageError{err}
 	}
-	log := logger(c.Node, inv.stderr)
+	level := new(slog.LevelVar)
+	level.Set(c.Node.LogLevel)
+	log := logger(c.Node, level, inv.stderr)
 	for _, w := range warnings {
 		log.Warn(w)
 	}
 	return setting{layout, node.Options{
 		BaseDir: dir, Config: c, Drivers: drivers(), Log: log, User: node.UserName(),
-	}}, nil
+	}, level}, nil
 }
 
 // logger writes records to stderr as configured.
-func logger(c config.Node, stderr io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: c.LogLevel}
+func logger(c config.Node, level slog.Leveler, stderr io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
 	var h slog.Handler = slog.NewTextHandler(stderr, opts)
 	if c.LogFormat == "json" {
 		h = slog.NewJSONHandler(stderr, opts)
@@ -66,7 +69,7 @@ func (inv *invocation) session(ctx context.Context) (*command.Session, error) {
 	if _, given := inv.config["log-level"]; !given {
 		quiet := set.options.Config.Node
 		quiet.LogLevel = max(quiet.LogLevel, slog.LevelWarn)
-		set.options.Log = logger(quiet, inv.stderr)
+		set.options.Log = logger(quiet, quiet.LogLevel, inv.stderr)
 	}
 	return command.Connect(ctx, set.layout, inv.command.name, func(ctx context.Context) (*node.Node, error) {
 		return node.Open(ctx, set.options)

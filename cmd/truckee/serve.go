@@ -138,11 +138,12 @@ func serve(ctx context.Context, inv *invocation) error {
 		return err
 	}
 	defer lock.Release()
-	return errors.Join(serveNode(ctx, inv.env, n, set.options, listeners), n.Close())
+	return errors.Join(serveNode(ctx, inv, n, set, listeners), n.Close())
 }
 
 // serveNode serves an open node until ctx ends, then drains.
-func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, ls listeners) error {
+func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, ls listeners) error {
+	e, o := inv.env, set.options
 	server, err := newServer(n, o)
 	if err != nil {
 		return err
@@ -164,6 +165,11 @@ func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, ls list
 	background := context.WithoutCancel(ctx)
 	group.Go(func() error { return control.Serve(ctx, commands, command.Handler(n), o.Log) })
 	group.Go(func() error { n.WatchAccounts(ctx); return nil })
+	again := &reloader{
+		load:  func() (config.Config, error) { s, err := inv.setting(); return s.options.Config, err },
+		level: set.level, now: o.Config, node: n, server: server, log: o.Log,
+	}
+	group.Go(func() error { again.watch(ctx); return nil })
 	group.Go(func() error {
 		n.CollectForever(ctx, func(ctx context.Context) error { return command.EnterRoots(ctx, n) })
 		return nil
@@ -175,6 +181,7 @@ func serveNode(ctx context.Context, e env, n *node.Node, o node.Options, ls list
 		<-ctx.Done()
 		return drain(background, server, o)
 	})
+	notify("READY=1")
 	err = group.Wait()
 	o.Log.Info("stopped")
 	return err
@@ -190,6 +197,7 @@ func limitMemory(c config.Node) {
 // drain lets open sessions finish, within the configured time, or until a
 // second signal.
 func drain(ctx context.Context, server *sftpd.Server, o node.Options) error {
+	notify("STOPPING=1")
 	o.Log.Info("stopping", "sessions have", o.Config.Node.ShutdownTimeout)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
