@@ -1,0 +1,65 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/truckee-fs/truckee/tests/testbed"
+)
+
+// A mount at rest answers keepalives and so lives; an idle time-out ends it, but
+// not while it has a file open for writing, and sshfs comes again.
+func TestMountAtRest(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		flags []string
+		ends  bool
+	}{
+		"keepalive": {[]string{"--sftpd-keepalive", "200ms"}, false},
+		"idle":      {[]string{"--sftpd-idle-timeout", "500ms"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n, err := testbed.NewTruckee(t.Context(), binary, t.TempDir(), clientKey)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := n.Start(t.Context(), tt.flags...); err != nil {
+				t.Fatal(err)
+			}
+			defer n.Stop()
+			dir := mount(t, n.Endpoint, "reconnect")
+			f, err := os.Create(filepath.Join(dir, "open"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.WriteString("before the rest, "); err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(2 * time.Second)
+			if strings.Contains(n.Log(), "connection ended") {
+				t.Fatal("cut with a file open for writing")
+			}
+			if _, err := f.WriteString("and after"); err != nil {
+				t.Fatal(err)
+			}
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if tt.ends {
+				eventually(t, func() bool { return strings.Contains(n.Log(), "connection ended: idle") })
+			} else {
+				<-time.After(2 * time.Second)
+				if strings.Contains(n.Log(), "connection ended") || strings.Contains(n.Log(), "sftp logout") {
+					t.Error("a mount that answers is cut")
+				}
+			}
+			if text := readFile(t, filepath.Join(dir, "open")); text != "before the rest, and after" {
+				t.Errorf("read back %q", text)
+			}
+		})
+	}
+}
