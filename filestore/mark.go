@@ -31,6 +31,7 @@ func (c *collection) mark(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer c.stopPassed()
 	for _, p := range pins {
 		if err := c.markPin(ctx, p); err != nil {
 			return err
@@ -171,6 +172,17 @@ func (c *collection) markRoots(ctx context.Context, wanted func(slotID) (bool, e
 		}
 	}
 	return nil
+}
+
+// stopPassed stops the sweep of roots that may lead to damage which was told from
+// two others only: more than two don't walk what they share.
+func (c *collection) stopPassed() {
+	if len(c.stopped) <= 2 { // owner 0, and one root
+		return
+	}
+	for no := range c.reach.passed {
+		c.stopped[c.reach.roots[no]] = true
+	}
 }
 
 // damaged stops the sweep of what was made through the damaged root, and of what

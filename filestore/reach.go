@@ -41,6 +41,7 @@ type reach struct {
 	blocks map[blockKey]rootNo // what has a row in the block index
 	roots  []slotID            // by their number
 	number map[slotID]rootNo
+	passed map[rootNo]bool // roots that lead to what two had led to before: it wasn't walked again
 	shared map[slotID]bool // slots that a root leads to which isn't their owner; nil: nobody asks
 
 	// record finds the record of a slot that the walk uses: the current one, or
@@ -101,7 +102,8 @@ type visit struct {
 func newReach(fs *FS, view metastore.View) *reach {
 	r := &reach{
 		fs: fs, view: view, seed: maphash.MakeSeed(), roots: []slotID{{}}, number: make(map[slotID]rootNo), shared: make(map[slotID]bool),
-		slots: make(map[short]rootNo), nodes: make(map[short]rootNo), blocks: make(map[blockKey]rootNo),
+		passed: make(map[rootNo]bool),
+		slots:  make(map[short]rootNo), nodes: make(map[short]rootNo), blocks: make(map[blockKey]rootNo),
 	}
 	rand.Read(r.salt[:])
 	r.record = r.current
@@ -138,8 +140,11 @@ func (r *reach) key(id [32]byte, verify caps.Key) short {
 }
 
 // done reports whether nothing new comes of a visit from a root.
-func done(set map[short]rootNo, k short, no rootNo) bool {
+func (r *reach) done(set map[short]rootNo, k short, no rootNo) bool {
 	by, again := set[k]
+	if again && by == sharedBy {
+		r.passed[no] = true
+	}
 	return again && (by == no || by == sharedBy)
 }
 
@@ -222,7 +227,7 @@ func (r *reach) slot(ctx context.Context, v visit) error {
 	id := slotID(v.verify.ID())
 	v.at.slot = id
 	k := r.key(id, v.verify.VerifyKey())
-	if done(r.slots, k, v.at.no) {
+	if r.done(r.slots, k, v.at.no) {
 		return nil
 	}
 	rec, err := r.record(ctx, id)
@@ -382,7 +387,7 @@ func (r *reach) visitor(ctx context.Context, at site, frozen bool) dirtree.Visit
 // frozen walks a frozen directory once: it is visited when its root has opened.
 func (r *reach) frozen(ctx context.Context, at site, v caps.FrozenVerify) error {
 	k := r.key(v.Root, v.Key)
-	if done(r.nodes, k, at.no) {
+	if r.done(r.nodes, k, at.no) {
 		return nil
 	}
 	_, at.more = r.nodes[k]
@@ -420,7 +425,7 @@ type fileVisitor struct {
 // Visit implements filetree.Visitor.
 func (f fileVisitor) Visit(ref filetree.VerifyRef) (bool, error) {
 	if ref.Level != filetree.LevelChunk {
-		return !done(f.r.nodes, f.r.key(ref.ID, ref.Key), f.at.no), nil
+		return !f.r.done(f.r.nodes, f.r.key(ref.ID, ref.Key), f.at.no), nil
 	}
 	again := f.r.meet(ref.ID, f.at.no)
 	if again || f.r.chunk == nil {
