@@ -180,13 +180,20 @@ func TestLargeFilesHoldUpNobody(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "accounts")
 	text := strings.Repeat("# "+strings.Repeat("x", 98)+"\n", large/100) + "bob pw " + testRoot + "\n"
-	write(t, path, text)
+	// In one step, as editors do: a reader in the background must not see half a file.
+	put := func(text string) {
+		write(t, path+"~", text)
+		if err := os.Rename(path+"~", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(text)
 	f, err := OpenFile(path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.reading.Lock() // as if it were being read, without end
-	write(t, path, text+"eve pw "+testRoot+"\n")
+	put(text + "eve pw " + testRoot + "\n")
 	if _, err := f.Authenticate(t.Context(), "bob", Password("pw")); err != nil {
 		t.Error(err)
 	}
@@ -197,7 +204,7 @@ func TestLargeFilesHoldUpNobody(t *testing.T) {
 	if _, err := f.Authenticate(t.Context(), "eve", Password("pw")); err != nil {
 		t.Error(err)
 	}
-	write(t, path, text+"eve pw\n")
+	put(text + "eve pw\n")
 	for range 2 {
 		if err := f.Reload(); err == nil || !strings.Contains(err.Error(), "accounts:10487:") {
 			t.Errorf("a wrong file: %v", err)

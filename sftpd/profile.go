@@ -70,8 +70,12 @@ func weaknesses(sc *ssh.ServerConn, proof any) []string {
 			used string
 			weak []string
 		}{
-			{a.KeyExchange, weak.KeyExchanges}, {a.HostKey, weak.HostKeys}, {a.Read.Cipher, weak.Ciphers},
-			{a.Write.Cipher, weak.Ciphers}, {a.Read.MAC, weak.MACs}, {a.Write.MAC, weak.MACs},
+			{a.KeyExchange, weak.KeyExchanges},
+			{a.HostKey, weak.HostKeys},
+			{a.Read.Cipher, weak.Ciphers},
+			{a.Write.Cipher, weak.Ciphers},
+			{a.Read.MAC, weak.MACs},
+			{a.Write.MAC, weak.MACs},
 		} {
 			if slices.Contains(v.weak, v.used) && !slices.Contains(found, v.used) {
 				found = append(found, v.used)
