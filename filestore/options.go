@@ -7,8 +7,8 @@ import (
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/caps"
-	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/filestore/filetree"
+	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
