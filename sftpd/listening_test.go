@@ -90,13 +90,12 @@ func FuzzProxyHeader(f *testing.F) {
 // on starts a server that listens as given.
 func on(t *testing.T, o Listening, configure func(*Server)) *harness {
 	t.Helper()
-	h := serve(t, configure)
-	other := newPipeListener()
-	first := h.listen
-	h.listen = other
-	go func() { _ = h.srv.ServeOn(t.Context(), other, o) }()
-	t.Cleanup(func() { first.Close() })
-	return h
+	first := serve(t, configure)
+	h := *first
+	h.listen = newPipeListener()
+	go func() { _ = h.srv.ServeOn(t.Context(), h.listen, o) }()
+	t.Cleanup(h.stop)
+	return &h
 }
 
 func nets(words ...string) (all []netip.Prefix) {
