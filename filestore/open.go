@@ -115,6 +115,9 @@ func (t *Tree) mayOpen(pl *place, o OpenOptions) error {
 		}
 	} else {
 		mode = pl.file.created.Mode
+		if a := pl.file.attrs.Load(); a != nil && a.Has(AttrMode) {
+			mode = a.Mode // set since
+		}
 	}
 	if err := isMutable(pl, o); err != nil || !o.Write {
 		return err

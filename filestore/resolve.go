@@ -25,8 +25,12 @@ const (
 )
 
 // maxWalks bounds how often a path is walked again because a directory on it
-// was changed by another gateway meanwhile.
+// was changed meanwhile.
 const maxWalks = 8
+
+// errStale is walk's answer where a commit of this node has changed the directory
+// in which a name was missing.
+var errStale = errors.New("the directory has changed")
 
 // resolve walks p from the tree's root. A last component that isn't there is
 // no error; anything else missing is. With a shared metastore it revalidates
@@ -38,8 +42,11 @@ func (t *Tree) resolve(ctx context.Context, p Path, w want) (place, error) {
 	}
 	t.used.touch()
 	for try := 1; ; try++ {
-		wk := walk{t: t, want: w}
+		wk := walk{t: t, want: w, final: try >= maxWalks}
 		pl, err := wk.run(ctx, p)
+		if err == errStale {
+			continue
+		}
 		pl.links = wk.links
 		if t.fs.slots.authoritative || len(wk.used) == 0 || len(wk.used) == 1 && wk.fresh {
 			return pl, err
@@ -48,7 +55,7 @@ func (t *Tree) resolve(ctx context.Context, p Path, w want) (place, error) {
 		if verr != nil {
 			return place{}, verr
 		}
-		if same || try == maxWalks {
+		if same || try >= maxWalks {
 			return pl, err
 		}
 	}
@@ -80,6 +87,7 @@ type walk struct {
 	want  want
 	used  []*version
 	fresh bool // the last of them doesn't come from the cache
+	final bool // what is stale counts
 	links int
 }
 
@@ -168,7 +176,10 @@ func (w *walk) run(ctx context.Context, p Path) (place, error) {
 		case e == nil && strings.HasSuffix(name, hiddenMark):
 			return place{}, fmt.Errorf("a hidden entry: %w", kind.NotExist)
 		case e == nil:
-			file := w.t.fs.open.pending(cur.id(), name)
+			file, current := w.t.fs.coming(cur, name)
+			if !current && !w.final {
+				return place{}, errStale
+			}
 			if !last && file != nil {
 				return place{}, fmt.Errorf("a path through a file: %w", kind.NotDir)
 			}
@@ -206,6 +217,23 @@ func (w *walk) run(ctx context.Context, p Path) (place, error) {
 		return place{node: cur}, nil
 	}
 	return place{dir: cur.parent, name: cur.entry.Name, entry: cur.entry, node: cur}, nil
+}
+
+// coming returns the file that is being created under a name of a directory, or
+// nil, and then whether the version at hand is still the current one, as far as this
+// node knows: else the file may have become an entry since the name was looked up.
+func (fs *FS) coming(dir *node, name string) (f *openFile, current bool) {
+	r := fs.open
+	r.mu.Lock() // commits publish under it
+	defer r.mu.Unlock()
+	if d := r.dirs[dir.id()]; d != nil && d.pending[name] != nil {
+		return d.pending[name], true
+	}
+	if dir.v == nil {
+		return nil, true
+	}
+	cur := fs.slots.cached(dir.v.read)
+	return nil, cur == nil || cur.rec.Hash == dir.v.rec.Hash
 }
 
 // linkParts cuts a symbolic link's target into its components, without the
