@@ -136,6 +136,40 @@ func TestPlainUser(t *testing.T) {
 	v.Close()
 }
 
+// TestFewestConnections: with two, everything goes on, one after another, whatever an
+// address made for other programs asks for besides.
+func TestFewestConnections(t *testing.T) {
+	t.Parallel()
+	o := schemas(t)(t)
+	o.MinConns, o.MaxConns = 1, 2
+	o.URL += "&default_query_exec_mode=simple_protocol&statement_cache_capacity=0&pool_max_conns=50&pool_min_conns=40"
+	s := open(t, o)
+	hints, err := s.Notify(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := s.Collector().Snapshot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	var wg sync.WaitGroup
+	for i := range byte(6) {
+		wg.Go(func() {
+			for range 4 {
+				if err := growOnce(t.Context(), s, metastore.SlotID{1, i}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	used, err := s.Query(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+	if err != nil || used != 3 || len(hints) != 0 {
+		t.Errorf("%d connections in use, want 2 and the view's (%v)", used, err)
+	}
+}
+
 func TestWarnsOfAServerThatLosesData(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
