@@ -10,8 +10,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,7 +38,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "mode": mode, "hostkey": hostkey, "userkey": userkey,
-		"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep, "big": bigFile, "grab": grab, "cut": cutFile, "chmod600": closeFiles,
+		"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep, "big": bigFile, "grab": grab, "cut": cutFile, "chmod600": closeFiles, "fetch": fetch,
 	}
 	maps.Copy(cmds, serviceCommands(t))
 	testscript.Run(t, testscript.Params{
@@ -71,6 +73,11 @@ func setup(e *testscript.Env) error {
 		return err
 	}
 	defer l.Close()
+	monitor, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer monitor.Close()
 	home, node := filepath.Join(e.WorkDir, "home"), filepath.Join(e.WorkDir, "node")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
@@ -85,10 +92,30 @@ func setup(e *testscript.Env) error {
 	e.Setenv("USER", "tester")
 	e.Setenv("NODE", node)
 	e.Setenv("ADDR", l.Addr().String())
+	e.Setenv("MONITOR", monitor.Addr().String())
 	e.Setenv("TRUCKEE_BASEDIR", node)
 	e.Setenv("TRUCKEE_SFTPD_PORT", l.Addr().String())
 	e.Setenv("TRUCKEE_SFTPD_HOST_KEYS", key)
 	return nil
+}
+
+// fetch METHOD URL STATUS FILE: the URL is answered with that status, and the
+// file gets the body.
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: fetch METHOD URL STATUS FILE")
+	}
+	req, err := http.NewRequest(args[0], args[1], nil)
+	ts.Check(err)
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	if strconv.Itoa(resp.StatusCode) != args[2] {
+		ts.Fatalf("status %d, want %s: %s", resp.StatusCode, args[2], body)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[3]), body, 0o600))
 }
 
 // exits STATUS PROGRAM ARGS...: the program ends with that status.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -133,16 +134,23 @@ func serve(ctx context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
+	watched, err := listenMonitor(ctx, set.options.Config.Metrics)
+	if err != nil {
+		return err
+	}
+	if watched != nil {
+		defer watched.Close()
+	}
 	n, lock, err := openForServing(ctx, set, "serve")
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	return errors.Join(serveNode(ctx, inv, n, set, listeners), n.Close())
+	return errors.Join(serveNode(ctx, inv, n, set, listeners, watched), n.Close())
 }
 
 // serveNode serves an open node until ctx ends, then drains.
-func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, ls listeners) error {
+func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, ls listeners, watched net.Listener) error {
 	e, o := inv.env, set.options
 	server, err := newServer(n, o)
 	if err != nil {
@@ -177,7 +185,14 @@ func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, 
 	for _, l := range ls {
 		group.Go(func() error { return server.ServeOn(background, l.Listener, l.on) })
 	}
+	drained, stopMonitor := context.WithCancel(background)
+	defer stopMonitor()
+	if watched != nil {
+		o.Log.Info("answering /metrics, /healthz and /readyz", "address", watched.Addr().String())
+		group.Go(func() error { return monitor(drained, watched, n, server) })
+	}
 	group.Go(func() error {
+		defer stopMonitor()
 		<-ctx.Done()
 		return drain(background, server, o)
 	})

@@ -18,6 +18,12 @@ type Config struct {
 	Metastore  Metastore  `section:"metastore" help:"The database: slots, tree nodes, the block index."`
 	GC         GC         `section:"gc" help:"Collection: giving back the space of what nothing leads to any more."`
 	Filestore  Filestore  `section:"filestore" help:"How files are cut, and what memory may be used."`
+	Metrics    Metrics    `section:"metrics" help:"Watching the node."`
+}
+
+// Metrics is about watching the node.
+type Metrics struct {
+	Listen Listen `key:"listen" flag:"metrics" help:"Where to answer /metrics (Prometheus), /healthz and /readyz, over plain HTTP and to everybody who asks: HOST:PORT, on this machine or in a network of your own. None: nowhere."`
 }
 
 // Node is about the process.

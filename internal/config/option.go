@@ -158,6 +158,10 @@ func (o Option) setList(list []any) error {
 
 // setText parses a value by the option's type and checks its bounds.
 func (o Option) setText(text string) error {
+	if _, address := o.field.Interface().(Listen); address && text == "" && o.Default == "" {
+		o.field.SetZero() // nowhere
+		return nil
+	}
 	v, err := parseAs(o.field.Interface(), text)
 	if err != nil {
 		return err
