@@ -212,6 +212,9 @@ func TestProfiles(t *testing.T) {
 				t.Errorf("%s, %q: %v", name, p, err)
 			}
 			if err == nil {
+				if _, err := h.sftp(client).Getwd(); err != nil { // so the server has heard of the login
+					t.Error(err)
+				}
 				client.Close()
 			}
 			h.stop()
