@@ -50,7 +50,7 @@ fuzz:
 soak:
 	$(MAKE) fuzz FUZZ=60s
 	$(GO) test -race -count=100 -timeout 120m -run Against ./filestore
-	TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1 $(GO) run ./tests/services -- $(GO) test -count=5 -timeout 60m -run 'Gateways|Churn|Drill' ./tests/e2e
+	TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1 $(GO) run ./tests/services -- $(GO) test -count=5 -timeout 120m -run 'Gateways|Churn|Drill|RandomOperations|POSIX' ./tests/e2e
 
 bench:
 	$(GO) run ./tests/bench
