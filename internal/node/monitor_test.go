@@ -35,7 +35,8 @@ func TestHealth(t *testing.T) {
 		{"no blocks", nil, blockstore.Status{State: blockstore.StateDown}, `{"ready":false,"metastore":"ok","blockstore":{"state":"down"}}`},
 		{"somebody else's blocks", nil, blockstore.Status{State: blockstore.StateForeign}, `{"ready":false,"metastore":"ok","blockstore":{"state":"foreign"}}`},
 		{
-			"no database", fmt.Errorf("postgres at a host: %w", kind.Unavailable), blockstore.Status{State: blockstore.StateOK},
+			"no database", fmt.Errorf("postgres at a host: %w", kind.Unavailable),
+			blockstore.Status{State: blockstore.StateOK},
 			`{"ready":false,"metastore":"unavailable","blockstore":{"state":"ok"}}`,
 		},
 	} {
