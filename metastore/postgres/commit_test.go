@@ -190,7 +190,7 @@ func TestCloseWaitsForCommits(t *testing.T) {
 	}
 }
 
-// TestRoundTrips: a batch costs the same few, whatever its size.
+// TestBatchesOfAllSizes: what is more than a batch holds makes several.
 func TestBatchesOfAllSizes(t *testing.T) {
 	t.Parallel()
 	s := open(t, schemas(t)(t))

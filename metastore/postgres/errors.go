@@ -160,7 +160,7 @@ func (c *config) connectFailed(ctx context.Context, err error) error {
 	return failed(ctx, "connect to "+c.where, err)
 }
 
-// notExpected is a broken invariant of the tables.
+// corrupt says that a table holds what it can't hold.
 func corrupt(format string, args ...any) error {
 	return kind.Errorf(kind.Corrupt, "postgres: "+format, args...)
 }

@@ -41,7 +41,7 @@ func TestKindsOfTheServersErrors(t *testing.T) {
 	}
 }
 
-// TestCanceledMeansNothingApplied: who gave up hears so only if it was not the
+// TestCanceledOrNot: who gave up hears so only if it was not the
 // server that refused.
 func TestCanceledOrNot(t *testing.T) {
 	t.Parallel()

@@ -3,7 +3,6 @@ package postgres
 import (
 	"bytes"
 	"context"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -46,78 +45,6 @@ type nodeState struct {
 	stored bool
 	added  *metastore.NewNode
 	by     int // the commit that adds it
-}
-
-// ids gathers the distinct ids of a kind that a batch names, in order.
-type ids[T ~[32]byte | ~[16]byte] map[T]bool
-
-func (s ids[T]) add(list ...T) {
-	for _, id := range list {
-		s[id] = true
-	}
-}
-
-// sorted gives them as a parameter: in the order in which everybody locks.
-func (s ids[T]) sorted() [][]byte {
-	list := make([]T, 0, len(s))
-	for id := range s {
-		list = append(list, id)
-	}
-	array := idArray(list)
-	slices.SortFunc(array, bytes.Compare)
-	return array
-}
-
-// named is what the requests of a batch name.
-type named struct {
-	dirMove bool
-	slots   ids[metastore.SlotID]
-	roots   ids[metastore.SlotID]
-	blocks  ids[metastore.ID]
-	drafts  ids[metastore.DraftID]
-	charges ids[metastore.SlotID]
-	nodes   ids[metastore.ID]
-}
-
-func nameAll(ops []*op, careful bool) named {
-	n := named{
-		slots: ids[metastore.SlotID]{}, roots: ids[metastore.SlotID]{}, blocks: ids[metastore.ID]{},
-		drafts: ids[metastore.DraftID]{}, charges: ids[metastore.SlotID]{}, nodes: ids[metastore.ID]{},
-	}
-	for _, o := range ops {
-		n.add(o.r, careful)
-	}
-	return n
-}
-
-func (n *named) add(r *metastore.Request, careful bool) {
-	n.dirMove = n.dirMove || r.DirMove
-	for i := range r.Slots {
-		n.slots.add(r.Slots[i].ID)
-	}
-	for i := range r.Roots {
-		n.roots.add(r.Roots[i].ID)
-	}
-	n.roots.add(r.ForgetRoots...)
-	for id := range r.RootState {
-		n.roots.add(id)
-	}
-	n.blocks.add(r.Links...)
-	if len(r.Links) > 0 && r.Draft != (metastore.DraftID{}) {
-		n.drafts.add(r.Draft)
-	}
-	for _, c := range r.Charges {
-		n.charges.add(c.Root)
-	}
-	if !careful {
-		return
-	}
-	for _, b := range r.Live {
-		n.blocks.add(b.ID)
-	}
-	for i := range r.Nodes {
-		n.nodes.add(r.Nodes[i].ID)
-	}
 }
 
 // lockAndRead is the first round trip. Rows are locked in the order of formats 10
@@ -282,30 +209,4 @@ func (t *tx) queueNodes(b *pgx.Batch, nodes ids[metastore.ID]) {
 			t.dead[seq] = bytes.Clone(dead)
 			return nil
 		}))
-}
-
-const blockColumns = "id, len, state, inline, seen, owner, draft, condemned_at, condemned_seq"
-
-// scanBlock reads the columns of blockColumns.
-func scanBlock(row pgx.CollectableRow) (b metastore.Block, err error) {
-	var id, owner, draft []byte
-	var state int16
-	var seen int64
-	var condemnedAt, condemnedSeq *int64
-	if err := row.Scan(&id, &b.Len, &state, &b.Inline, &seen, &owner, &draft, &condemnedAt, &condemnedSeq); err != nil {
-		return b, err
-	}
-	b.State, b.Seen = metastore.BlockState(state), timeOf(seen)
-	if b.State < metastore.BlockNew || b.State > metastore.BlockDeleted {
-		return b, corrupt("a block is in state %d", state)
-	}
-	if condemnedAt != nil && condemnedSeq != nil {
-		b.CondemnedAt, b.CondemnedSeq = timeOf(*condemnedAt), uint64(*condemnedSeq)
-	}
-	for _, err := range []error{setID(b.ID[:], id, "blk"), setOptional(b.Owner[:], owner, "blk"), setOptional(b.Draft[:], draft, "blk")} {
-		if err != nil {
-			return b, err
-		}
-	}
-	return b, nil
 }

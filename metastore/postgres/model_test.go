@@ -13,7 +13,7 @@ import (
 func TestLikeMemory(t *testing.T) {
 	fresh := schemas(t)
 	var options sync.Map // by clock
-	metastoretest.LikeMemory(t, 200,
+	metastoretest.LikeMemory(t, 120,
 		func(t *testing.T, c *metastoretest.Clock) metastore.Store {
 			o := fresh(t)
 			options.Store(c, o)

@@ -126,7 +126,7 @@ func TestConnectionsCutMidCommit(t *testing.T) {
 	id := metastore.SlotID{1, 0}
 	rec := grow(t, s, id, 3) // statements are prepared
 	acked, inDoubt := uint64(3), 0
-	for cut := int64(1); cut < 1<<20; cut += 1 + cut/4 {
+	for cut := int64(1); cut < 1<<20; cut += 1 + cut/3 {
 		for _, f := range []testbed.Faults{{CutDown: cut}, {CutUp: cut * 4}} {
 			before := proxy.Accepted()
 			proxy.Set(f)
@@ -198,7 +198,7 @@ func TestServerKilledAndRestarted(t *testing.T) {
 				}
 			})
 		}
-		waitUntil(t, "commits", func() bool { return commits.Load() > 100 })
+		waitUntil(t, "commits", func() bool { return commits.Load() > 40 })
 		if err := server.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -211,7 +211,7 @@ func TestServerKilledAndRestarted(t *testing.T) {
 		if err := server.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		more := commits.Load() + 50
+		more := commits.Load() + 20
 		waitUntil(t, "commits after the restart", func() bool { return commits.Load() > more })
 		down.Store(true)
 		wg.Wait()
