@@ -1,7 +1,10 @@
 package postgres_test
 
 import (
+	"flag"
 	"fmt"
+	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +23,18 @@ func open(t testing.TB, o postgres.Options) *postgres.Store {
 	}
 	t.Cleanup(func() { s.Close() })
 	return s
+}
+
+// TestMain lets more tests run at a time than there are processors: they wait for the
+// server's disk most of the time.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		if err := flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0))); err != nil {
+			panic(err)
+		}
+	}
+	m.Run()
 }
 
 // schemas gives options for schemas of their own in one database: they are quicker
