@@ -41,7 +41,7 @@ race:
 	$(GO) test -race -shuffle=on $(UNIT)
 
 e2e:
-	$(GO) test -count=1 -timeout 15m ./tests/...
+	$(GO) test -count=1 -timeout 25m ./tests/...
 
 # Every fuzz target for $(FUZZ); a crasher that it finds belongs into testdata/fuzz.
 fuzz:
