@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/truckee-fs/truckee/tests/testbed"
 )
@@ -121,7 +122,7 @@ func TestSocketActivation(t *testing.T) {
 
 	var log bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" serve`, binary)
-	cmd.Env = append(os.Environ(), "TRUCKEE_BASEDIR="+n.BaseDir, "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
+	cmd.Env = append(n.Command(t.Context()).Env, "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
 	cmd.ExtraFiles = []*os.File{socket}
 	cmd.Stderr = &log
 	if err := cmd.Start(); err != nil {
@@ -130,9 +131,14 @@ func TestSocketActivation(t *testing.T) {
 	hear := func(want string) {
 		t.Helper()
 		b := make([]byte, 100)
+		if err := told.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
 		k, err := told.Read(b)
 		if err != nil || string(b[:k]) != want {
-			t.Errorf("told %q, %v, want %q", b[:k], err, want)
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			t.Fatalf("told %q, %v, want %q\n%s", b[:k], err, want, log.String())
 		}
 	}
 	hear("READY=1")
