@@ -294,7 +294,10 @@ func (g *Store) list(ctx context.Context, l *listing) error {
 		}
 		return err
 	})
-	return errors.Join(err, final)
+	if err = errors.Join(err, final); ctx.Err() != nil && kind.Of(err) == kind.Unavailable {
+		return fmt.Errorf("%s: %s: %w: %w", g.o.Name, OpList, kind.Canceled, err)
+	}
+	return err
 }
 
 // listOnce yields the blocks of one list; first is called when it answers.
