@@ -256,6 +256,9 @@ func readFlags(flags map[string]string, table []Option) ([]setting, error) {
 	return all, nil
 }
 
+// leastFlight is room for two of the largest chunks.
+const leastFlight Size = 8 << 20
+
 // finish checks what concerns several keys, and makes paths absolute.
 func (c *Config) finish(src Sources, environment []string) error {
 	if len(c.SFTPD.HostKeys) > 0 && c.SFTPD.HostPrivkeyFile != "" {
@@ -266,6 +269,9 @@ func (c *Config) finish(src Sources, environment []string) error {
 	}
 	if n := c.Filestore.ChunkSize; n&(n-1) != 0 {
 		return fmt.Errorf("filestore.chunk_size: %s is no power of two", n)
+	}
+	if n := c.Filestore.FlightMemory; n != 0 && n < leastFlight {
+		return fmt.Errorf("filestore.flight_memory: %s is less than %s, and not 0", n, leastFlight)
 	}
 	paths := []*Path{
 		&c.SFTPD.HostPrivkeyFile, &c.SFTPD.HostPubkeyFile, &c.SFTPD.AccountsFile, &c.SFTPD.AccountsCA, &c.Filestore.SpoolDir,

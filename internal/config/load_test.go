@@ -114,6 +114,7 @@ func TestMistakes(t *testing.T) {
 		{"[node]\nlog_format = \"xml\"", "known are: text, json"},
 		{"[filestore]\nchunk_size = \"300KiB\"", "no power of two"},
 		{"[filestore]\nchunk_size = \"8MiB\"", "it is at most 4MiB"},
+		{"[filestore]\nflight_memory = \"1MiB\"", "flight_memory: 1MiB is less than 8MiB"},
 		{"[filestore]\nspool_limit = \"9999999999TiB\"", "too large"},
 		{"[filestore]\nspool_limit = \"-1\"", "is no size"},
 		{"[sftpd]\nport = 1\nport = 2", "tahoe.cfg:3: "},
