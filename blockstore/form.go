@@ -94,10 +94,12 @@ var forms = []Form{
 	},
 	{
 		Driver: "postgresql", Words: []string{"POSTGRESQL", "postgres"}, Text: "POSTGRESQL or postgresql://<user>:<password>@<host>/<database>",
-		Fields: remote(
-			Field{Name: "url", Type: TypeDatabase, Help: "The database; without it, that of --db."},
-			Field{Name: "password", Secret: true, Login: true, Help: "Its password, if the address has none."},
-		),
+		Fields: []Field{
+			{Name: "url", Type: TypeDatabase, Help: "The database; without it, that of --db."},
+			{Name: "password", Secret: true, Login: true, Help: "Its password, if the address has none."},
+			{Name: "timeout", Type: TypeDuration, Login: true, Default: "30s", Help: "How long a request may take."},
+			{Name: "in_flight", Type: TypeNumber, Login: true, Default: "8", Help: "Connections."},
+		},
 	},
 	{
 		Driver: "s3", Words: []string{"s3"}, Text: "s3:[<endpoint>]:<region>:<bucket>:<key>:<secret>",
