@@ -63,11 +63,7 @@ func (s *Store) Exec(sql string) error {
 }
 
 // Queued tells how many calls wait for the writer.
-func (s *Store) Queued() int {
-	s.queue.mu.Lock()
-	defer s.queue.mu.Unlock()
-	return len(s.queue.jobs)
-}
+func (s *Store) Queued() int { return s.queue.Waiting() }
 
 // WALSizes sets when the log is copied and when it is cut.
 func WALSizes(target, limit int64) Option {

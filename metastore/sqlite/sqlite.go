@@ -29,6 +29,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/truckee-fs/truckee/internal/groupcommit"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
 )
@@ -41,8 +42,9 @@ type Store struct {
 	lock *lockFile
 	walSizes
 
-	queue queue
-	seq   atomic.Uint64 // the newest durable commit
+	queue  groupcommit.Queue[*op]
+	closed atomic.Bool
+	seq    atomic.Uint64 // the newest durable commit
 
 	writing sync.Mutex // held by whoever uses w
 	w       *writer
@@ -90,7 +92,6 @@ func Open(path string, opts ...Option) (*Store, error) {
 		walSizes: walSizes{target: walTarget, limit: walLimit},
 		kick:     make(chan struct{}, 1), finished: make(chan struct{}), views: map[*view]bool{},
 	}
-	s.queue.idle.L = &s.queue.mu
 	for _, o := range opts {
 		o(s)
 	}
@@ -164,7 +165,7 @@ func (s *Store) usable(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("sqlite: %w: %w", kind.Canceled, err)
 	}
-	if s.queue.isClosed() {
+	if s.closed.Load() {
 		return fmt.Errorf("sqlite: %w", kind.Closed)
 	}
 	return nil
@@ -183,10 +184,11 @@ func timeOf(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 // Close waits for the calls in flight, closes open views, empties the
 // write-ahead log into the database file and gives the file free.
 func (s *Store) Close() error {
-	if !s.queue.close() {
+	if s.closed.Swap(true) {
 		<-s.finished
 		return nil
 	}
+	s.queue.Close()
 	close(s.kick)
 	<-s.finished
 	s.closeViews()
