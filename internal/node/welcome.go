@@ -51,7 +51,7 @@ func (w Welcome) Write(out io.Writer) error {
 		line(label, ssh.FingerprintSHA256(s.PublicKey())+" ("+s.PublicKey().Type()+")")
 	}
 	line("back up", fmt.Sprintf("%s now and after every account change: without it nothing can be read;", w.Node.Private()))
-	line("", fmt.Sprintf("%s and %s regularly: they are the files, encrypted", w.Node.Config.Metastore.DB.Place(), place(w.Node.Config.Blockstore.Tree)))
+	line("", fmt.Sprintf("by `truckee backup FILE` %s, and after it %s, regularly: the files, encrypted", w.Node.Config.Metastore.DB.Place(), place(w.Node.Config.Blockstore.Tree)))
 	b.WriteString("\n")
 	_, err = io.WriteString(out, b.String())
 	return err
