@@ -362,14 +362,16 @@ func (n *Node) Mount(ctx context.Context, a accounts.Account) (*filestore.Tree, 
 }
 
 // MountURI opens what a capability names that an account's client gives in a
-// path. A login that may only read its root only reads there, too. NotExist if
-// it is no capability; Denied if it is one that can't be opened.
+// path. A login that may only read its root only reads there, too, and so does
+// one with a quota, which counts what comes through its own root. NotExist if it
+// is no capability; Denied if it is one that can't be opened.
 func (n *Node) MountURI(ctx context.Context, a accounts.Account, capability string) (*filestore.Tree, error) {
 	c, err := caps.Parse(capability)
 	if err != nil {
 		return nil, fmt.Errorf("a capability in a path: %w", kind.NotExist)
 	}
-	if a.Root.Authority() != caps.AuthorityWrite {
+	p := a.Policy()
+	if a.Root.Authority() != caps.AuthorityWrite || p.MaxBytes > 0 || p.MaxFiles > 0 {
 		weak, ok := caps.AtMost(c, caps.AuthorityRead)
 		if !ok {
 			return nil, fmt.Errorf("account %q: %w", a.Name, kind.Denied)

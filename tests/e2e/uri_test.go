@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,6 +52,27 @@ func TestTahoesWays(t *testing.T) {
 	sftp(t, n.Endpoint, "chmod 555 other\n-put "+local+" other/f\n-chmod 755 other\n")
 	if out, err := n.SFTP(t.Context(), "put "+local+" other/f\n"); err == nil {
 		t.Errorf("a diminished link is written through: %s", out)
+	}
+	// Who has a quota can't pass it by another way into the same tree.
+	key, err := os.ReadFile(clientKey + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(filepath.Join(n.BaseDir, "private", "accounts"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = file.WriteString("limited " + strings.TrimSpace(string(key)) + " " + strings.TrimSpace(capability) + " quota=1MiB\n")
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	limited := n.Endpoint
+	limited.User = "limited"
+	if out, err := limited.SFTP(t.Context(), "get "+uri+"/f "+local+".back\n"); err != nil {
+		t.Errorf("reading: %v\n%s", err, out)
+	}
+	if out, err := limited.SFTP(t.Context(), "put "+local+" "+uri+"/past\n"); err == nil {
+		t.Errorf("an account with a quota writes past it: %s", out)
 	}
 	// What names a capability is told to who knows it, and to no log.
 	for _, secret := range strings.Split(strings.TrimSpace(capability), ":")[2:] {
