@@ -57,7 +57,10 @@ func (o *BlockstoreCopy) run(ctx context.Context, n *node.Node, s control.Stream
 		return err
 	}
 	begin := time.Now()
-	c := copying{from: n.Blocks, to: to, rate: pace.New(int64(o.Rate)), tell: progress(s.Err, "copied"), queue: n.Queue()}
+	c := copying{
+		unsound: map[blockstore.ID]bool{}, from: n.Blocks, to: to, rate: pace.New(int64(o.Rate)), tell: progress(s.Err, "copied"), queue: n.Queue(),
+		damaged: func(id blockstore.ID) { fmt.Fprintf(s.Err, "DAMAGE block %v is damaged, and not copied\n", id) },
+	}
 	if err := c.run(ctx); err != nil {
 		return err
 	}
@@ -70,18 +73,18 @@ func (o *BlockstoreCopy) run(ctx context.Context, n *node.Node, s control.Stream
 	fmt.Fprintf(s.Out, "%d blocks with %d bytes copied in %s, %d were there already, %d that were collected meanwhile deleted there\n",
 		c.copied.Load(), c.bytes.Load(), time.Since(begin).Round(time.Millisecond), c.there, c.deleted)
 	if !o.Switch {
-		_, err = fmt.Fprintf(s.Out, "the node still uses %s; to change over, stop it and run this again with --switch\n", n.Config.Blockstore.Tree)
-		return err
+		fmt.Fprintf(s.Out, "the node still uses %s; to change over, stop it and run this again with --switch\n", n.Config.Blockstore.Tree)
+		return c.outcome()
 	}
 	if err := config.KeepBlockstore(n.BaseDir, n.Config, tree); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.Out, "from its next start the node uses %s; %s is left as it is\n", tree, n.Config.Blockstore.Tree)
 	if lost > 0 {
-		fmt.Fprintf(s.Err, "%d blocks that files want are in neither of the two; `truckee check` names the files\n", lost)
+		fmt.Fprintf(s.Err, "%d blocks that files want are whole in neither of the two; `truckee check --deep` names the files\n", lost)
 		return ErrDamage
 	}
-	return err
+	return errors.Join(err, c.outcome())
 }
 
 // copyMarker has the other store know whose it is; one that is another's is refused.
@@ -107,7 +110,10 @@ type copying struct {
 	tell     func(blockstore.Totals)
 	queue    blockstore.Queue // nil: nothing is known of blocks
 
-	telling        sync.Mutex // held while tell runs
+	damaged func(blockstore.ID)    // is told of blocks that can't be copied
+	telling sync.Mutex             // held while tell or damaged runs
+	unsound map[blockstore.ID]bool // told of
+
 	copied, bytes  atomic.Int64
 	there, deleted int64
 	extras         []blockstore.ID // only there
@@ -173,10 +179,28 @@ func (p *puller) advance() {
 	p.id, p.err, p.more = info.ID, err, ok && err == nil
 }
 
-// one copies a block. One that was collected since it was listed is no error.
+// outcome is ErrDamage if a block couldn't be copied because it is damaged.
+func (c *copying) outcome() error {
+	if len(c.unsound) > 0 {
+		return ErrDamage
+	}
+	return nil
+}
+
+// one copies a block. One that was collected since it was listed is no error, and
+// a damaged one holds up none of the others.
 func (c *copying) one(ctx context.Context, id blockstore.ID) error {
 	block, err := c.from.Get(ctx, id)
-	if kind.Of(err) == kind.NotExist {
+	switch kind.Of(err) {
+	case kind.NotExist:
+		return nil
+	case kind.Corrupt:
+		c.telling.Lock()
+		defer c.telling.Unlock()
+		if !c.unsound[id] {
+			c.unsound[id] = true
+			c.damaged(id)
+		}
 		return nil
 	}
 	if err == nil {

@@ -1,13 +1,17 @@
 package command
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"iter"
+	"slices"
 	"testing"
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/blockstore/memory"
 	"github.com/truckee-fs/truckee/blockstore/storecheck"
+	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/pace"
 	"github.com/truckee-fs/truckee/metastore"
 	metamemory "github.com/truckee-fs/truckee/metastore/memory"
@@ -62,7 +66,7 @@ func TestCopyOfAStoreThatListsLate(t *testing.T) {
 	if err := meta.Commit(ctx, r)[0]; err != nil {
 		t.Fatal(err)
 	}
-	c := copying{from: from, to: to, rate: pace.New(0), tell: func(blockstore.Totals) {}}
+	c := copying{unsound: map[blockstore.ID]bool{}, from: from, to: to, rate: pace.New(0), tell: func(blockstore.Totals) {}}
 	if err := c.run(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +77,54 @@ func TestCopyOfAStoreThatListsLate(t *testing.T) {
 	for _, row := range rows[:3] {
 		if _, err := to.Stat(ctx, blockstore.ID(row.ID)); err != nil {
 			t.Errorf("not copied: %v", err)
+		}
+	}
+}
+
+// rotten is a store of which one block is damaged.
+type rotten struct {
+	blockstore.Store
+	bad blockstore.ID
+}
+
+func (r rotten) Get(ctx context.Context, id blockstore.ID) ([]byte, error) {
+	if id == r.bad {
+		return nil, kind.Corrupt
+	}
+	return r.Store.Get(ctx, id)
+}
+
+// A damaged block is told of, once, and all others are copied.
+func TestCopyGoesOnAfterADamagedBlock(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	from, to := rotten{Store: memory.New()}, memory.New()
+	var ids []blockstore.ID
+	for i := range 20 {
+		id, block := storecheck.Chunk(100 + i)
+		if err := from.Put(ctx, id, block); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b blockstore.ID) int { return bytes.Compare(a[:], b[:]) })
+	from.bad = ids[3]
+	var told []blockstore.ID
+	c := copying{
+		unsound: map[blockstore.ID]bool{}, from: from, to: to, rate: pace.New(0), tell: func(blockstore.Totals) {},
+		damaged: func(id blockstore.ID) { told = append(told, id) },
+	}
+	for range 2 {
+		if err := c.run(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(told, ids[3:4]) || !errors.Is(c.outcome(), ErrDamage) {
+		t.Errorf("told of %v, outcome %v", told, c.outcome())
+	}
+	for i, id := range ids {
+		if _, err := to.Stat(ctx, id); (err == nil) != (i != 3) {
+			t.Errorf("block %d: %v", i, err)
 		}
 	}
 }
