@@ -189,7 +189,12 @@ func (s *Store) Delete(ctx context.Context, id blockstore.ID) error {
 		return err
 	}
 	defer r.end()
-	_, err = r.do(swift.RequestOpts{Operation: http.MethodDelete, Container: s.container, ObjectName: s.key(id), NoResponse: true})
+	for range deleteAttempts {
+		_, err = r.do(swift.RequestOpts{Operation: http.MethodDelete, Container: s.container, ObjectName: s.key(id), NoResponse: true})
+		if statusOf(err) != http.StatusConflict {
+			break
+		}
+	}
 	if err != nil {
 		err = r.absentOr(err)
 	}
@@ -198,6 +203,10 @@ func (s *Store) Delete(ctx context.Context, id blockstore.ID) error {
 	}
 	return err
 }
+
+// deleteAttempts is how often a delete is made that meets a newer put (409): it
+// bears the time at which the proxy took it, and another attempt a later one.
+const deleteAttempts = 4
 
 // markerKey is the name of the marker's object.
 func (s *Store) markerKey() string { return s.prefix + "marker" }
