@@ -43,8 +43,12 @@ func (f *openFile) openedThrough(t *Tree, write bool) {
 	}
 }
 
-// rootID is the slot that the tree's capability names; zero: none.
+// rootID is the slot that the tree's capability names, or that of the root that
+// the tree is a part of; zero: none.
 func (t *Tree) rootID() slotID {
+	if t.part != nil {
+		return t.part.of
+	}
 	if t.root != nil {
 		return slotID(t.root.Dir.ID())
 	}

@@ -39,10 +39,21 @@ func (d *draft) sealer(last bool) filetree.Sealer {
 	if last {
 		s.Pad = t.o.Pad
 	}
-	if t.o.Dedup && t.write != nil && !d.unshared {
-		s.Secret = t.write.ConvergenceSecret()
+	if t.o.Dedup && !d.unshared {
+		s.Secret = t.convergenceSecret()
 	}
 	return s
+}
+
+// convergenceSecret is that of the root that the tree belongs to; zero: unknown.
+func (t *Tree) convergenceSecret() caps.Key {
+	switch {
+	case t.part != nil:
+		return t.part.secret
+	case t.write != nil:
+		return t.write.ConvergenceSecret()
+	}
+	return caps.Key{}
 }
 
 func convergent(s filetree.Sealer) bool { return !s.Secret.IsZero() }

@@ -31,6 +31,7 @@ type FS struct {
 	commit     *committer
 	open       *registry
 	roots      usedRoots
+	buckets    *bucketTable
 	writer     *writer
 	spool      *spool
 	collecting sync.Mutex // held by the one collection that runs
@@ -65,6 +66,7 @@ func New(ctx context.Context, o Options) (*FS, error) {
 	fs.slots = newSlotCache(fs)
 	fs.commit = newCommitter(fs)
 	fs.open = newRegistry()
+	fs.buckets = newBucketTable(fs)
 	fs.writer = newWriter(fs)
 	fs.ahead = make(chan struct{}, aheadAll)
 	fs.foldAfter = foldAfter

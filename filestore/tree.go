@@ -27,6 +27,14 @@ type Tree struct {
 
 	used *usedRoot // nil: it keeps nothing in the root table
 	o    MountOptions
+	part *part // nil: it is a whole one
+}
+
+// part says which root a tree is a part of that was mounted further down: a
+// bucket's. What is written through it belongs to that root and is charged to it.
+type part struct {
+	of     slotID
+	secret caps.Key // that root's convergence secret
 }
 
 // ReadOnly reports whether the root capability allows no change.
