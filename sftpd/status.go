@@ -32,6 +32,8 @@ var statusOf = map[kind.Kind]wire.Status{
 	kind.Canceled:    wire.Failure,
 	kind.Closed:      wire.Failure,
 	kind.Loop:        wire.Failure,
+
+	kind.Precondition: wire.Failure, // nothing that SFTP asks for has any
 }
 
 // errnos are the texts that commands print for the kinds that a system has an

@@ -39,6 +39,7 @@ not supported: 8
 canceled: 4
 already closed: 4
 too many symbolic links: 4
+a condition of the request does not hold: 4
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)

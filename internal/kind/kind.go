@@ -25,25 +25,26 @@ type Kind uint8
 // The kinds. The zero value is not an error kind; Of returns Other for an
 // error that carries none.
 const (
-	Other       Kind = iota + 1 // a bug, or something nobody classified
-	Invalid                     // the request makes no sense; the caller must change it
-	NameInvalid                 // a name that this tree or protocol can't hold
-	Denied                      // the authority at hand does not allow it
-	ReadOnly                    // the capability at hand is read-only, or the entry is no-write
-	NotExist                    // nothing is there
-	NotDir                      // a path goes through something that is no directory
-	Exist                       // something is there already
-	IsDir                       // a directory where a file is wanted
-	NotEmpty                    // a directory that still has entries
-	Conflict                    // somebody else changed it first; reload and retry
-	TooLarge                    // over a limit of the format or of the configuration
-	NoSpace                     // the storage is full, or the quota is
-	Corrupt                     // stored bytes are not what the capability says
-	Unavailable                 // the storage does not answer; worth a retry
-	Unsupported                 // not implemented, or not by this store
-	Canceled                    // the caller gave up
-	Closed                      // used after Close
-	Loop                        // too many symbolic links on the way
+	Other        Kind = iota + 1 // a bug, or something nobody classified
+	Invalid                      // the request makes no sense; the caller must change it
+	NameInvalid                  // a name that this tree or protocol can't hold
+	Denied                       // the authority at hand does not allow it
+	ReadOnly                     // the capability at hand is read-only, or the entry is no-write
+	NotExist                     // nothing is there
+	NotDir                       // a path goes through something that is no directory
+	Exist                        // something is there already
+	IsDir                        // a directory where a file is wanted
+	NotEmpty                     // a directory that still has entries
+	Conflict                     // somebody else changed it first; reload and retry
+	TooLarge                     // over a limit of the format or of the configuration
+	NoSpace                      // the storage is full, or the quota is
+	Corrupt                      // stored bytes are not what the capability says
+	Unavailable                  // the storage does not answer; worth a retry
+	Unsupported                  // not implemented, or not by this store
+	Canceled                     // the caller gave up
+	Closed                       // used after Close
+	Loop                         // too many symbolic links on the way
+	Precondition                 // what the caller demanded of what is there doesn't hold
 )
 
 var texts = map[Kind]string{
@@ -53,13 +54,13 @@ var texts = map[Kind]string{
 	NotEmpty: "directory not empty", Conflict: "changed by somebody else", TooLarge: "too large",
 	NoSpace: "no space left", Corrupt: "stored data is damaged", Unavailable: "storage unavailable",
 	Unsupported: "not supported", Canceled: "canceled", Closed: "already closed",
-	Loop: "too many symbolic links",
+	Loop: "too many symbolic links", Precondition: "a condition of the request does not hold",
 }
 
 // All lists every kind, for tables that must be complete.
 func All() []Kind {
 	all := make([]Kind, 0, len(texts))
-	for k := Other; k <= Loop; k++ {
+	for k := Other; k <= Precondition; k++ {
 		all = append(all, k)
 	}
 	return all
@@ -77,7 +78,7 @@ var words = map[Kind]string{
 	Other: "other", Invalid: "invalid", NameInvalid: "name_invalid", Denied: "denied", ReadOnly: "read_only", NotExist: "not_exist",
 	NotDir: "not_dir", Exist: "exist", IsDir: "is_dir", NotEmpty: "not_empty", Conflict: "conflict", TooLarge: "too_large",
 	NoSpace: "no_space", Corrupt: "corrupt", Unavailable: "unavailable", Unsupported: "unsupported", Canceled: "canceled",
-	Closed: "closed", Loop: "loop",
+	Closed: "closed", Loop: "loop", Precondition: "precondition",
 }
 
 // Word is the kind as one word, for labels and records that programs read.
