@@ -22,6 +22,11 @@ var rooms = []room{
 
 	// Frontends see neither a block, a node nor a slot, and never each other.
 	{name: "sftpd", imports: []string{"sftpd/...", "filestore", "accounts", "caps"}, siblings: true},
+	// What an S3 request means, apart from what is done about it.
+	{name: "httpapi/s3/sigv4"},
+	{name: "httpapi/s3/checksum"},
+	{name: "httpapi/s3/policy"},
+	{name: "httpapi/s3", imports: []string{"httpapi", "filestore", "accounts", "caps"}, siblings: true},
 	{name: "httpapi", imports: []string{"httpapi", "filestore", "accounts", "caps"}},
 
 	// Chunks and file trees know no directory, directories no file system.
@@ -147,6 +152,9 @@ func directions() []rule {
 				imports("httpapi", "httpapi/s3"),
 				imports("httpapi/s3", "httpapi/web"),
 				imports("httpapi/s3", "blockstore"),
+				imports("httpapi/s3/sigv4", "httpapi/s3"),
+				imports("httpapi/s3/policy", "filestore"),
+				imports("httpapi/s3/checksum", "caps"),
 				imports("internal/config", "caps"),
 				imports("internal/config", "cmd/truckee"),
 				imports("internal/config", "internal/node"),
@@ -168,7 +176,7 @@ func directions() []rule {
 			fine: merge(
 				imports("cmd/truckee", "sftpd"), imports("cmd/truckee", "blockstore/local"), imports("cmd/truckee", "metastore/sqlite"),
 				imports("sftpd", "filestore"), imports("sftpd", "accounts"), imports("sftpd", "caps"), imports("sftpd", "sftpd/wire"),
-				imports("httpapi/s3", "httpapi"), imports("httpapi/s3", "filestore"),
+				imports("httpapi/s3", "httpapi"), imports("httpapi/s3", "filestore"), imports("httpapi/s3", "httpapi/s3/sigv4"),
 				imports("accounts", "caps"), imports("accounts", "metastore"),
 				imports("filestore", "filestore/dirtree"), imports("filestore", "blockstore"), imports("filestore", "metastore"),
 				imports("filestore/dirtree", "filestore/filetree"), imports("filestore/highwater", "filestore"),

@@ -1,0 +1,195 @@
+package s3
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/truckee-fs/truckee/accounts"
+	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/internal/audit"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// call is one request on its way through the server, and what is known of it so
+// far.
+type call struct {
+	target
+	server *Server
+	w      *answer
+	r      *http.Request
+	id     string // the request's id, which the answer and the log have
+	began  time.Time
+
+	op      *operation
+	who     identity
+	payload payloadForm       // how the body came, as the signature declares it
+	bucket  *filestore.Bucket // of the target, once it was found
+	bytes   *counted          // the body, as it comes
+
+	record   audit.Record // the handlers add what they know
+	recorded bool
+}
+
+// identity is who asks.
+type identity struct {
+	account accounts.Account
+	key     string // the access key id. Empty: nobody in particular
+	signed  bool   // by a signature: response-* parameters count
+}
+
+func (i identity) anonymous() bool { return i.key == "" }
+
+// answer counts what is sent.
+type answer struct {
+	http.ResponseWriter
+	status int // zero: nothing was sent yet
+	sent   int64
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 || a.status == http.StatusContinue {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (a *answer) Write(p []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	n, err := a.ResponseWriter.Write(p)
+	a.sent += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
+	var b [40]byte
+	_, _ = rand.Read(b[:])
+	c := &call{server: s, w: &answer{ResponseWriter: w}, r: r, began: s.now(), id: strings.ToUpper(hex.EncodeToString(b[:8]))}
+	c.bytes = &counted{ReadCloser: r.Body}
+	h := w.Header()
+	h.Set("X-Amz-Request-Id", c.id)
+	h.Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString(b[8:]))
+	h.Set("Server", "Truckee")
+	return c
+}
+
+// run takes the request through all that comes before its handler, and the
+// handler.
+func (c *call) run(ctx context.Context) error {
+	var err error
+	if c.target, err = parseTarget(c.r, c.r.Host, c.server.Domains); err != nil {
+		return err
+	}
+	if c.r.Method == http.MethodOptions {
+		return c.preflight(ctx)
+	}
+	if c.server.Audit != nil {
+		if err := c.server.Audit.Ready(); err != nil {
+			return err
+		}
+	}
+	op, routing := c.server.find(&c.target, c.r)
+	c.op = op
+	if routing == nil && c.postsForm() {
+		return c.postObject(ctx)
+	}
+	if err := c.authenticate(ctx); err != nil {
+		return err
+	}
+	if routing != nil {
+		return routing
+	}
+	if c.target.bucket != "" && !op.open {
+		if err := c.findBucket(ctx); err != nil {
+			return err
+		}
+	}
+	if op.action != "" {
+		if err := c.authorise(ctx, access{action: op.action, bucket: c.bucket, key: c.key}); err != nil {
+			return err
+		}
+	}
+	return op.handle(c, ctx)
+}
+
+// findBucket finds the bucket of the target.
+func (c *call) findBucket(ctx context.Context) (err error) {
+	c.bucket, err = c.lookup(ctx, c.target.bucket)
+	return err
+}
+
+// lookup finds a bucket by its name.
+func (c *call) lookup(ctx context.Context, name string) (*filestore.Bucket, error) {
+	b, err := c.server.Files.Bucket(ctx, name)
+	if errors.Is(err, kind.NotExist) || errors.Is(err, kind.NameInvalid) {
+		return nil, fail(NoSuchBucket, "").with("BucketName", name).because(err)
+	}
+	return b, err
+}
+
+// settle keeps the record of the call, once: before the answer begins, so that
+// nobody is told of a change of which no record could be kept, or after it where
+// the answer is what is recorded.
+func (c *call) settle(err error) error {
+	if c.recorded || c.op == nil || c.server.Audit == nil {
+		return nil
+	}
+	c.recorded = true
+	r := c.record
+	r.Service, r.Session, r.Remote = audit.S3, c.id, c.r.RemoteAddr
+	r.Account, r.Request, r.Op = c.who.account.Name, c.op.name, c.op.audit
+	if r.Path == "" {
+		r.Path = "/" + c.target.bucket
+		if c.key != "" {
+			r.Path += "/" + c.key
+		}
+	}
+	if r.Written == 0 && err != nil {
+		r.Written = 0
+	}
+	r.Err, r.Took = err, c.server.now().Sub(c.began)
+	return c.server.Audit.Record(r)
+}
+
+// end is what remains to be done when the answer is on its way.
+func (c *call) end(ctx context.Context) {
+	if err := c.settle(nil); err != nil {
+		c.log(ctx, slog.LevelError, "no record kept", "error", err)
+	}
+	if c.server.Observe == nil {
+		return
+	}
+	name := "unknown"
+	if c.op != nil {
+		name = c.op.name
+	}
+	c.server.Observe(Observation{
+		Operation: name, Status: c.w.status, Received: c.bytes.n, Sent: c.w.sent, Took: c.server.now().Sub(c.began),
+	})
+}
+
+// log writes about the call.
+func (c *call) log(ctx context.Context, level slog.Level, message string, args ...any) {
+	if c.server.Log == nil {
+		return
+	}
+	name := ""
+	if c.op != nil {
+		name = c.op.name
+	}
+	args = append([]any{"request", c.id, "operation", name, "remote", c.r.RemoteAddr, "account", c.who.account.Name, "bucket", c.target.bucket, "key", c.key}, args...)
+	c.server.Log.Log(ctx, level, message, args...)
+}

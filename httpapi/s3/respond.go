@@ -1,0 +1,131 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/truckee-fs/truckee/internal/audit"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// xml answers with a document.
+func (c *call) xml(status int, root string, fill func(*document)) error {
+	d := newDocument(root)
+	fill(d)
+	return c.send(status, "application/xml", d.end(root))
+}
+
+// empty answers without a body.
+func (c *call) empty(status int) error { return c.send(status, "", nil) }
+
+// send answers with a body that is at hand.
+func (c *call) send(status int, contentType string, body []byte) error {
+	if err := c.settle(nil); err != nil {
+		return err
+	}
+	h := c.w.Header()
+	if contentType != "" {
+		h.Set("Content-Type", contentType)
+	}
+	if status != http.StatusNoContent && status != http.StatusNotModified {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	c.w.WriteHeader(status)
+	if c.r.Method != http.MethodHead && len(body) > 0 {
+		_, _ = c.w.Write(body) // if the client is gone there is nobody to tell
+	}
+	return nil
+}
+
+// refuse answers with an error. If the answer has begun the connection is cut, so
+// that nobody takes a part for the whole.
+func (c *call) refuse(ctx context.Context, err error) {
+	f := failureOf(err)
+	recorded := err
+	if errors.Is(err, errBroken) {
+		recorded = audit.Dropped
+	}
+	if e := c.settle(recorded); e != nil {
+		f = failureOf(e)
+	}
+	status := codes[f.code].status
+	c.logFailure(ctx, status, err)
+	if c.w.status != 0 {
+		c.end(ctx)
+		panic(http.ErrAbortHandler)
+	}
+	h := c.w.Header()
+	for _, header := range f.headers {
+		h.Set(header[0], header[1])
+	}
+	if !c.bytes.ended {
+		// What is left of the body isn't worth reading, and the next request
+		// can't be found behind it.
+		h.Set("Connection", "close")
+	}
+	if status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
+	}
+	if status == http.StatusNotModified || c.r.Method == http.MethodHead {
+		c.w.WriteHeader(status)
+		return
+	}
+	body := c.errorDocument(f)
+	h.Set("Content-Type", "application/xml")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	c.w.WriteHeader(status)
+	_, _ = c.w.Write(body)
+}
+
+func (c *call) errorDocument(f *failure) []byte {
+	d := &document{}
+	d.raw(xmlHeader)
+	d.open("Error")
+	d.text("Code", string(f.code))
+	d.text("Message", f.message)
+	for _, field := range f.fields {
+		d.text(field[0], field[1])
+	}
+	if f.code == NoSuchKey {
+		d.text("Key", c.key)
+	}
+	d.text("Resource", c.path)
+	d.text("RequestId", c.id)
+	d.text("HostId", c.w.Header().Get("X-Amz-Id-2"))
+	d.close("Error")
+	return d.b
+}
+
+func (c *call) logFailure(ctx context.Context, status int, err error) {
+	k := kind.Of(err)
+	switch {
+	case k == kind.Canceled || errors.Is(err, errBroken):
+		c.log(ctx, slog.LevelDebug, "S3 request broke off", "error", err)
+	case status >= http.StatusInternalServerError && status != http.StatusNotImplemented:
+		c.log(ctx, slog.LevelError, "S3 request failed", "error", err)
+	default:
+		c.log(ctx, slog.LevelDebug, "S3 request refused", "error", err)
+	}
+}
+
+// failureOf tells what the client hears of an error.
+func failureOf(err error) *failure {
+	var f *failure
+	if errors.As(err, &f) {
+		return f
+	}
+	if c, ok := codeOf[kind.Of(err)]; ok {
+		return fail(c, "")
+	}
+	return fail(InternalError, "")
+}
+
+// httpTime is t as headers have it.
+func httpTime(t time.Time) string { return t.UTC().Format(http.TimeFormat) }
+
+// xmlTime is t as documents have it.
+func xmlTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
