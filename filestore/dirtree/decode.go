@@ -55,7 +55,7 @@ func (d *leafDecoder) name(items []*item, ends []int) bool {
 			it.e.Name = it.key[:len(it.key)-1]
 		}
 		at = ends[i]
-		if !d.form.nameOK(it.e.Name) || i > 0 && it.key <= items[i-1].key {
+		if !d.form.nameOK(it.e.Name) || !d.form.fits(&it.e) || i > 0 && it.key <= items[i-1].key {
 			return false
 		}
 	}

@@ -17,7 +17,7 @@ func (f form) admit(e *Entry) (*item, error) {
 	if !f.nameOK(e.Name) {
 		return nil, fmt.Errorf("dirtree: put: %w", kind.NameInvalid)
 	}
-	if !f.admits(e.Kind) || e.Kind > lastKind {
+	if !f.admits(e.Kind) || e.Kind > lastKind || !f.fits(e) {
 		return nil, fmt.Errorf("dirtree: put: a %v can't stand here: %w", e.Kind, kind.Invalid)
 	}
 	it := &item{e: *e}
@@ -54,6 +54,16 @@ func (f form) nameOK(name string) bool {
 		return name == ""
 	}
 	return len(name) <= MaxName && strings.IndexByte(name, '/') < 0 && strings.IndexByte(name, 0) < 0
+}
+
+// fits reports whether e's name, which is one that can stand in a tree of form
+// f, can do so with e's kind: a history key tells whether it is a directory's.
+func (f form) fits(e *Entry) bool {
+	if f != formHistory {
+		return true
+	}
+	sortKey, _, _, ok := ParseHistoryKey(e.Name)
+	return ok && strings.HasSuffix(sortKey, "/") == e.Kind.IsDir()
 }
 
 // valid checks the fields that a caller may get wrong.

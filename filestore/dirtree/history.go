@@ -11,9 +11,10 @@ import (
 const historySuffix = 1 + 8 + 2
 
 // HistoryKey is the name under which a history tree keeps the version of
-// sortKey that was put in place i of the commit of slot version v; (0, i) are
-// null versions. The versions of one key stand together, newest first, after
-// HistoryPrefix.
+// sortKey that was put in place i of the commit v; (0, 0) is the null version. The
+// versions of one key stand together, newest first but for the null version, after
+// HistoryPrefix. A directory that is hidden stands there, too, as (0, 0) of its
+// own sort key, which ends in "/".
 func HistoryKey(sortKey string, v uint64, i uint16) string {
 	b := make([]byte, 0, len(sortKey)+historySuffix)
 	b = append(append(b, sortKey...), 0)

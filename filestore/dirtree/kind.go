@@ -49,7 +49,7 @@ type form uint8
 
 const (
 	formDirectory form = iota // the names of a live directory
-	formHistory               // noncurrent versions: names are history keys (formats.md 5)
+	formHistory               // noncurrent versions and hidden directories: names are history keys (formats.md 5)
 	formFile                  // a mutable file: one leaf, one entry without a name
 	formFrozen                // a frozen directory: no W, nothing mutable below
 )
@@ -58,7 +58,7 @@ const (
 func (f form) admits(k Kind) bool {
 	switch f {
 	case formHistory:
-		return !k.IsDir()
+		return k != FrozenDir
 	case formFile:
 		return k.ownFile()
 	case formFrozen:

@@ -353,6 +353,14 @@ func TestFormsAdmitTheirEntriesOnly(t *testing.T) {
 		c.Name = HistoryKey(c.SortKey(), 5, 0)
 		return &c
 	}
+	misnamed := func(e *Entry) *Entry { // a file by a directory's key, and the other way round
+		c, sortKey := *e, e.Name
+		if !e.Kind.IsDir() {
+			sortKey += "/"
+		}
+		c.Name = HistoryKey(sortKey, 5, 0)
+		return &c
+	}
 	for _, e := range samples {
 		nameless := *e
 		nameless.Name = ""
@@ -364,7 +372,8 @@ func TestFormsAdmitTheirEntriesOnly(t *testing.T) {
 			{formDirectory, e, true},
 			{formFrozen, e, frozenOK(e)},
 			{formHistory, e, false},
-			{formHistory, history(e), !e.Kind.IsDir()},
+			{formHistory, history(e), e.Kind != FrozenDir},
+			{formHistory, misnamed(e), false},
 			{formFile, e, e.Name == ""},
 			{formFile, &nameless, e.Kind.ownFile()},
 			{formDirectory, history(e), false},
