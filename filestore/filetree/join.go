@@ -7,9 +7,10 @@ import (
 )
 
 // Join makes the file that is parts, one after the other, without reading or
-// copying any of them, and returns its reference and the nodes above the parts.
-// Empty parts are left out. Errors: Invalid for a part that no file is, TooLarge
-// for more bytes or levels than the format holds.
+// copying any of them, and returns its reference and the nodes above the parts. A
+// part is a whole file, a part of a file's tree, or a hole. Empty parts are left
+// out. Errors: Invalid for a part that is none of these, TooLarge for more bytes or
+// levels than the format holds.
 func Join(parts []Ref) (Ref, []Block, error) {
 	e := &editor{grid: minGrid}
 	var row []child
@@ -19,7 +20,7 @@ func Join(parts []Ref) (Ref, []Block, error) {
 			continue
 		}
 		isChunk := p.Level == LevelChunk && p.Size <= MaxChunkSize
-		if p.Key.IsZero() || p.ID.IsZero() || !isChunk && p.Level > MaxLevel {
+		if !p.IsHole() && (p.Key.IsZero() || p.ID.IsZero() || !isChunk && p.Level > MaxLevel) {
 			return Ref{}, nil, fmt.Errorf("filetree: part %d is no file: %w", i, kind.Invalid)
 		}
 		if p.Size > uint64(MaxSize-total) {
@@ -27,7 +28,13 @@ func Join(parts []Ref) (Ref, []Block, error) {
 		}
 		total += int64(p.Size)
 		c := child{Ref: p}
-		if p.Level != LevelChunk {
+		switch {
+		case p.IsHole():
+			var err error
+			if c, err = e.holeFile(int64(p.Size)); err != nil {
+				return Ref{}, nil, err
+			}
+		case p.Level != LevelChunk:
 			c.kv = verifyKey(p.Key)
 		}
 		row = append(row, c)

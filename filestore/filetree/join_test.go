@@ -104,7 +104,6 @@ func TestJoinRefusesWhatIsNoFile(t *testing.T) {
 		want  kind.Kind
 	}{
 		"no key":       {[]filetree.Ref{with(func(r *filetree.Ref) { r.Key = caps.Key{} })}, kind.Invalid},
-		"hole":         {[]filetree.Ref{with(func(r *filetree.Ref) { r.ID = [32]byte{} })}, kind.Invalid},
 		"level 8":      {[]filetree.Ref{with(func(r *filetree.Ref) { r.Level = 8 })}, kind.Invalid},
 		"large chunk":  {[]filetree.Ref{with(func(r *filetree.Ref) { r.Level = filetree.LevelChunk })}, kind.Invalid},
 		"2^63 bytes":   {[]filetree.Ref{ok, ok}, kind.TooLarge},
