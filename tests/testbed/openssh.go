@@ -81,6 +81,9 @@ Subsystem sftp internal-sftp
 	return s, nil
 }
 
+// Pid is the server's process, whose children serve the connections.
+func (s *OpenSSH) Pid() int { return s.cmd.Process.Pid }
+
 // Stop ends the server.
 func (s *OpenSSH) Stop() error {
 	select {

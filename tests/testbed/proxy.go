@@ -15,6 +15,8 @@ type Faults struct {
 	Latency time.Duration
 	// Rate bounds each direction of each connection, in bytes a second.
 	Rate int64
+	// Line bounds each direction of all connections together, in bytes a second.
+	Line int64
 	// Hang holds back all bytes, as a host does that is gone: connections open,
 	// and nothing comes. What was held back flows when Hang ends.
 	Hang bool
@@ -46,6 +48,7 @@ type Proxy struct {
 	open     map[*link]struct{}
 	accepted int
 	closed   bool
+	free     [2]time.Time // when the line has room again: down, up
 }
 
 // NewProxy listens on a free loopback port for connections to target, host:port.
@@ -112,6 +115,26 @@ func (p *Proxy) current() (Faults, <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.faults, p.changed
+}
+
+// turn reserves room on the line for n bytes, and tells how long they wait for
+// it: nothing as long as the line is a few milliseconds behind, which is about
+// what a timer may be late by.
+func (p *Proxy) turn(up bool, n int, perSecond int64) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	free := &p.free[0]
+	if up {
+		free = &p.free[1]
+	}
+	if now := time.Now(); free.Before(now) {
+		*free = now
+	}
+	*free = free.Add(time.Duration(int64(time.Second) * int64(n) / perSecond))
+	if behind := time.Until(*free); behind > 4*time.Millisecond {
+		return behind
+	}
+	return 0
 }
 
 func (p *Proxy) accept() {

@@ -178,6 +178,9 @@ func (l *link) pass(to *net.TCPConn, c chunk, m *meter) bool {
 	if f.Rate > 0 && !l.wait(time.Duration(int64(time.Second)*int64(len(c.data))/f.Rate)) {
 		return false
 	}
+	if f.Line > 0 && !l.wait(l.proxy.turn(m.up, len(c.data), f.Line)) {
+		return false
+	}
 	_, err := to.Write(c.data)
 	return alive && err == nil
 }

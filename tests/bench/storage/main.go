@@ -37,6 +37,7 @@ type bench struct {
 	size             int64 // of the file
 	rounds           int
 	latency          time.Duration
+	line             int64 // bytes a second of the network that the stores are behind
 	only             *regexp.Regexp
 	table            strings.Builder
 }
@@ -47,10 +48,12 @@ func main() {
 	flag.Int64Var(&b.size, "size", 1024, "size of the file in `MiB`")
 	flag.IntVar(&b.rounds, "rounds", 3, "rounds of each; the median counts")
 	flag.DurationVar(&b.latency, "latency", 20*time.Millisecond, "what is added to a round trip")
+	line := flag.Int64("line", 1000, "the network of the rows that are bounded by it, in `Mbit/s`")
 	markdown := flag.String("markdown", "", "write the table to this `file` too")
 	flag.StringVar(&b.dir, "dir", "", "work in this `directory` (default: a temporary one)")
 	flag.Parse()
 	b.size <<= 20
+	b.line = *line * 1_000_000 / 8
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
