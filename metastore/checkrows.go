@@ -87,6 +87,8 @@ func placeOf(row Row) (place int, ok bool) {
 		return 8, true
 	case RepairRow:
 		return 9, true
+	case SealedRow:
+		return 10, true
 	}
 	return 0, false
 }
@@ -114,6 +116,9 @@ func follows(row, last Row) bool {
 	case RepairRow:
 		l := last.(RepairRow)
 		return cmp.Or(cmp.Compare(r.Member, l.Member), bytes.Compare(r.ID[:], l.ID[:])) > 0
+	case SealedRow:
+		l := last.(SealedRow)
+		return cmp.Or(cmp.Compare(r.Kind, l.Kind), bytes.Compare(r.Key[:], l.Key[:])) > 0
 	}
 	return false // a second Meta
 }
@@ -156,6 +161,8 @@ func (c *rowCheck) fits(row Row) bool {
 		return r.Files >= 0 && r.Bytes >= 0
 	case RepairRow:
 		return CheckMember(r.Member) == nil
+	case SealedRow:
+		return committed(r.Rev) && r.Data != nil && len(r.Data) <= MaxSealed
 	}
 	return true
 }

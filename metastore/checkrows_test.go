@@ -66,6 +66,9 @@ func orderedRows() []metastore.Row {
 		metastore.RepairRow{Member: "0", ID: metastore.ID{2}},
 		metastore.RepairRow{Member: "0.1", ID: metastore.ID{1}},
 		metastore.RepairRow{Member: "0.1", ID: metastore.ID{2}},
+		metastore.SealedRow{Kind: 0, Key: [32]byte{9}, Rev: 1, Data: []byte{}},
+		metastore.SealedRow{Kind: 1, Key: [32]byte{1}, Rev: 1, Data: []byte("x")},
+		metastore.SealedRow{Kind: 1, Key: [32]byte{2}, Rev: 1, Data: []byte("x")},
 	}
 }
 
@@ -145,6 +148,10 @@ func TestCheckRowsFields(t *testing.T) {
 		"charge below zero":   metastore.ChargeRow{Bytes: -1},
 		"files below zero":    metastore.ChargeRow{Files: -1},
 		"repair of nobody":    metastore.RepairRow{},
+		"sealed by no commit": metastore.SealedRow{Data: []byte{}},
+		"sealed to be":        metastore.SealedRow{Rev: 1000, Data: []byte{}},
+		"sealed nothing":      metastore.SealedRow{Rev: 1},
+		"sealed too much":     metastore.SealedRow{Rev: 1, Data: make([]byte, metastore.MaxSealed+1)},
 		"repair of too much":  metastore.RepairRow{Member: strings.Repeat("x", 256)},
 	}
 	for name, row := range bad {

@@ -135,6 +135,13 @@ type Store interface {
 	// Charge.
 	SetCharged(ctx context.Context, root SlotID, files, bytes int64) error
 
+	// SealedRows returns up to limit (above zero, else Invalid) of the sealed rows of
+	// a kind that come after a place, in the order of SealedPlace.
+	SealedRows(ctx context.Context, kind uint8, after SealedPlace, limit int) ([]SealedRow, error)
+
+	// SealedState tells whether sealed rows of a kind have changed.
+	SealedState(ctx context.Context, kind uint8) (SealedState, error)
+
 	// Identity tells which metastore this is.
 	Identity(ctx context.Context) (Identity, error)
 

@@ -66,6 +66,10 @@ type Request struct {
 	// RootState are conditions: the slot is (true) or isn't (false) in the root table.
 	RootState map[SlotID]bool
 
+	// Sealed are changes of what the gateway keeps for itself, at most one a row.
+	// Conflict if a row is not the one that a change builds on.
+	Sealed []SealedChange
+
 	// DirMove serialises this request with every other one that sets it.
 	DirMove bool
 

@@ -15,6 +15,7 @@ import "time"
 //	Pin        ascending by Seq
 //	ChargeRow  ascending by Root
 //	RepairRow  ascending by Member, then ID
+//	SealedRow  ascending by Kind, then Key
 //
 // Gateways, drafts and the leases of both are not copied: a draft belongs to a
 // running gateway, and its new blocks are prey of the next mark without it.
@@ -75,3 +76,4 @@ func (Root) row()      {}
 func (Pin) row()       {}
 func (ChargeRow) row() {}
 func (RepairRow) row() {}
+func (SealedRow) row() {}

@@ -23,7 +23,7 @@ func IsTombstone(record []byte) bool {
 // named twice, every changed slot can be sealed, and the nodes without a slot
 // are exactly those with a row in Live, of the same length (a node without
 // either would be out of collection's sight); no root is entered and forgotten,
-// or charged twice, and no limit is below zero. Drivers call it before anything
+// or charged twice, and no limit is below zero; no sealed row is changed twice or too long. Drivers call it before anything
 // else. Its errors are of kind Invalid.
 func (r *Request) Validate() error {
 	slots := make(map[SlotID]bool, len(r.Slots))
@@ -38,6 +38,9 @@ func (r *Request) Validate() error {
 		slots[c.ID] = true
 	}
 	if err := r.validateRoots(); err != nil {
+		return err
+	}
+	if err := r.validateSealed(); err != nil {
 		return err
 	}
 	return r.validateNodes()
@@ -109,7 +112,7 @@ func (r *Request) validateNodes() error {
 func (r *Request) Empty() bool {
 	return len(r.Slots) == 0 && len(r.Nodes) == 0 && len(r.Dead) == 0 &&
 		len(r.Live) == 0 && len(r.Links) == 0 && len(r.Roots) == 0 &&
-		len(r.ForgetRoots) == 0 && len(r.Charges) == 0
+		len(r.ForgetRoots) == 0 && len(r.Charges) == 0 && len(r.Sealed) == 0
 }
 
 // CheckBase tells whether a slot's current record allows the change: it is the

@@ -21,10 +21,13 @@ import (
 )
 
 // magic begins every file; its end is the version. Line feed, 0x00 and 0xFF make
-// transfers that translate text or strip bits show at once.
+// transfers that translate text or strip bits show at once. A file of version 1 has
+// no sealed rows.
 const (
 	magicName = "truckee metastore dump "
-	magic     = magicName + "1\n\x00\xff"
+	magicEnd  = "\n\x00\xff"
+	magic     = magicName + "2" + magicEnd
+	magic1    = magicName + "1" + magicEnd
 )
 
 // maxBody bounds the body of one record. The largest are nodes and inline blocks.
@@ -46,6 +49,7 @@ const (
 	typePin
 	typeCharge
 	typeRepair
+	typeSealed
 	typeEnd = 255
 )
 

@@ -3,11 +3,14 @@ package dump_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"hash/crc32"
 	"io"
 	"iter"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -50,6 +53,8 @@ func sample() []metastore.Row {
 		metastore.ChargeRow{Root: metastore.SlotID{1}, Files: 3, Bytes: 1 << 40},
 		metastore.RepairRow{Member: "0.1", ID: metastore.ID{8}},
 		metastore.RepairRow{Member: "1", ID: metastore.ID{4}},
+		metastore.SealedRow{Kind: 1, Key: [32]byte{7}, Rev: 9, Data: []byte("sealed")},
+		metastore.SealedRow{Kind: 2, Key: [32]byte{3}, Rev: 4, Data: []byte{}},
 	}
 }
 
@@ -120,14 +125,48 @@ func TestKnownAnswer(t *testing.T) {
 	if _, err := dump.Write(&b, about, yield(sample()[:1], nil)); err != nil {
 		t.Fatal(err)
 	}
-	const want = "747275636b6565206d65746173746f72652064756d7020310a00ff" + // magic
+	const want = "747275636b6565206d65746173746f72652064756d7020320a00ff" + // magic
 		"0100000014" + "18fae27693b40007" + "747275636b65652074657374" + "8190bef1" +
 		"0200000028" + "01020000000000000000000000000000" + "03000000000000000000000000000000" + "0000000000000009" + "1b8dca07" +
 		"ff00000028" + "0000000000000001" +
-		"a6a64c45270d831f270a47256ad4120dae320b6d8516c4497e20ce1eac1457a5" + "1c6320a7"
+		"d27c3de8d8a81a5cba8a2c8fe473d4ccf6e64fa930cc25eba2f75e7def997a5a" + "cf068b11"
 	if got := hex.EncodeToString(b.Bytes()); got != want {
 		t.Errorf("%s", got)
 	}
+}
+
+// TestVersion1: a file of before sealed rows is read; it has none.
+func TestVersion1(t *testing.T) {
+	t.Parallel()
+	first := func(rows []metastore.Row) io.Reader {
+		head, recs := records(rewritten(t, rows))
+		head = bytes.Replace(head, []byte("dump 2"), []byte("dump 1"), 1)
+		h := sha256.New()
+		h.Write(head)
+		for _, r := range recs[:len(recs)-1] {
+			h.Write(r)
+		}
+		end := append([]byte{255, 0, 0, 0, 40, 0, 0, 0, 0, 0, 0, 0, byte(len(rows))}, h.Sum(nil)...)
+		end = binary.BigEndian.AppendUint32(end, crc32.Checksum(end, crc32.MakeTable(crc32.Castagnoli)))
+		return bytes.NewReader(slices.Concat(head, bytes.Join(recs[:len(recs)-1], nil), end))
+	}
+	all := sample()
+	old := all[:len(all)-2]
+	if _, rows, err := read(first(old)); err != nil || len(rows) != len(old) {
+		t.Errorf("%d rows of %d, %v", len(rows), len(old), err)
+	}
+	if _, _, err := read(first(all)); kind.Of(err) != kind.Corrupt {
+		t.Errorf("with sealed rows: %v", err)
+	}
+}
+
+func rewritten(t *testing.T, rows []metastore.Row) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if _, err := dump.Write(&b, about, yield(rows, nil)); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
 }
 
 // TestDamage: no byte can change, go or come without an error.
@@ -197,7 +236,7 @@ func TestNotOurs(t *testing.T) {
 		{"empty", nil, kind.Corrupt},
 		{"another file", []byte("SQLite format 3\x00 and more of it"), kind.Invalid},
 		{"a short other file", []byte("PK"), kind.Invalid},
-		{"newer", append([]byte("truckee metastore dump 2\n\x00\xff"), whole...), kind.Unsupported},
+		{"newer", append([]byte("truckee metastore dump 3\n\x00\xff"), whole...), kind.Unsupported},
 		{"line ends translated", bytes.Replace(whole, []byte("\n"), []byte("\r\n"), 1), kind.Unsupported},
 		{"eighth bits gone", bytes.Replace(whole, []byte{0xff}, []byte{0x7f}, 1), kind.Corrupt},
 	}

@@ -26,6 +26,7 @@ type Reader struct {
 	rows  uint64
 	bytes uint64
 	body  bytes.Buffer // of the newest record
+	first bool         // it is of version 1
 	sum   []byte       // over all before the last record
 }
 
@@ -51,7 +52,8 @@ func NewReader(r io.Reader) (*Reader, error) {
 
 func (d *Reader) magic() error {
 	b, err := d.r.Peek(len(magic))
-	if string(b) == magic {
+	if string(b) == magic || string(b) == magic1 {
+		d.first = string(b) == magic1
 		d.hash.Write(b)
 		d.bytes += uint64(len(b))
 		_, _ = d.r.Discard(len(b)) // it was peeked at
@@ -63,8 +65,8 @@ func (d *Reader) magic() error {
 	rest, named := strings.CutPrefix(string(b), magicName)
 	version, _, line := strings.Cut(rest, "\n")
 	switch {
-	case named && line && version != "1":
-		return fmt.Errorf("dump: it is of version %q, this program reads version 1: use a newer program: %w", version, kind.Unsupported)
+	case named && line && version != "1" && version != "2":
+		return fmt.Errorf("dump: it is of version %q, this program reads versions 1 and 2: use a newer program: %w", version, kind.Unsupported)
 	case named, len(b) < len(magic) && strings.HasPrefix(magic, string(b)):
 		return corrupt("its beginning is damaged or cut off")
 	}
@@ -96,6 +98,9 @@ func (d *Reader) next() (metastore.Row, error) {
 	}
 	if kind == typeEnd {
 		return nil, d.end(body)
+	}
+	if d.first && kind >= typeSealed {
+		return nil, corrupt("a record is of type %d", kind)
 	}
 	d.rows++
 	return parseRow(kind, body)

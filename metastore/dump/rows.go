@@ -66,6 +66,9 @@ func appendRow(b []byte, row metastore.Row) (kind byte, body []byte) {
 		return typeCharge, u64(u64(b, uint64(r.Files)), uint64(r.Bytes))
 	case metastore.RepairRow:
 		return typeRepair, append(append(b, r.ID[:]...), r.Member...)
+	case metastore.SealedRow:
+		b = append(append(b, r.Kind), r.Key[:]...)
+		return typeSealed, append(u64(b, r.Rev), r.Data...)
 	}
 	return 0, b // CheckRows has refused it
 }
@@ -141,6 +144,15 @@ func parseRow(kind byte, body []byte) (metastore.Row, error) {
 		r := metastore.RepairRow{}
 		p.copy(r.ID[:])
 		r.Member = string(p.rest())
+		row = r
+	case typeSealed:
+		r := metastore.SealedRow{}
+		if t := p.take(1); t != nil {
+			r.Kind = t[0]
+		}
+		p.copy(r.Key[:])
+		r.Rev = p.u64()
+		r.Data = p.rest()
 		row = r
 	default:
 		return nil, corrupt("a record is of type %d", kind)

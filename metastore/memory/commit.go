@@ -66,6 +66,12 @@ func (t *tables) conditions(r *metastore.Request, now time.Time) error {
 			return fmt.Errorf("memory: root table has no %v to forget: %w", id, kind.Conflict)
 		}
 	}
+	for i := range r.Sealed {
+		c := &r.Sealed[i]
+		if err := c.CheckBase(t.sealed[nameOf(c)].Rev); err != nil {
+			return err
+		}
+	}
 	for _, b := range r.Live {
 		if _, there := t.blocks[b.ID]; there {
 			return fmt.Errorf("memory: block %v has a row already: %w", b.ID, kind.Conflict)
@@ -199,6 +205,9 @@ func (t *tables) apply(r *metastore.Request, recs []*metastore.Record, charges [
 	}
 	for _, id := range r.ForgetRoots {
 		delete(t.roots, id)
+	}
+	for i := range r.Sealed {
+		t.setSealed(&r.Sealed[i])
 	}
 	for _, root := range r.Roots {
 		if old, there := t.roots[root.ID]; there {

@@ -44,7 +44,7 @@ func (t *tables) rows() iter.Seq[metastore.Row] {
 			each(t.roots, func(r metastore.Root) metastore.Row { r.Sealed = slices.Clone(r.Sealed); return r }),
 			t.pinRows(),
 			each(t.charges, func(c metastore.ChargeRow) metastore.Row { return c }),
-			t.repairRows(),
+			t.repairRows(), t.sealedRows(),
 		}
 		for _, rows := range all {
 			for row := range rows {
@@ -213,6 +213,9 @@ func (t *tables) add(row metastore.Row) bool {
 		t.charges[r.Root] = r
 	case metastore.RepairRow:
 		t.addRepairs(r.Member, []metastore.ID{r.ID})
+	case metastore.SealedRow:
+		r.Data = slices.Clone(r.Data)
+		t.sealed[sealedName{r.Kind, r.Key}] = r
 	}
 	return true
 }

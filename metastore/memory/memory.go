@@ -27,8 +27,8 @@ type Store struct {
 	views  map[*view]uint64 // open ones, by the seq that they see
 }
 
-// tables are the tables of formats 9. The rows of slots, log, nodes and roots
-// are never changed in place, so that a view may share them.
+// tables are the tables of formats 9. The rows of slots, log, nodes, roots and
+// sealed are never changed in place, so that a view may share them.
 type tables struct {
 	seq      uint64
 	floor    uint64 // commits below it can't be pinned any more
@@ -42,6 +42,7 @@ type tables struct {
 	pins     map[uint64]metastore.Pin
 	charges  map[metastore.SlotID]metastore.ChargeRow
 	repairs  map[string]map[metastore.ID]bool
+	sealed   map[sealedName]metastore.SealedRow
 	identity metastore.Identity
 	lead     lead
 }
@@ -107,6 +108,7 @@ func newTables() tables {
 		pins:     map[uint64]metastore.Pin{},
 		charges:  map[metastore.SlotID]metastore.ChargeRow{},
 		repairs:  map[string]map[metastore.ID]bool{},
+		sealed:   map[sealedName]metastore.SealedRow{},
 	}
 }
 

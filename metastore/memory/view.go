@@ -30,7 +30,7 @@ func (c *collector) Snapshot(ctx context.Context) (metastore.View, error) {
 		v.t = tables{
 			seq: t.seq, slots: maps.Clone(t.slots), log: maps.Clone(t.log), nodes: maps.Clone(t.nodes),
 			blocks: maps.Clone(t.blocks), drafts: maps.Clone(t.drafts), roots: maps.Clone(t.roots), pins: maps.Clone(t.pins),
-			charges: maps.Clone(t.charges), repairs: maps.Clone(t.repairs), identity: t.identity,
+			charges: maps.Clone(t.charges), repairs: maps.Clone(t.repairs), sealed: maps.Clone(t.sealed), identity: t.identity,
 		}
 		// These rows are added and dropped in place.
 		for id, rows := range v.t.log {

@@ -39,6 +39,8 @@ func (f fixture) everyCall() map[string]error {
 	_, errs["Log"] = f.s.Log(f.ctx, slot, 0)
 	_, errs["Blocks"] = f.s.Blocks(f.ctx, ids)
 	_, _, errs["Charged"] = f.s.Charged(f.ctx, slot)
+	_, errs["SealedRows"] = f.s.SealedRows(f.ctx, testKind, metastore.SealedPlace{}, 1)
+	_, errs["SealedState"] = f.s.SealedState(f.ctx, testKind)
 	_, errs["Identity"] = f.s.Identity(f.ctx)
 	errs["Commit"] = f.commit(&metastore.Request{Slots: []metastore.SlotChange{change(slot, [32]byte{})}})
 	errs["Register"] = f.s.Register(f.ctx, g, random[metastore.DraftID](), []metastore.BlockRow{{ID: id, Len: 1}})

@@ -100,6 +100,13 @@ func (f fixture) told() (string, error) {
 		}
 		text += fmt.Sprintf("\n%+v", r)
 	}
+	for _, k := range []uint8{testKind, testKind + 1} {
+		rows, err := f.sealed(k)
+		if err != nil {
+			return "", err
+		}
+		text += fmt.Sprint("\n", rows)
+	}
 	r, err := metastore.AsRepairer(f.s)
 	if err != nil {
 		return "", err
@@ -134,6 +141,7 @@ func exportMany(f fixture) error {
 		r.Slots = append(r.Slots, change(id, [32]byte{}))
 		r.Roots = append(r.Roots, metastore.Root{ID: id})
 		r.Charges = append(r.Charges, metastore.Charge{Root: id, Files: int64(i + 1)})
+		r.Sealed = append(r.Sealed, metastore.SealedChange{Kind: uint8(i / 256), Key: [32]byte(id), Data: []byte{1}})
 	}
 	rep, err := metastore.AsRepairer(f.s)
 	if err := first(err, f.commit(&r), rep.AddRepairs(f.ctx, "0", ids), rep.AddRepairs(f.ctx, "1", ids)); err != nil {
@@ -159,6 +167,7 @@ func exportMany(f fixture) error {
 	want := map[string]int{
 		"metastore.Meta": 1, "metastore.SlotRow": many + 1, "metastore.LogRow": many + 2, "metastore.NodeRow": 2 * many, "metastore.DeadRow": many,
 		"metastore.Block": many, "metastore.Root": many, "metastore.ChargeRow": many, "metastore.RepairRow": 2 * many,
+		"metastore.SealedRow": many,
 	}
 	if !maps.Equal(counts, want) {
 		return fmt.Errorf("an export has %v rows, want %v", counts, want)
@@ -185,6 +194,7 @@ func exportStandsStill(f fixture) error {
 		a, err = f.update(a, metastore.Request{
 			Slots: []metastore.SlotChange{change(random[metastore.SlotID](), [32]byte{})}, Nodes: []metastore.NewNode{n, node(a.ID)},
 			Live: []metastore.BlockRow{row}, Charges: []metastore.Charge{{Root: a.ID, Files: 1}}, Roots: []metastore.Root{{ID: a.ID}},
+			Sealed: []metastore.SealedChange{{Kind: 200, Key: [32]byte(n.ID), Data: []byte{1}}},
 		})
 		if err != nil {
 			return err

@@ -37,6 +37,16 @@ func (f *Faulty) SetCharged(ctx context.Context, root metastore.SlotID, files, b
 	return f.s.SetCharged(ctx, root, files, bytes)
 }
 
+// SealedRows implements metastore.Store.
+func (f *Faulty) SealedRows(ctx context.Context, kind uint8, after metastore.SealedPlace, limit int) ([]metastore.SealedRow, error) {
+	return f.s.SealedRows(ctx, kind, after, limit)
+}
+
+// SealedState implements metastore.Store.
+func (f *Faulty) SealedState(ctx context.Context, kind uint8) (metastore.SealedState, error) {
+	return f.s.SealedState(ctx, kind)
+}
+
 // Identity implements metastore.Store.
 func (f *Faulty) Identity(ctx context.Context) (metastore.Identity, error) { return f.s.Identity(ctx) }
 

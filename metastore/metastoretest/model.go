@@ -119,6 +119,15 @@ func (m *model) contents(s metastore.Store) (all []any) {
 	}
 	nodes, err := v.Nodes(ctx, ids)
 	all = append(all, nodes, err)
+	for k := range uint8(2) {
+		st, err := s.SealedState(ctx, k)
+		all = append(all, st, err)
+		rows, err := s.SealedRows(ctx, k, metastore.SealedPlace{}, 100)
+		for _, r := range rows {
+			all = append(all, r)
+		}
+		all = append(all, err)
+	}
 	if r, ok := metastore.As[metastore.Repairer](s); ok {
 		counts, err := r.CountRepairs(ctx)
 		all = append(all, counts, err)

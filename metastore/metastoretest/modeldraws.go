@@ -76,6 +76,9 @@ func (m *model) request() *metastore.Request {
 			Root: m.slot(), Files: int64(m.random.IntN(9) - 4), Bytes: int64(m.random.IntN(900) - 400), MaxFiles: 8, MaxBytes: 800,
 		}}
 	}
+	if m.chance(20) {
+		r.Sealed = []metastore.SealedChange{m.sealedChange()}
+	}
 	if m.chance(10) {
 		r.RootState = map[metastore.SlotID]bool{m.slot(): m.chance(50)}
 	}
@@ -83,6 +86,27 @@ func (m *model) request() *metastore.Request {
 		r.Check = m.check()
 	}
 	return r
+}
+
+// sealedChange builds mostly on the row that is there.
+func (m *model) sealedChange() metastore.SealedChange {
+	c := metastore.SealedChange{Kind: uint8(m.random.IntN(2)), Key: [32]byte{byte(m.random.IntN(4))}}
+	rows, err := m.mem.SealedRows(m.t.Context(), c.Kind, metastore.SealedPlace{}, 100)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, r := range rows {
+		if r.Key == c.Key {
+			c.Base = r.Rev
+		}
+	}
+	if m.chance(10) {
+		c.Base++
+	}
+	if c.Base == 0 || m.chance(70) {
+		c.Data = []byte{byte(m.random.IntN(256))}
+	}
+	return c
 }
 
 // change builds mostly on the newest record.

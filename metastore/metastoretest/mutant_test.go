@@ -24,6 +24,8 @@ type mutant struct {
 	charged   func(context.Context, metastore.SlotID) (int64, int64, error)
 	set       func(context.Context, metastore.SlotID, int64, int64) error
 	identity  func(context.Context) (metastore.Identity, error)
+	sealed    func(context.Context, uint8, metastore.SealedPlace, int) ([]metastore.SealedRow, error)
+	state     func(context.Context, uint8) (metastore.SealedState, error)
 	add, end  func(context.Context, string, []metastore.ID) error
 	repairs   func(context.Context, string, metastore.ID, int) ([]metastore.ID, error)
 	count     func(context.Context) (map[string]int64, error)
@@ -101,6 +103,20 @@ func (m *mutant) SetCharged(ctx context.Context, root metastore.SlotID, files, s
 		return m.set(ctx, root, files, size)
 	}
 	return m.Store.SetCharged(ctx, root, files, size)
+}
+
+func (m *mutant) SealedRows(ctx context.Context, k uint8, after metastore.SealedPlace, limit int) ([]metastore.SealedRow, error) {
+	if m.sealed != nil {
+		return m.sealed(ctx, k, after, limit)
+	}
+	return m.Store.SealedRows(ctx, k, after, limit)
+}
+
+func (m *mutant) SealedState(ctx context.Context, k uint8) (metastore.SealedState, error) {
+	if m.state != nil {
+		return m.state(ctx, k)
+	}
+	return m.Store.SealedState(ctx, k)
 }
 
 func (m *mutant) Identity(ctx context.Context) (metastore.Identity, error) {

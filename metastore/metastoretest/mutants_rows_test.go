@@ -102,6 +102,7 @@ func rowMutants() []broken {
 		{"exports no roots", spoilExport(without[metastore.Root]), []string{"Export"}},
 		{"exports no pins", spoilExport(without[metastore.Pin]), []string{"Export"}},
 		{"exports no charges", spoilExport(without[metastore.ChargeRow]), []string{"Export"}},
+		{"exports no sealed rows", spoilExport(without[metastore.SealedRow]), []string{"Export", "ExportMany"}},
 		{"exports no repairs", spoilExport(without[metastore.RepairRow]), []string{"Export"}},
 		{"exports without owners", spoilExport(func(row metastore.Row) (metastore.Row, bool) {
 			if s, is := row.(metastore.SlotRow); is {

@@ -18,7 +18,7 @@ type broken struct {
 // TestMutants breaks the store in one way after another, and expects the named
 // checks to say so; and every check to say so of some mutant.
 func TestMutants(t *testing.T) {
-	tests := slices.Concat(firstMutants(), simpleMutants(), viewMutants(), rootMutants(), rowMutants())
+	tests := slices.Concat(firstMutants(), simpleMutants(), viewMutants(), rootMutants(), rowMutants(), sealedMutants())
 	checks := map[string]metastoretest.Check{}
 	for _, c := range metastoretest.Checks() {
 		if _, twice := checks[c.Name]; twice {

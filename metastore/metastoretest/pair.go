@@ -28,6 +28,7 @@ func PairChecks() []PairCheck {
 		both("SwapRace", pairSwapRace),
 		both("RegisterRace", registerRace),
 		both("ChargeRace", func(a, b fixture) error { return chargeRace(a, b) }),
+		both("SealedRace", sealedRace),
 		both("DirMoveRace", dirMoveRace),
 		both("SeqBoundsReads", seqBoundsReads),
 		both("ViewTime", viewTime),

@@ -78,7 +78,8 @@ func same(a, b metastore.Row) bool {
 
 // world fills a store with rows of every kind: slots with a log, some of it
 // reaped, a tombstone, a shared slot; nodes that live, died, live again and were
-// reaped; blocks in each state, condemned ones too; a root, pins, charges, repairs.
+// reaped; blocks in each state, condemned ones too; a root, pins, charges, repairs, sealed
+// rows.
 func (f fixture) world() error {
 	o, err := f.owned(random[metastore.SlotID]())
 	if err != nil {
@@ -130,6 +131,7 @@ func (f fixture) world() error {
 		}),
 		f.charge(metastore.Charge{Root: dir.ID, Files: 3, Bytes: 1 << 40}), f.s.SetCharged(f.ctx, o.slot.ID, 0, 7),
 		r.AddRepairs(f.ctx, "0.1", slices.Concat(ids[2:], []metastore.ID{fresh.ID})), r.AddRepairs(f.ctx, "1", ids[3:]),
+		f.seal(testKind, sealedKey(1), 0, []byte("sealed")), f.seal(testKind+1, sealedKey(0), 0, []byte{}),
 		f.pinned(pin+1), c.SetNonce(f.ctx, [16]byte{}, [16]byte{7}))
 }
 

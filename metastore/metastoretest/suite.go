@@ -27,7 +27,7 @@ type Check struct {
 // Checks lists every check of one store.
 func Checks() []Check {
 	return slices.Concat(slotChecks(), requestChecks(), nodeChecks(), rootChecks(), ownerChecks(), chargeChecks(), blockChecks(),
-		leaseChecks(), condemnChecks(), deleteChecks(), reapChecks(), pinChecks(), leadChecks(), repairChecks(), exportChecks(), importChecks(),
+		leaseChecks(), condemnChecks(), deleteChecks(), reapChecks(), pinChecks(), leadChecks(), repairChecks(), sealedChecks(), exportChecks(), importChecks(),
 		timeChecks(), viewChecks(), callChecks())
 }
 

@@ -24,6 +24,9 @@ func (t *tx) evaluate(ctx context.Context, o *op) error {
 	if err := t.rootState(r); err != nil {
 		return err
 	}
+	if err := t.sealedHold(r); err != nil {
+		return err
+	}
 	if err := t.blockConditions(r); err != nil {
 		return err
 	}

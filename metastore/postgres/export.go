@@ -85,6 +85,7 @@ func (e *exporter) tables() []exportedTable {
 		{"SELECT seq, until, why FROM pin ORDER BY seq", e.pin},
 		{"SELECT DISTINCT ON (root) root, files, bytes FROM charge ORDER BY root, n DESC", e.charge},
 		{"SELECT member, id FROM repair ORDER BY member, id", e.repair},
+		{"SELECT " + sealedColumns + " FROM sealed ORDER BY kind, key", e.sealed},
 	}
 }
 
@@ -179,6 +180,14 @@ func (e *exporter) repair(row pgx.CollectableRow) error {
 		return err
 	}
 	if err := setID(r.ID[:], id, "repair"); err != nil {
+		return err
+	}
+	return e.give(r)
+}
+
+func (e *exporter) sealed(row pgx.CollectableRow) error {
+	r, err := scanSealed(row)
+	if err != nil {
 		return err
 	}
 	return e.give(r)

@@ -189,6 +189,9 @@ func (i *importer) tables() []importedTable {
 		{"repair", []string{"member", "id"}, one(i, func(r metastore.RepairRow) []any {
 			return []any{r.Member, r.ID[:]}
 		})},
+		{"sealed", []string{"kind", "key", "rev", "data"}, one(i, func(r metastore.SealedRow) []any {
+			return []any{int16(r.Kind), r.Key[:], int64(r.Rev), r.Data}
+		})},
 	}
 }
 

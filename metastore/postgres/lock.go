@@ -18,6 +18,7 @@ type read struct {
 	drafts  map[metastore.DraftID]int64 // leases
 	charges map[metastore.SlotID]*chargeState
 	nodes   map[metastore.ID]*nodeState
+	sealed  map[sealedName]*sealedState
 	dead    map[uint64][]byte // by seq: rows of log whose dead are revived
 }
 
@@ -56,7 +57,7 @@ func (t *tx) lockAndRead(ctx context.Context, ops []*op) error {
 		slots: make(map[metastore.SlotID]*slotState), roots: make(map[metastore.SlotID]bool),
 		blocks: make(map[metastore.ID]*blockState), drafts: make(map[metastore.DraftID]int64),
 		charges: make(map[metastore.SlotID]*chargeState), nodes: make(map[metastore.ID]*nodeState),
-		dead: make(map[uint64][]byte),
+		sealed: make(map[sealedName]*sealedState), dead: make(map[uint64][]byte),
 	}
 	b := &pgx.Batch{}
 	t.s.begin(b)
@@ -69,6 +70,7 @@ func (t *tx) lockAndRead(ctx context.Context, ops []*op) error {
 	if len(n.nodes) > 0 {
 		t.queueNodes(b, n.nodes)
 	}
+	t.queueSealed(b, n.sealed)
 	t.queueLast(b, n)
 	return send(ctx, t.conn, b)
 }

@@ -36,12 +36,14 @@ type named struct {
 	drafts  ids[metastore.DraftID]
 	charges ids[metastore.SlotID]
 	nodes   ids[metastore.ID]
+	sealed  map[sealedName]bool
 }
 
 func nameAll(ops []*op, careful bool) named {
 	n := named{
 		slots: ids[metastore.SlotID]{}, roots: ids[metastore.SlotID]{}, blocks: ids[metastore.ID]{},
 		drafts: ids[metastore.DraftID]{}, charges: ids[metastore.SlotID]{}, nodes: ids[metastore.ID]{},
+		sealed: map[sealedName]bool{},
 	}
 	for _, o := range ops {
 		n.add(o.r, careful)
@@ -67,6 +69,9 @@ func (n *named) add(r *metastore.Request, careful bool) {
 	}
 	for _, c := range r.Charges {
 		n.charges.add(c.Root)
+	}
+	for i := range r.Sealed {
+		n.sealed[nameOf(&r.Sealed[i])] = true
 	}
 	if !careful {
 		return

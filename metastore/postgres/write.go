@@ -53,6 +53,7 @@ func (t *tx) note(r *metastore.Request, recs []metastore.Record, charges []metas
 		st := t.blocks[id]
 		st.State, st.Owner, st.linked = metastore.BlockLive, r.OwnerOf(st.Owner), true
 	}
+	t.noteSealed(r, by)
 	t.noteRoots(r)
 }
 
@@ -110,6 +111,7 @@ func (t *tx) writeAndCommit(ctx context.Context) error {
 	t.queueChargeRows(b)
 	b.Queue("SELECT pg_advisory_xact_lock($1, $2)", t.s.key, lockCommit)
 	t.queueSeqRows(b)
+	t.queueSealedRows(b)
 	var tag pgconn.CommandTag
 	b.Queue("commit").Exec(func(got pgconn.CommandTag) error {
 		tag = got

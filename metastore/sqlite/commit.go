@@ -52,6 +52,9 @@ func (t *tx) commitRequest(ctx context.Context, r *metastore.Request) error {
 	if err := t.rootState(r); err != nil {
 		return err
 	}
+	if err := t.sealedHold(r); err != nil {
+		return err
+	}
 	if err := t.blockConditions(r); err != nil {
 		return err
 	}
@@ -85,7 +88,10 @@ func (t *tx) commitRequest(ctx context.Context, r *metastore.Request) error {
 	if err := t.writeRows(r); err != nil {
 		return err
 	}
-	return t.writeRoots(r, charges)
+	if err := t.writeRoots(r, charges); err != nil {
+		return err
+	}
+	return t.writeSealed(r)
 }
 
 // current reads the slots that change, and compares.

@@ -38,7 +38,7 @@ func (s *Store) Export(ctx context.Context) iter.Seq2[metastore.Row, error] {
 // export is one run of Export.
 type export struct {
 	*view
-	logPage, nodePage, deadPage, pins, charges, members, repairs *stmt
+	logPage, nodePage, deadPage, pins, charges, members, repairs, sealed *stmt
 }
 
 func (e *export) prepare(ctx context.Context) error {
@@ -51,6 +51,7 @@ func (e *export) prepare(ctx context.Context) error {
 			{&e.charges, "SELECT root, files, bytes FROM charge WHERE root > ? ORDER BY root LIMIT 256"},
 			{&e.members, "SELECT min(member) FROM repair WHERE member > ?"},
 			{&e.repairs, "SELECT id FROM repair WHERE member = ? AND id > ? ORDER BY id LIMIT 256"},
+			{&e.sealed, "SELECT kind, key, rev, data FROM sealed WHERE (kind, key) > (?, ?) ORDER BY kind, key LIMIT 16"},
 		})
 	})
 }
@@ -68,6 +69,7 @@ func (e *export) rows(ctx context.Context) iter.Seq2[metastore.Row, error] {
 		bySeq(ctx, e, e.pins, pinRow),
 		each(e.allCharges(ctx), func(c metastore.ChargeRow) metastore.Row { return c }),
 		e.allRepairs(ctx),
+		e.allSealed(ctx),
 	}
 	return func(yield func(metastore.Row, error) bool) {
 		for _, part := range parts {

@@ -161,6 +161,8 @@ func (i *importer) add(row metastore.Row) error {
 		i.repairInsert.setText(1, r.Member)
 		i.repairInsert.setBlob(2, r.ID[:])
 		return i.repairInsert.run()
+	case metastore.SealedRow:
+		return i.setSealed(&r)
 	}
 	return fmt.Errorf("a row of type %T: %w", row, kind.Invalid)
 }

@@ -67,6 +67,10 @@ func TestMigrateFromSchema1(t *testing.T) {
 	if err := s.Commit(ctx, &metastore.Request{Charges: []metastore.Charge{{Root: slot, Files: 1}}})[0]; err != nil {
 		t.Error(err)
 	}
+	sealed := metastore.SealedChange{Kind: 1, Key: [32]byte{2}, Data: []byte("sealed")}
+	if err := s.Commit(ctx, &metastore.Request{Sealed: []metastore.SealedChange{sealed}})[0]; err != nil {
+		t.Error(err)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +78,9 @@ func TestMigrateFromSchema1(t *testing.T) {
 	defer s.Close()
 	if again, err := s.Identity(ctx); err != nil || again != id {
 		t.Errorf("identity after opening again: %v, %v; want %v", again, err, id)
+	}
+	if st, err := s.SealedState(ctx, 1); err != nil || st.Rows != 1 || st.Newest != 5 {
+		t.Errorf("sealed rows: %+v, %v", st, err)
 	}
 	if owed, err := s.Repairs(ctx, "0", metastore.ID{}, 10); err != nil || len(owed) != 1 {
 		t.Errorf("repairs: %v, %v", owed, err)

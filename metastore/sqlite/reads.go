@@ -31,6 +31,7 @@ type reads struct {
 	slotGet, nodeGet, rootGet, logGet *stmt
 	blockGet, chargeGet, identityGet  *stmt
 	repairPage, repairCount           *stmt
+	sealedGet, sealedPage, sealedSum  *stmt
 }
 
 func (r *reads) prepare(c *conn) error {
@@ -44,6 +45,9 @@ func (r *reads) prepare(c *conn) error {
 		{&r.identityGet, "SELECT uuid, nonce FROM identity"},
 		{&r.repairPage, "SELECT r.id, b.state FROM repair r LEFT JOIN blk b ON b.id = r.id WHERE r.member = ? AND r.id > ? ORDER BY r.id LIMIT ?"},
 		{&r.repairCount, "SELECT member, count(*) FROM repair GROUP BY member"},
+		{&r.sealedGet, "SELECT rev FROM sealed WHERE kind = ? AND key = ?"},
+		{&r.sealedPage, "SELECT kind, key, rev, data FROM sealed WHERE kind = ? AND (rev, key) > (?, ?) ORDER BY rev, key LIMIT ?"},
+		{&r.sealedSum, "SELECT count(*), coalesce(max(rev), 0) FROM sealed WHERE kind = ?"},
 	})
 }
 

@@ -120,6 +120,16 @@ CREATE TABLE repair (
 `, `
 ALTER TABLE identity ADD COLUMN floor INTEGER NOT NULL DEFAULT 0;
 UPDATE identity SET floor = (SELECT max(seq) FROM log);
+`, `
+CREATE TABLE sealed (
+	n       INTEGER PRIMARY KEY,
+	kind    INTEGER NOT NULL,
+	key     BLOB NOT NULL,
+	rev     INTEGER NOT NULL,
+	data    BLOB NOT NULL,
+	UNIQUE (kind, key)
+) STRICT;
+CREATE INDEX sealed_rev ON sealed (kind, rev, key);
 `}
 
 // schemaVersion is the newest version that this program knows.

@@ -61,6 +61,7 @@ type writer struct {
 	nonceUpdate, leadGet, leadUpsert *stmt
 	repairInsert, repairDelete       *stmt
 	repairForget                     *stmt
+	sealedUpsert, sealedDelete       *stmt
 	floorRaise, floorGet             *stmt
 	pinHeld, pinsGet                 *stmt
 	draftGet, draftUpsert            *stmt
@@ -132,6 +133,8 @@ func (w *writer) prepare() error {
 		{&w.repairInsert, "INSERT INTO repair (member, id) VALUES (?,?) ON CONFLICT DO NOTHING"},
 		{&w.repairDelete, "DELETE FROM repair WHERE member = ? AND id = ?"},
 		{&w.repairForget, "DELETE FROM repair WHERE member = ? AND id = ?2 AND NOT EXISTS (SELECT 1 FROM blk WHERE id = ?2 AND state <= 2)"},
+		{&w.sealedUpsert, "INSERT INTO sealed (kind, key, rev, data) VALUES (?,?,?,?) ON CONFLICT (kind, key) DO UPDATE SET rev = excluded.rev, data = excluded.data"},
+		{&w.sealedDelete, "DELETE FROM sealed WHERE kind = ? AND key = ?"},
 		{&w.draftGet, "SELECT lease FROM draft WHERE id = ?"},
 		{&w.draftUpsert, "INSERT INTO draft (id, gateway, lease) VALUES (?,?,?) ON CONFLICT (id) DO UPDATE SET gateway = excluded.gateway, lease = excluded.lease"},
 		{&w.draftDelete, "DELETE FROM draft WHERE id = ?"},
