@@ -110,6 +110,7 @@ func (l *login) offer(m ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, 
 	case err == nil:
 	case cert != nil:
 		l.c.srv.refusals.count(RefusedCertificate)
+		l.c.refused(m.User(), RefusedCertificate.String(), err)
 		l.c.log.Info("sftp certificate not accepted", "user", safeUser(m), "certificate", fmt.Sprintf("%.64q", cert.KeyId), "serial", cert.Serial,
 			"key", ssh.FingerprintSHA256(cert.Key), "error", shortened(err))
 		return nil, denied(err)
@@ -155,6 +156,7 @@ func (l *login) fail(m ssh.ConnMetadata, method string, err error) error {
 		l.c.srv.refusals.count(RefusedPassword)
 		l.c.penalize(m.User(), costWrong)
 	}
+	l.c.refused(m.User(), method, err)
 	l.c.log.Info("sftp login failed", "user", safeUser(m), "method", method, "attempt", l.failures, "error", err)
 	if l.failures < limit(l.c.srv.LoginAttempts, 6) {
 		return denied(err)

@@ -76,7 +76,7 @@ func (c *conn) sftp(ch ssh.Channel, a accounts.Account) uint32 {
 	if err != nil {
 		return c.notMounted(ch, err)
 	}
-	s := newSession(t, ch, c)
+	s := newSession(c.recorded(t, "sftp"), ch, c)
 	c.log.Debug("sftp session")
 	if err := s.run(c.ctx); err != nil {
 		c.log.LogAttrs(c.ctx, slog.LevelInfo, "sftp session ended", slog.Any("error", err))

@@ -77,7 +77,11 @@ func (s *session) checkFileName(ctx context.Context, id uint32, d *wire.Decoder)
 	s.fly(ctx, wire.Extended, id, &flight{what: []byte(string(raw))},
 		s.heavy(func(ctx context.Context) ([]byte, error) {
 			defer f.Discard()
-			return c.run(ctx, f)
+			reply, err := c.run(ctx, f)
+			if err == nil {
+				err = f.Close(ctx)
+			}
+			return reply, err
 		}))
 	return raw, nil
 }

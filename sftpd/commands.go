@@ -127,7 +127,6 @@ func (sh *shell) sums(command string, args []string) (status uint32) {
 // sum hashes a file, or the standard input.
 func (sh *shell) sum(algorithm, name string, buf []byte) (string, error) {
 	digest, _ := newDigest(algorithm)
-	var r io.Reader = onlyReader{sh.in}
 	if name != "-" {
 		select {
 		case sh.heavyOnes <- struct{}{}:
@@ -144,9 +143,13 @@ func (sh *shell) sum(algorithm, name string, buf []byte) (string, error) {
 			return "", err
 		}
 		defer f.Discard()
-		r = toEnd(sh.ctx, f, 0)
-	}
-	if _, err := io.CopyBuffer(digest, r, buf); err != nil {
+		if _, err = io.CopyBuffer(digest, toEnd(sh.ctx, f, 0), buf); err == nil {
+			err = f.Close(sh.ctx)
+		}
+		if err != nil {
+			return "", err
+		}
+	} else if _, err := io.CopyBuffer(digest, onlyReader{sh.in}, buf); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(digest.Sum(nil)), nil

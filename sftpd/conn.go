@@ -26,6 +26,7 @@ type conn struct {
 	log     *slog.Logger
 	account string // set at login, under Server.mu
 	source  string // see source
+	session string // its name in logs and records
 	since   time.Time
 	waiting bool // not logged in, and counted so; under Server.mu
 
@@ -35,16 +36,17 @@ type conn struct {
 	draining  chan struct{} // closed when the server wants to shut down
 	drainOnce sync.Once
 
-	channels atomic.Int32 // open channels
-	files    atomic.Int32 // open files of all channels
-	requests atomic.Int64 // SFTP requests so far
-	backlog  backlog
-	inside   atomic.Bool // logged in
-	proved   bool        // a login succeeded, though the client may not hear of it
-	on       Listening
-	offer    offer // what the client said first
-	spoke    bool  // the client sent an identification line
-	handles  int   // how many a channel may have open; set at login
+	channels   atomic.Int32 // open channels
+	files      atomic.Int32 // open files of all channels
+	requests   atomic.Int64 // SFTP requests so far
+	backlog    backlog
+	inside     atomic.Bool // logged in
+	proved     bool        // a login succeeded, though the client may not hear of it
+	complained bool        // a refusal has been recorded
+	on         Listening
+	offer      offer // what the client said first
+	spoke      bool  // the client sent an identification line
+	handles    int   // how many a channel may have open; set at login
 
 	wg sync.WaitGroup // channels and helpers of this connection
 
@@ -61,7 +63,8 @@ func newConn(s *Server, nc net.Conn, on Listening) *conn {
 	c.nc.look = c.look
 	c.backlog.all = &s.backlogs
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
-	c.log = s.logger().With("session", sessionID(), "remote", nc.RemoteAddr().String())
+	c.session = sessionID()
+	c.log = s.logger().With("session", c.session, "remote", nc.RemoteAddr().String())
 	return c
 }
 
@@ -134,7 +137,11 @@ func (c *conn) serve(ctx context.Context) {
 	loggedIn = true
 	c.log.Info("sftp login", "client", fmt.Sprintf("%.80s", sc.ClientVersion()),
 		"proof", sc.Permissions.ExtraData[proofText{}])
-
+	if err := c.recordLogin(fmt.Sprintf("%.80s", sc.ClientVersion()), fmt.Sprint(sc.Permissions.ExtraData[proofText{}])); err != nil {
+		c.log.Error("sftp login without a record", "error", err)
+		c.cut(err)
+	}
+	defer c.recordLogout()
 	if weak := weaknesses(sc, sc.Permissions.ExtraData[proofText{}]); len(weak) > 0 {
 		c.log.Warn("sftp login by weak algorithms", "algorithms", strings.Join(weak, ", "), "profile", string(c.on.Profile))
 	}
@@ -197,13 +204,18 @@ func (c *conn) logRefusal(err error) {
 		c.srv.refusals.count(RefusedSilent)
 	case errors.As(err, &mismatch):
 		c.srv.refusals.count(RefusedAlgorithms)
+		c.refused("", RefusedAlgorithms.String(), kind.Unsupported)
 		c.log.Info("sftp client and listener have no algorithm in common", "for", mismatch.What, "client", fmt.Sprintf("%.80q", c.offer.version),
 			"offers", c.offer.text(), "profile", string(c.on.Profile))
 	case isTimeout(err):
 		c.srv.refusals.count(RefusedSlow)
+		c.refused("", RefusedSlow.String(), kind.Denied)
 		c.penalize("", costSlow)
 	case c.ctx.Err() == nil && !c.proved:
 		c.srv.refusals.count(RefusedNoLogin)
+		if !c.complained {
+			c.refused("", RefusedNoLogin.String(), kind.Denied)
+		}
 		c.penalize("", costNoLogin)
 	}
 	c.log.Info("sftp no login", "error", shortened(err))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"time"
 
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/sftpd/wire"
@@ -49,8 +50,9 @@ func (s *session) copyData(ctx context.Context, id uint32, d *wire.Decoder) ([]b
 		if src.f == dst.f || a.FileID == b.FileID {
 			return nil, fmt.Errorf("copy within one file: %w", kind.Invalid)
 		}
-		_, err = io.CopyBuffer(dst, onlyReader{src}, make([]byte, digestBuffer))
-		return nil, err
+		began := time.Now()
+		n, err := io.CopyBuffer(dst, onlyReader{src}, make([]byte, digestBuffer))
+		return nil, copied(s.tree, from.at, to.at, int64(off), int64(at), n, began, err)
 	}))
 	return to.path, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/pace"
 )
 
@@ -106,6 +107,7 @@ func (s *Server) makeRoom(from string) bool {
 func (c *conn) turnAway(sc ssh.Conn, channels <-chan ssh.NewChannel, over int) {
 	c.log.Warn("sftp connection refused: too many of this account")
 	c.srv.refusals.count(RefusedSessions)
+	c.refused(c.account, RefusedSessions.String(), kind.TooLarge)
 	if over <= maxTurnedAway {
 		t := time.NewTimer(turnAwayWait)
 		defer t.Stop()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"time"
 	"unicode"
 
 	"golang.org/x/crypto/ssh"
@@ -37,12 +38,16 @@ func (c *conn) exec(ch ssh.Channel, a accounts.Account, line string) uint32 {
 	if err == nil && len(steps) == 1 && isSubsystem(steps[0].words[0]) {
 		return c.sftp(ch, a)
 	}
-	sh := &shell{ctx: c.ctx, tree: t, user: a.Name, umask: c.srv.umask(), dir: "/", in: ch, out: ch, errs: ch.Stderr(), heavyOnes: c.heavyOnes}
+	began := time.Now()
+	sh := &shell{ctx: c.ctx, tree: c.recorded(t, "exec"), user: a.Name, umask: c.srv.umask(), dir: "/", in: ch, out: ch, errs: ch.Stderr(), heavyOnes: c.heavyOnes}
 	if err != nil {
 		sh.complain("truckee: %v; scp, sftp, md5sum, sha1sum, sha256sum, df, echo and pwd are served", err)
+		c.recordCommand([]string{unknownCommand}, began, exitNotFound)
 		return exitNotFound
 	}
-	return sh.run(steps)
+	status := sh.run(steps)
+	c.recordCommand(commandNames(steps), began, status)
+	return status
 }
 
 // isSubsystem reports whether a command is an SFTP server's: psftp and
@@ -119,6 +124,9 @@ func (l *limitedBuffer) Write(p []byte) (int, error) {
 // command runs one command.
 func (sh *shell) command(words []string) uint32 {
 	name, args := words[0], words[1:]
+	if r, ok := sh.tree.(*recorded); ok {
+		sh.tree = r.by(knownCommand(name))
+	}
 	switch name {
 	case "echo":
 		return sh.echo(args)
@@ -137,6 +145,27 @@ func (sh *shell) command(words []string) uint32 {
 	}
 	sh.complain("truckee: %.64s: there is no such command here; scp, sftp, md5sum, sha1sum, sha256sum, df, echo and pwd are served", name)
 	return exitNotFound
+}
+
+// unknownCommand stands for what is no command here, in records.
+const unknownCommand = "?"
+
+// knownCommand is a command's name for records: of what is none it shows nothing.
+func knownCommand(name string) string {
+	switch name {
+	case "echo", "pwd", "cd", "true", "df", "md5sum", "sha1sum", "sha224sum", "sha256sum", "sha384sum", "sha512sum", "scp":
+		return name
+	}
+	return unknownCommand
+}
+
+// commandNames are those of a list of commands.
+func commandNames(steps []step) []string {
+	names := make([]string, len(steps))
+	for i, s := range steps {
+		names[i] = knownCommand(s.words[0])
+	}
+	return names
 }
 
 // complain writes one line to the client's standard error.

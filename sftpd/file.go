@@ -81,8 +81,9 @@ func (s *session) open(ctx context.Context, id uint32, d *wire.Decoder) ([]byte,
 		return raw, err
 	}
 	if o.Append {
+		whole := f
 		f = newAppending(f, func(ctx context.Context) (file, error) {
-			return s.tree.Open(ctx, p, filestore.OpenOptions{Write: true})
+			return openPart(ctx, s.tree, whole, p, filestore.OpenOptions{Write: true})
 		})
 	}
 	h := &handle{path: slices.Clone(raw), file: f, at: p, writes: o.Write}

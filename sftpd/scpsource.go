@@ -69,6 +69,9 @@ func (t *transfer) source(p filestore.Path, name string, above []filestore.FileI
 	if err != nil {
 		return err
 	}
+	if broken == nil {
+		broken = f.Close(t.ctx)
+	}
 	if broken != nil {
 		t.fail("%s: %s", p, errnoText(broken))
 	} else if err := t.ok(); err != nil {

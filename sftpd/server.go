@@ -16,6 +16,7 @@ import (
 
 	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/internal/audit"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
@@ -38,6 +39,9 @@ type Server struct {
 	// Log receives logins, refusals and failed requests; never a password, a
 	// key or file contents. Nil: none.
 	Log *slog.Logger
+	// Audit receives one record of each login, each refusal to log in, each
+	// command and each operation on files. Nil: nobody does.
+	Audit audit.Recorder
 
 	// Version is sent in the identification line after "SSH-2.0-".
 	// Empty: "Truckee".

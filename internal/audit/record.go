@@ -76,9 +76,17 @@ type Record struct {
 // not kept. (In Record.Err.)
 const Dropped = dropped("connection ended before the file was closed")
 
-type dropped string
+// Failed is the outcome of what ended in an error that has no kind, such as a
+// command's exit status. (In Record.Err.)
+const Failed = failed("it failed, as the client was told")
+
+type (
+	dropped string
+	failed  string
+)
 
 func (d dropped) Error() string { return string(d) }
+func (f failed) Error() string  { return string(f) }
 
 // Outcome is the word for err: "ok", "dropped", or the kind of the error.
 func Outcome(err error) string {
@@ -87,6 +95,8 @@ func Outcome(err error) string {
 		return "ok"
 	case errors.Is(err, Dropped):
 		return "dropped"
+	case errors.Is(err, Failed):
+		return "failed"
 	}
 	return kind.Of(err).Word()
 }
