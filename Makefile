@@ -1,7 +1,7 @@
 # make test    everything that CI runs: installs what the tests need, then all tests (README)
 # make quick   unit and conformance tests of the packages, for the inner loop; those that need a server are skipped
 # make bench   the table of docs/performance.md, measured here
-# make soak    longer runs of the fuzz targets, the model tests under many seeds
+# make soak    longer runs: fuzz targets, model tests under many seeds, drills, clients from other registries (Maven, npm)
 # make build   bin/truckee
 
 GO      ?= go
@@ -51,6 +51,7 @@ soak:
 	$(MAKE) fuzz FUZZ=60s
 	$(GO) test -race -count=100 -timeout 120m -run Against ./filestore
 	TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1 $(GO) run ./tests/services -- $(GO) test -count=5 -timeout 120m -run 'Gateways|Churn|Drill|RandomOperations|POSIX' ./tests/e2e
+	TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1 $(GO) test -count=1 -run ClientFar ./tests/e2e
 
 bench:
 	$(GO) run ./tests/bench

@@ -8,6 +8,7 @@ set -eu
 wanted="sshd:openssh-server sftp:openssh-client ssh-keygen:openssh-client sshfs:sshfs fusermount3:fuse3 sqlite3:sqlite3 tar:tar git:git gcc:gcc
 initdb:postgresql memcached:memcached
 swift-ring-builder:swift swift-proxy-server:swift-proxy swift-account-server:swift-account swift-container-server:swift-container swift-object-server:swift-object
+gio:libglib2.0-bin dbus-run-session:dbus-daemon /usr/lib/gvfs/gvfsd-sftp:gvfs-backends
 lftp:lftp psftp:putty-tools curl:curl rclone:rclone restic:restic borg:borgbackup rsync:rsync javac:default-jdk-headless
 /usr/lib/python3/dist-packages/paramiko:python3-paramiko /usr/lib/python3/dist-packages/asyncssh:python3-asyncssh /usr/share/java/jsch.jar:libjsch-java"
 

@@ -1,0 +1,54 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// gvfs, by which GNOME's file manager mounts: it starts ssh by itself, asks for
+// attributes in one go, writes into a temporary file and renames it over the old.
+func TestClientGvfs(t *testing.T) {
+	t.Parallel()
+	need(t, "gio", "dbus-run-session", "/usr/lib/gvfs/gvfsd-sftp")
+	g := newGuest(t)
+	// ssh looks for its configuration in the account's home, whatever HOME says.
+	wrapper := g.file("bin/ssh", []byte("#!/bin/sh\nexec /usr/bin/ssh -F "+g.home+"/config \"$@\"\n"))
+	if err := os.Chmod(wrapper, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	g.file("config", fmt.Appendf(nil, "IdentityFile %s\nIdentitiesOnly yes\nStrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n", g.Key))
+	g.env = append(g.env, "PATH="+filepath.Dir(wrapper)+":"+os.Getenv("PATH"), "XDG_RUNTIME_DIR="+g.home, "XDG_DATA_HOME="+g.home, "GIO_USE_VFS=gvfs")
+	g.file("one", pattern(300_000, 1))
+	g.file("two", pattern(70_000, 2))
+	g.file("script", fmt.Appendf(nil, `set -eux
+at=sftp://%s@127.0.0.1:%d
+gio mount "$at/"
+gio mkdir "$at/desk"
+gio copy one "$at/desk/one"
+gio copy "$at/desk/one" back
+cmp one back
+gio save "$at/desk/one" < two
+gio cat "$at/desk/one" | cmp - two
+gio rename "$at/desk/one" "a name with %%41 in it"
+gio copy two "$at/desk/two"
+gio move "$at/desk/two" "$at/moved"
+gio set -t uint32 "$at/moved" unix::mode 256
+gio info -a unix::mode,standard::size "$at/moved"
+gio list -l "$at/desk"
+gio remove "$at/moved"
+if gio info "$at/moved"; then exit 1; fi
+if gio remove "$at/desk"; then exit 1; fi
+gio mount -u "$at/"
+`, g.User, g.Port))
+	out := g.run("dbus-run-session", "--", "sh", "script")
+	for _, want := range []string{`unix::mode: 33024`, `standard::size: 70000`, `a name with %41 in it\s+70000`} {
+		if !matches(out, want) {
+			t.Errorf("%s isn't in\n%s", want, out)
+		}
+	}
+	back := filepath.Join(g.home, "again")
+	g.sftp(fmt.Sprintf("get \"desk/a name with %%41 in it\" %s\n", back))
+	g.sameFile(back, filepath.Join(g.home, "two"))
+}
