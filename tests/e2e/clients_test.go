@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"os"
 	"os/exec"
@@ -119,6 +120,13 @@ func pattern(n int, seed byte) []byte {
 	for i := range b {
 		b[i] = byte(i>>8) ^ byte(i*7) ^ seed
 	}
+	return b
+}
+
+// noise is n bytes that nobody can compress or find twice.
+func noise(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b)
 	return b
 }
 
@@ -469,11 +477,7 @@ func TestClientRestic(t *testing.T) {
 	need(t, "restic")
 	g := newGuest(t)
 	tree := g.smallTree("tree")
-	g.env = []string{"RESTIC_PASSWORD=secret"}
-	restic := func(args ...string) {
-		t.Helper()
-		g.run("restic", append([]string{"--no-cache", "-o", "sftp.command=" + g.ssh() + " " + g.User + "@127.0.0.1 -s sftp", "-r", "sftp:" + g.at("/restic")}, args...)...)
-	}
+	restic := g.restic()
 	restic("init")
 	restic("backup", tree)
 	g.file("tree/more", pattern(3<<20, 5))
@@ -482,6 +486,64 @@ func TestClientRestic(t *testing.T) {
 	restic("check", "--read-data")
 	restic("restore", "latest", "--target", filepath.Join(g.home, "restored"))
 	sameTree(t, fingerprint(t, filepath.Join(g.home, "restored", tree)), fingerprint(t, tree))
+}
+
+// restic gives a repository's commands, in it as in its home.
+func (g *guest) restic() func(args ...string) {
+	g.env = append(g.env, "RESTIC_PASSWORD=secret")
+	return func(args ...string) {
+		g.t.Helper()
+		g.run("restic", g.resticArgs(args...)...)
+	}
+}
+
+func (g *guest) resticArgs(args ...string) []string {
+	return append([]string{"--no-cache", "-o", "sftp.command=" + g.ssh() + " " + g.User + "@127.0.0.1 -s sftp", "-r", "sftp:" + g.at("/restic")}, args...)
+}
+
+// A gateway that is killed in the midst of a backup leaves a repository that
+// restic finds whole, and that the next backup completes.
+func TestClientResticSurvivesAKill(t *testing.T) {
+	t.Parallel()
+	need(t, "restic")
+	g := newGuest(t)
+	restic := g.restic()
+	restic("init")
+	tree := g.smallTree("tree")
+	restic("backup", tree)
+	for i := range 24 {
+		g.file(fmt.Sprintf("tree/large %d", i), noise(8<<20))
+	}
+	c := dial(t, g.Endpoint)
+	packs := func() (n int) {
+		for w := c.Walk("/restic/data"); w.Step(); {
+			if w.Err() == nil && w.Stat().Mode().IsRegular() {
+				n++
+			}
+		}
+		return n
+	}
+	before := packs()
+	broken := make(chan error)
+	go func() {
+		_, err := g.try("restic", g.resticArgs("backup", tree)...)
+		broken <- err
+	}()
+	eventually(t, func() bool { return packs() >= before+3 })
+	if err := g.n.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-broken; err == nil {
+		t.Error("the backup ended well without a server")
+	}
+	start(t, g.n)
+	restic("unlock")
+	restic("check", "--read-data")
+	restic("backup", tree)
+	restic("check", "--read-data")
+	restic("restore", "latest", "--target", filepath.Join(g.home, "restored"))
+	sameTree(t, fingerprint(t, filepath.Join(g.home, "restored", tree)), fingerprint(t, tree))
+	checkDeep(t, g.n)
 }
 
 // Backups and copies on a mount: borg locks by directories and trusts fsync,
