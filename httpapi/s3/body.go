@@ -1,18 +1,31 @@
 package s3
 
 import (
+	"bytes"
+	"context"
+	"crypto/md5" //nolint:gosec // what S3's ETags and Content-MD5 are
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
+	"hash"
 	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/truckee-fs/truckee/httpapi/s3/checksum"
+	"github.com/truckee-fs/truckee/httpapi/s3/sigv4"
 )
 
-// errBroken is a body that ended before its end, or a client that went away.
+// errBroken is a body that ended before its end: the client went away.
 var errBroken = errors.New("the request broke off")
 
 // counted is a body that knows how much of it has come.
 type counted struct {
 	io.ReadCloser
 	n     int64
-	ended bool // it came to its end
+	ended bool // it came to its end, or there is none
 }
 
 // Read implements io.Reader.
@@ -25,5 +38,142 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// payloadForm is how a body came.
-type payloadForm struct{}
+// bodyTimeout is how long a client may send nothing of a body.
+const bodyTimeout = 2 * time.Minute
+
+// patient is a body that is waited for so long and no longer. The deadline is
+// renewed now and then, not at every read.
+type patient struct {
+	c       *call
+	renewed time.Time
+}
+
+// Read implements io.Reader.
+func (p *patient) Read(b []byte) (int, error) {
+	if now := time.Now(); now.Sub(p.renewed) > bodyTimeout/4 {
+		p.renewed = now
+		// Not every ResponseWriter can; then there is no deadline.
+		_ = http.NewResponseController(p.c.w).SetReadDeadline(now.Add(bodyTimeout))
+	}
+	return p.c.bytes.Read(b)
+}
+
+func (p *patient) done() {
+	if !p.renewed.IsZero() {
+		_ = http.NewResponseController(p.c.w).SetReadDeadline(time.Time{})
+	}
+}
+
+// received is what came, when it kept all promises.
+type received struct {
+	size      int64
+	md5       [md5.Size]byte
+	algorithm checksum.Algorithm // of sum; empty: none
+	sum       []byte
+}
+
+// receive reads the body and gives its data to sink, in order and from one
+// goroutine. When it returns without an error the body was what the request said;
+// until then nothing that was given to sink may be seen by anybody. What sink
+// changes in the slices it is given (to encrypt them) is what the MD5 is of.
+func (c *call) receive(ctx context.Context, p *promises, sink func([]byte) error) (received, error) {
+	waiting := &patient{c: c}
+	defer waiting.done()
+	var src io.Reader = waiting
+	var framed *sigv4.Reader
+	if p.form.framed {
+		framed = sigv4.NewReader(src, sigv4.Form{Chain: p.form.chain, Trailers: p.trailers})
+		src = framed
+	}
+	in := &intake{src: src, most: p.size, sink: sink}
+	if p.form.sha256 != nil {
+		in.sha = sha256.New()
+	}
+	if p.md5 != nil {
+		in.plain = md5.New()
+	}
+	if p.algorithm != "" && !(p.algorithm == checksum.SHA256 && in.sha != nil) {
+		in.beside = p.algorithm.New()
+	}
+	if err := in.run(ctx); err != nil {
+		return received{}, c.bodyError(err)
+	}
+	got := received{size: in.size, algorithm: p.algorithm}
+	copy(got.md5[:], in.md5)
+	return got, p.kept(in, framed, &got)
+}
+
+// bodyError tells a body that broke off from other errors.
+func (c *call) bodyError(err error) error {
+	var framing *sigv4.Error
+	switch {
+	case errors.As(err, &framing):
+		return fail(code(framing.Code), "%s", framing.Message)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fail(IncompleteBody, "").because(errBroken)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fail(RequestTimeout, "").because(errBroken)
+	case errors.Is(err, errReading):
+		return fail(IncompleteBody, "").because(errors.Join(errBroken, err))
+	}
+	return err
+}
+
+// kept compares what came with what was promised.
+func (p *promises) kept(in *intake, framed *sigv4.Reader, got *received) error {
+	if p.size >= 0 && in.size != p.size {
+		return fail(IncompleteBody, "")
+	}
+	var sha []byte
+	if in.sha != nil {
+		if sha = in.sha.Sum(nil); !bytes.Equal(sha, p.form.sha256) {
+			return fail(XAmzContentSHA256Mismatch, "").
+				with("ClientComputedContentSHA256", hex.EncodeToString(p.form.sha256)).with("S3ComputedContentSHA256", hex.EncodeToString(sha))
+		}
+	}
+	if in.plain != nil {
+		if sum := in.plain.Sum(nil); !bytes.Equal(sum, p.md5) {
+			return fail(BadDigest, "The Content-MD5 you specified did not match what we received.").
+				with("ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5)).with("CalculatedDigest", base64.StdEncoding.EncodeToString(sum))
+		}
+	}
+	if p.algorithm == "" {
+		return nil
+	}
+	got.sum = sha
+	if in.beside != nil {
+		got.sum = in.beside.Sum(nil)
+	}
+	want := p.checksum
+	if want == nil && framed != nil && framed.Trailer(p.algorithm.Header()) != "" {
+		var ok bool
+		if want, ok = p.algorithm.Decode(framed.Trailer(p.algorithm.Header())); !ok {
+			return fail(InvalidRequest, "Value for %s trailing header is invalid.", p.algorithm.Header())
+		}
+	}
+	if want != nil && !bytes.Equal(want, got.sum) {
+		return fail(BadDigest, "The %s you specified did not match the calculated checksum.", p.algorithm)
+	}
+	return nil
+}
+
+// document reads a whole body of at most so many bytes, as requests have that
+// carry a document.
+func (c *call) document(ctx context.Context, most int64) ([]byte, error) {
+	p, err := c.promised()
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	_, err = c.receive(ctx, p, func(data []byte) error {
+		if int64(b.Len()+len(data)) > most {
+			return fail(MaxMessageLengthExceeded, "").with("MaxMessageLengthBytes", itoa(most))
+		}
+		b.Write(data)
+		return nil
+	})
+	return b.Bytes(), err
+}
+
+// newMD5 is apart so that what computes ETags is named once.
+func newMD5() hash.Hash { return md5.New() }

@@ -78,7 +78,7 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 	var b [40]byte
 	_, _ = rand.Read(b[:])
 	c := &call{server: s, w: &answer{ResponseWriter: w}, r: r, began: s.now(), id: strings.ToUpper(hex.EncodeToString(b[:8]))}
-	c.bytes = &counted{ReadCloser: r.Body}
+	c.bytes = &counted{ReadCloser: r.Body, ended: r.ContentLength == 0}
 	h := w.Header()
 	h.Set("X-Amz-Request-Id", c.id)
 	h.Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString(b[8:]))
@@ -90,7 +90,7 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 // handler.
 func (c *call) run(ctx context.Context) error {
 	var err error
-	if c.target, err = parseTarget(c.r, c.r.Host, c.server.Domains); err != nil {
+	if c.target, err = parseTarget(c.r, c.server.addressed(c.r.Host, c.r.Header["X-Forwarded-Host"]), c.server.Domains); err != nil {
 		return err
 	}
 	if c.r.Method == http.MethodOptions {
@@ -150,15 +150,15 @@ func (c *call) settle(err error) error {
 	c.recorded = true
 	r := c.record
 	r.Service, r.Session, r.Remote = audit.S3, c.id, c.r.RemoteAddr
-	r.Account, r.Request, r.Op = c.who.account.Name, c.op.name, c.op.audit
+	r.Request = c.op.name
+	if r.Op == "" {
+		r.Op, r.Account = c.op.audit, c.who.account.Name
+	}
 	if r.Path == "" {
 		r.Path = "/" + c.target.bucket
 		if c.key != "" {
 			r.Path += "/" + c.key
 		}
-	}
-	if r.Written == 0 && err != nil {
-		r.Written = 0
 	}
 	r.Err, r.Took = err, c.server.now().Sub(c.began)
 	return c.server.Audit.Record(r)

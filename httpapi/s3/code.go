@@ -41,6 +41,7 @@ const (
 	InvalidRetentionPeriod                         code = "InvalidRetentionPeriod"
 	InvalidStorageClass                            code = "InvalidStorageClass"
 	InvalidTag                                     code = "InvalidTag"
+	InvalidToken                                   code = "InvalidToken"
 	InvalidURI                                     code = "InvalidURI"
 	KeyTooLongError                                code = "KeyTooLongError"
 	MalformedACLError                              code = "MalformedACLError"
@@ -125,6 +126,7 @@ var codes = map[code]struct {
 	InvalidRetentionPeriod:                {http.StatusBadRequest, "The retention period is not valid."},
 	InvalidStorageClass:                   {http.StatusBadRequest, "The storage class you specified is not valid"},
 	InvalidTag:                            {http.StatusBadRequest, "The tag provided was not a valid tag."},
+	InvalidToken:                          {http.StatusBadRequest, "The provided token is malformed or otherwise invalid."},
 	InvalidURI:                            {http.StatusBadRequest, "Couldn't parse the specified URI."},
 	KeyTooLongError:                       {http.StatusBadRequest, "Your key is too long"},
 	MalformedACLError:                     {http.StatusBadRequest, "The XML you provided was not well-formed or did not validate against our published schema"},

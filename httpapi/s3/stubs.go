@@ -24,5 +24,3 @@ func (c *call) uploadPartCopy(context.Context) error    { return fail(NotImpleme
 func (c *call) completeUpload(context.Context) error    { return fail(NotImplemented, "") }
 func (c *call) abortUpload(context.Context) error       { return fail(NotImplemented, "") }
 func (c *call) listParts(context.Context) error         { return fail(NotImplemented, "") }
-
-func (c *call) authenticate(context.Context) error { return fail(AccessDenied, "") }
