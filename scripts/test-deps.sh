@@ -1,13 +1,15 @@
 #!/bin/sh
 # Installs what the tests use beside Go and git: Debian's packages by apt where
 # that is possible, else it says what is missing and fails; and one S3 server by
-# `go install` into the user's cache (tests/services -install).
+# `go install`, today's aws cli and boto3 by pip and the JavaScript SDK by npm
+# into the user's cache (tests/services -install).
 set -eu
 
 # program or file:Debian package
 wanted="sshd:openssh-server sftp:openssh-client ssh-keygen:openssh-client sshfs:sshfs fusermount3:fuse3 sqlite3:sqlite3 tar:tar git:git gcc:gcc
 initdb:postgresql memcached:memcached
 swift-ring-builder:swift swift-proxy-server:swift-proxy swift-account-server:swift-account swift-container-server:swift-container swift-object-server:swift-object
+s3cmd:s3cmd s3fs:s3fs node:nodejs npm:npm python3:python3
 gio:libglib2.0-bin dbus-run-session:dbus-daemon /usr/lib/gvfs/gvfsd-sftp:gvfs-backends
 lftp:lftp psftp:putty-tools curl:curl rclone:rclone restic:restic borg:borgbackup rsync:rsync javac:default-jdk-headless
 /usr/lib/python3/dist-packages/paramiko:python3-paramiko /usr/lib/python3/dist-packages/asyncssh:python3-asyncssh /usr/share/java/jsch.jar:libjsch-java"
@@ -18,11 +20,7 @@ for dir in /usr/lib/postgresql/*/bin; do PATH=$PATH:$dir; done
 
 log=$(mktemp)
 policy=
-trap 'rm -f "$log" "$log.install" $policy' EXIT
-
-# The S3 server compiles while apt waits for the network.
-"${GO:-go}" run ./tests/services -install >"$log.install" 2>&1 &
-installing=$!
+trap 'rm -f "$log" $policy' EXIT
 
 programs=""
 packages=""
@@ -33,6 +31,11 @@ for pair in $wanted; do
 		packages="$packages ${pair##*:}"
 	fi
 done
+
+if ! python3 -c 'import ensurepip' 2>/dev/null; then # Debian splits it off
+	programs="$programs python3-venv"
+	packages="$packages python3-venv"
+fi
 
 if [ -n "$packages" ]; then
 	as_root=""
@@ -57,9 +60,9 @@ if [ -n "$packages" ]; then
 	fi
 fi
 
-if ! wait "$installing"; then
-	tail -n 20 "$log.install" >&2
-	echo "The S3 server of the tests could not be built (go run ./tests/services -install)." >&2
+if ! "${GO:-go}" run ./tests/services -install >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	echo "The S3 server and clients of the tests could not be built or fetched (go run ./tests/services -install)." >&2
 	exit 1
 fi
 

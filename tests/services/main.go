@@ -18,7 +18,7 @@
 //	TRUCKEE_TEST_S3B_LIMITED_KEY, _LIMITED_SECRET
 //	                         a user there who has what bucket policies give
 //
-// With -install it builds what Debian has no package of, and ends.
+// With -install it builds or fetches what Debian has no package of, and ends.
 package main
 
 import (
@@ -59,14 +59,14 @@ func services() []service {
 
 func main() {
 	only := flag.String("only", "", "comma-separated names of the services to start; all if empty")
-	install := flag.Bool("install", false, "build the servers that Debian has no package of, and end")
+	install := flag.Bool("install", false, "build or fetch the servers and clients that Debian has no package of, and end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	go endWithParent(stop)
 	var status int
 	var err error
 	if *install {
-		err = testbed.InstallVersity(ctx)
+		err = errors.Join(testbed.InstallVersity(ctx), testbed.InstallS3Clients(ctx))
 	} else {
 		status, err = run(ctx, *only, flag.Args())
 	}
