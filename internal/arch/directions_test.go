@@ -26,6 +26,9 @@ var rooms = []room{
 	{name: "httpapi/s3/sigv4"},
 	{name: "httpapi/s3/checksum"},
 	{name: "httpapi/s3/policy"},
+	{name: "httpapi/s3/settings"},
+	{name: "httpapi/s3/acl", imports: []string{"httpapi/s3/settings"}},
+	{name: "httpapi/s3/postform", imports: []string{"httpapi/s3/settings"}},
 	{name: "httpapi/s3", imports: []string{"httpapi", "filestore", "accounts", "caps"}, siblings: true},
 	{name: "httpapi", imports: []string{"httpapi", "filestore", "accounts", "caps"}},
 
