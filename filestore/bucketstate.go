@@ -12,5 +12,5 @@ type bucketState struct {
 	uploads     caps.SlotWrite  // the directory of its unfinished uploads, itself a root
 	root        caps.SlotVerify // of the root that the bucket is a part of
 	convergence caps.Key        // that root's convergence secret
-	rev         uint64          // of the row
+	rev         uint64          // of the row; zero: it isn't known yet
 }

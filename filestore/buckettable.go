@@ -2,40 +2,238 @@ package filestore
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/retry"
+	"github.com/truckee-fs/truckee/metastore"
 )
 
-// bucketTable is the registry of buckets as this gateway knows it.
+// bucketTable is the registry of buckets as this gateway knows it: all of it, in
+// memory. The rows decide; with other gateways it is renewed twice a second, and
+// whenever somebody asks for a name that it hasn't.
 type bucketTable struct {
 	fs *FS
 
-	mu     sync.RWMutex // guards the fields below
-	byName map[string]*bucketState
-	bySlot map[slotID]*bucketState
+	renewing sync.Mutex // held by the one renewal that runs
+	state    metastore.SealedState
+	loaded   bool
+
+	wanted, seen atomic.Uint64 // seen < wanted: something has changed since it was read
+
+	mu      sync.RWMutex // guards the fields below
+	byName  map[string]*bucketState
+	bySlot  map[slotID]*bucketState
+	damaged map[[32]byte]uint64 // rows that don't open: their keys and revs
 }
+
+// bucketsAge is how often other gateways' changes are asked for.
+const bucketsAge = 500 * time.Millisecond
+
+// bucketPage is how many rows are read at a time.
+const bucketPage = 64
 
 func newBucketTable(fs *FS) *bucketTable {
-	return &bucketTable{fs: fs, byName: make(map[string]*bucketState), bySlot: make(map[slotID]*bucketState)}
+	t := &bucketTable{fs: fs, byName: make(map[string]*bucketState), bySlot: make(map[slotID]*bucketState), damaged: make(map[[32]byte]uint64)}
+	t.expire()
+	return t
 }
 
-// get finds a bucket; nil if there is none.
-func (t *bucketTable) get(_ context.Context, name string) (*bucketState, error) {
+// begin reads the registry, and goes on renewing it if others write to it.
+func (t *bucketTable) begin(ctx context.Context) error {
+	if err := t.renew(ctx); err != nil {
+		return fmt.Errorf("read the registry of buckets: %w", err)
+	}
+	if t.fs.slots.authoritative {
+		return nil
+	}
+	t.fs.beats.Add(1)
+	go func() {
+		defer t.fs.beats.Done()
+		tick := time.NewTicker(bucketsAge)
+		defer tick.Stop()
+		for {
+			select {
+			case <-t.fs.ctx.Done():
+				return
+			case <-tick.C:
+			}
+			t.expire()
+			ctx, cancel := context.WithTimeout(t.fs.ctx, 10*time.Second)
+			if err := t.renew(ctx); err != nil && t.fs.ctx.Err() == nil {
+				t.fs.log.Debug("the registry of buckets couldn't be renewed", slog.Any("error", err))
+			}
+			cancel()
+		}
+	}()
+	return nil
+}
+
+// expire has the next renew ask for what changed until now.
+func (t *bucketTable) expire() { t.wanted.Add(1) }
+
+// renew brings the table up to what was committed before the last expire.
+func (t *bucketTable) renew(ctx context.Context) error {
+	if t.seen.Load() >= t.wanted.Load() {
+		return nil
+	}
+	t.renewing.Lock()
+	defer t.renewing.Unlock()
+	wanted := t.wanted.Load()
+	if t.seen.Load() >= wanted {
+		return nil // by whom we have waited for
+	}
+	for range 4 {
+		st, err := t.sealedState(ctx)
+		if err != nil {
+			return err
+		}
+		if t.loaded && st == t.state {
+			t.seen.Store(wanted)
+			return nil
+		}
+		if err := t.read(ctx, st); err != nil {
+			return err
+		}
+	}
+	return nil // it changes all the time: what was read is newer than what was asked for
+}
+
+func (t *bucketTable) sealedState(ctx context.Context) (metastore.SealedState, error) {
+	return retry.Value(ctx, func() (metastore.SealedState, error) { return t.fs.o.Meta.SealedState(ctx, kindBucket) })
+}
+
+// read reads what was written since the table's state; all of it, if rows went.
+func (t *bucketTable) read(ctx context.Context, now metastore.SealedState) error {
+	next := t.copy()
+	from := metastore.SealedPlace{}
+	if t.loaded {
+		from.Rev = t.state.Newest
+		from.Key = lastKey
+	}
+	st, err := next.add(ctx, t.fs, from)
+	if err != nil {
+		return err
+	}
+	st.Newest = max(st.Newest, t.state.Newest)
+	if st != now {
+		next = newBucketTable(t.fs)
+		if st, err = next.add(ctx, t.fs, metastore.SealedPlace{}); err != nil {
+			return err
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.byName, t.bySlot, t.damaged = next.byName, next.bySlot, next.damaged
+	t.state, t.loaded = st, true
+	return nil
+}
+
+// lastKey is no key's successor.
+var lastKey = [32]byte(slices.Repeat([]byte{0xff}, 32))
+
+func (t *bucketTable) copy() *bucketTable {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.byName[name], nil
+	return &bucketTable{fs: t.fs, byName: maps.Clone(t.byName), bySlot: maps.Clone(t.bySlot), damaged: maps.Clone(t.damaged)}
 }
 
-// at finds the bucket whose directory has the slot, as far as this gateway knows;
-// nil if it is none's.
+// add reads the rows after a place, and gives the state that it finds so.
+func (t *bucketTable) add(ctx context.Context, fs *FS, at metastore.SealedPlace) (st metastore.SealedState, err error) {
+	for {
+		page, err := retry.Value(ctx, func() ([]metastore.SealedRow, error) {
+			return fs.o.Meta.SealedRows(ctx, kindBucket, at, bucketPage)
+		})
+		if err != nil {
+			return st, err
+		}
+		for i := range page {
+			row := &page[i]
+			t.put(fs, row)
+			st.Newest = max(st.Newest, row.Rev)
+			at = metastore.SealedPlace{Rev: row.Rev, Key: row.Key}
+		}
+		if len(page) < bucketPage {
+			st.Rows = int64(len(t.byName) + len(t.damaged))
+			return st, nil
+		}
+	}
+}
+
+func (t *bucketTable) put(fs *FS, row *metastore.SealedRow) {
+	delete(t.damaged, row.Key)
+	s, err := fs.openBucket(row)
+	if err != nil {
+		t.damaged[row.Key] = row.Rev
+		for name, old := range t.byName {
+			if fs.bucketKey(name) == row.Key {
+				t.drop(old)
+			}
+		}
+		fs.log.Error("a bucket's row can't be used: the bucket is not served", slog.Uint64("rev", row.Rev), slog.Any("error", err))
+		return
+	}
+	if old := t.byName[s.info.Name]; old != nil {
+		t.drop(old)
+	}
+	t.byName[s.info.Name], t.bySlot[slotID(s.dir.ID())] = s, s
+}
+
+func (t *bucketTable) drop(s *bucketState) {
+	delete(t.byName, s.info.Name)
+	delete(t.bySlot, slotID(s.dir.ID()))
+}
+
+// get finds a bucket; nil if there is none. Corrupt if its row is damaged.
+func (t *bucketTable) get(ctx context.Context, name string) (*bucketState, error) {
+	if err := t.renew(ctx); err != nil {
+		return nil, err
+	}
+	s, err := t.lookup(name)
+	if s != nil || err != nil || t.fs.slots.authoritative {
+		return s, err
+	}
+	t.expire() // another gateway may have made it just now
+	if err := t.renew(ctx); err != nil {
+		return nil, err
+	}
+	return t.lookup(name)
+}
+
+func (t *bucketTable) lookup(name string) (*bucketState, error) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if s := t.byName[name]; s != nil || len(t.damaged) == 0 {
+		return s, nil
+	}
+	if _, is := t.damaged[t.fs.bucketKey(name)]; is {
+		return nil, fmt.Errorf("the bucket's row is damaged: %w", kind.Corrupt)
+	}
+	return nil, nil
+}
+
+// at finds the bucket whose directory has the slot, as of half a second ago; nil
+// if it is none's.
 func (t *bucketTable) at(id slotID) *bucketState {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	return t.bySlot[id]
 }
 
-func (t *bucketTable) list(_ context.Context, owner, prefix, after string, limit int) ([]*bucketState, error) {
+func (t *bucketTable) list(ctx context.Context, owner, prefix, after string, limit int) ([]*bucketState, error) {
+	if !t.fs.slots.authoritative {
+		t.expire()
+	}
+	if err := t.renew(ctx); err != nil {
+		return nil, err
+	}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	var found []*bucketState
@@ -49,17 +247,4 @@ func (t *bucketTable) list(_ context.Context, owner, prefix, after string, limit
 		found = found[:limit]
 	}
 	return found, nil
-}
-
-func (t *bucketTable) put(s *bucketState) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.byName[s.info.Name], t.bySlot[slotID(s.dir.ID())] = s, s
-}
-
-func (t *bucketTable) drop(s *bucketState) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.byName, s.info.Name)
-	delete(t.bySlot, slotID(s.dir.ID()))
 }

@@ -60,12 +60,18 @@ func (t *Tree) make(ctx context.Context, p Path, e dirtree.Entry, a Attr, with f
 	e.Mtime = t.fs.now().UnixNano()
 	e = a.of(e)
 	return t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
-		w, err := b.dir(ctx, *pl.dir.write)
+		w, err := b.in(ctx, pl.dir)
 		if err != nil {
 			return err
 		}
 		if err := b.absent(ctx, w, pl.name); err != nil {
 			return err
+		}
+		if e.Kind == dirtree.Directory {
+			shown, err := b.remake(ctx, w, &e, a)
+			if shown || err != nil {
+				return err
+			}
 		}
 		if with != nil {
 			with(b, w)
@@ -73,6 +79,29 @@ func (t *Tree) make(ctx context.Context, p Path, e dirtree.Entry, a Attr, with f
 		w.namesChanged()
 		return w.put(ctx, &e)
 	}})
+}
+
+// remake makes a directory of a hidden one that has its name, and reports whether
+// there is one: what is kept in it is found where it was.
+func (b *batch) remake(ctx context.Context, w *work, e *dirtree.Entry, a Attr) (bool, error) {
+	old, hidden, err := w.child(ctx, e.Name)
+	if err != nil || !hidden {
+		return false, err
+	}
+	child, err := b.dir(ctx, *old.DirWrite)
+	if err != nil {
+		return false, err
+	}
+	child.setMtime(b.fs.now())
+	if a.Has(AttrMtime) {
+		child.setMtime(a.Mtime)
+	}
+	if err := w.show(ctx, old); err != nil {
+		return false, err
+	}
+	made := *e
+	made.FileID, made.Dir, made.DirWrite = old.FileID, old.Dir, old.DirWrite
+	return true, w.put(ctx, &made)
 }
 
 // absent demands that nothing has the name, a file being created included.

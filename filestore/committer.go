@@ -30,6 +30,7 @@ type op struct {
 	files   int64  // entries that the last attempt has made, less those removed
 	bytes   int64  // of their files
 
+	object   bool      // it knows of versions: what is locked may get a newer one
 	alone    bool      // must not share a request
 	tries    int       // attempts that lost
 	attempts []attempt // attempts with an unknown outcome
@@ -77,23 +78,51 @@ const (
 
 // do runs one operation and returns when it is durable, or has failed. A
 // context that ends takes it back as long as no attempt has begun.
-func (c *committer) do(ctx context.Context, o *op) error {
-	if err := ctx.Err(); err != nil {
-		return err
+func (c *committer) do(ctx context.Context, o *op) error { return c.doAll(ctx, []*op{o})[0] }
+
+// doAll is do of several, which are queued at once; it gives an error for each.
+func (c *committer) doAll(ctx context.Context, ops []*op) []error {
+	errs := make([]error, len(ops))
+	if len(ops) == 0 {
+		return errs
 	}
-	o.done = make(chan struct{})
-	c.mu.Lock()
-	if c.closed {
-		c.mu.Unlock()
-		return fmt.Errorf("commit: %w", kind.Closed)
+	lead, err := c.enqueue(ctx, ops)
+	if err != nil {
+		for i := range errs {
+			errs[i] = err
+		}
+		return errs
 	}
-	c.queue = append(c.queue, o)
-	lead := !c.busy
-	c.busy = true
-	c.mu.Unlock()
 	if lead {
-		c.lead(o)
+		c.lead(ops[len(ops)-1])
 	}
+	for i, o := range ops {
+		errs[i] = c.wait(ctx, o)
+	}
+	return errs
+}
+
+// enqueue queues operations, and tells whether the caller is to lead.
+func (c *committer) enqueue(ctx context.Context, ops []*op) (lead bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	for _, o := range ops {
+		o.done = make(chan struct{})
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false, fmt.Errorf("commit: %w", kind.Closed)
+	}
+	c.queue = append(c.queue, ops...)
+	lead = !c.busy
+	c.busy = true
+	return lead, nil
+}
+
+// wait returns when an operation is durable or has failed.
+func (c *committer) wait(ctx context.Context, o *op) error {
 	select {
 	case <-o.done:
 		return o.err

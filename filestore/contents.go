@@ -80,7 +80,7 @@ func (d *draft) contents(ctx context.Context) (*contents, error) {
 		}
 		l.leaves[i].Ref = st.ref
 		if st.block != nil {
-			c.bring(d.f.owner, *st.block)
+			c.bring(d.owner, *st.block)
 		} else {
 			c.links = append(c.links, metastore.ID(st.ref.ID))
 		}
@@ -115,7 +115,7 @@ func (d *draft) tree(ctx context.Context, c *contents, leaves []filetree.Leaf) e
 		c.kind = dirtree.OneChunk
 	}
 	for _, n := range nodes {
-		c.bring(d.f.owner, n)
+		c.bring(d.owner, n)
 	}
 	return nil
 }

@@ -24,9 +24,10 @@ import (
 // KiB hold what was written; the rest shows what lies below. A cell that a
 // stream has filled is sealed and stored at once.
 type draft struct {
-	f     *openFile
+	f     *openFile // that it belongs to; nil: an object's, which is no open file
 	fs    *FS
-	payer *Tree // whose quota counts; nil: none
+	owner slotID // of the blocks that it makes
+	payer *Tree  // whose quota counts; nil: none
 	base  base
 
 	size    int64
@@ -74,11 +75,12 @@ const maxSize = math.MaxInt64 / 2
 
 // newDraft begins a draft over the file's base.
 func (f *openFile) newDraft(ctx context.Context) (*draft, error) {
-	d := &draft{f: f, fs: f.fs, base: f.base, size: f.base.size, cut: noCut, least: noCut}
-	d.grid, d.aligned = int64(f.fs.o.ChunkSize), true
+	d := f.fs.emptyDraft(f.owner)
+	d.f, d.base, d.size = f, f.base, f.base.size
 	if f.base.reader != nil {
 		var err error
 		if d.grid, d.aligned, err = f.base.reader.Grid(ctx, f.fs.o.ChunkSize); err != nil {
+			d.cancel()
 			return nil, fmt.Errorf("read a file: %w", err)
 		}
 	}
@@ -87,8 +89,16 @@ func (f *openFile) newDraft(ctx context.Context) (*draft, error) {
 	f.fs.open.mu.Unlock()
 	d.room = max(f.fs.o.FlightBytes/4, 2*d.grid)
 	d.flight = semaphore.NewWeighted(d.room)
-	d.ctx, d.cancel = context.WithCancel(f.fs.ctx)
 	return d, nil
+}
+
+// emptyDraft begins a draft over nothing.
+func (fs *FS) emptyDraft(owner slotID) *draft {
+	d := &draft{fs: fs, owner: owner, cut: noCut, least: noCut, grid: int64(fs.o.ChunkSize), aligned: true}
+	d.room = max(fs.o.FlightBytes/4, 2*d.grid)
+	d.flight = semaphore.NewWeighted(d.room)
+	d.ctx, d.cancel = context.WithCancel(fs.ctx)
+	return d
 }
 
 // below is how many bytes of the base show.
@@ -217,7 +227,9 @@ func (d *draft) setSize(ctx context.Context, n int64) error {
 	d.size, d.sized, d.cut, d.least = n, true, min(d.cut, n), min(d.least, n)
 	if n == 0 {
 		d.grid, d.aligned = int64(d.fs.o.ChunkSize), true
-		d.f.replaces = true
+		if d.f != nil {
+			d.f.replaces = true
+		}
 	}
 	return nil
 }

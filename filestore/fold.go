@@ -66,7 +66,7 @@ func (d *draft) rebuild(ctx context.Context, leaves []filetree.Leaf, rest []*cel
 	var g errgroup.Group
 	g.SetLimit(4)
 	for _, n := range nodes {
-		g.Go(func() error { return d.fs.writer.put(d.ctx, d.lease, d.f.owner, n) })
+		g.Go(func() error { return d.fs.writer.put(d.ctx, d.lease, d.owner, n) })
 	}
 	if err := g.Wait(); err != nil {
 		return err

@@ -87,7 +87,7 @@ func (p *pursuit) step(ctx context.Context) (arrived bool, err error) {
 		return false, err
 	}
 	if e != nil {
-		p.at = spot{dir: p.at.dir, name: e.Name, version: v.rec.Version}
+		p.at.name, p.at.version = e.Name, v.rec.Version
 		return true, nil
 	}
 	others, err := p.departed(ctx)
@@ -108,13 +108,13 @@ func (p *pursuit) next(ctx context.Context, others map[slotID]metastore.Record) 
 	if err != nil {
 		return false, err
 	}
-	for id, wr := range dirs {
-		e, err := p.held(ctx, wr.Read(), others[id])
+	for id, at := range dirs {
+		e, err := p.held(ctx, at.dir.Read(), others[id])
 		if err != nil {
 			return false, err
 		}
 		if e != nil {
-			p.at = spot{dir: wr, name: e.Name, version: others[id].Version}
+			p.at = spot{dir: at.dir, name: e.Name, version: others[id].Version, bucket: at.bucket}
 			return false, nil
 		}
 	}
@@ -212,30 +212,34 @@ func changed(recs func(func(metastore.Record, error) bool), but slotID, want fun
 // search finds directories in the tree that it may write to, by their slots,
 // the nearest to the root first. whole is false if a part of the tree could not
 // be read.
-func (t *Tree) search(ctx context.Context, want map[slotID]metastore.Record) (found map[slotID]caps.SlotWrite, whole bool, err error) {
-	found, whole = make(map[slotID]caps.SlotWrite), true
+func (t *Tree) search(ctx context.Context, want map[slotID]metastore.Record) (found map[slotID]spot, whole bool, err error) {
+	found, whole = make(map[slotID]spot), true
 	met := make(map[slotID]bool)
-	var next []caps.SlotWrite
-	meet := func(wr caps.SlotWrite) {
+	var next []spot
+	meet := func(wr caps.SlotWrite, bucket slotID) {
 		id := slotID(wr.ID())
 		if met[id] {
 			return
 		}
 		met[id] = true
-		next = append(next, wr)
+		if t.fs.buckets.at(id) != nil {
+			bucket = id
+		}
+		at := spot{dir: wr, bucket: bucket}
+		next = append(next, at)
 		if _, wanted := want[id]; wanted {
-			found[id] = wr
+			found[id] = at
 		}
 	}
 	if t.write != nil {
-		meet(*t.write)
+		meet(*t.write, slotID{})
 	}
 	for len(next) > 0 && len(found) < len(want) {
 		batch := next[:min(len(next), listBatch)]
 		next = next[len(batch):]
 		reads := make([]caps.SlotRead, len(batch))
-		for i, wr := range batch {
-			reads[i] = wr.Read()
+		for i, at := range batch {
+			reads[i] = at.dir.Read()
 		}
 		got, err := t.fs.slots.loadAll(ctx, reads)
 		if err != nil {
@@ -251,16 +255,16 @@ func (t *Tree) search(ctx context.Context, want map[slotID]metastore.Record) (fo
 }
 
 // enterAll tells meet of the directories in a directory.
-func (t *Tree) enterAll(ctx context.Context, v *version, wr caps.SlotWrite, meet func(caps.SlotWrite)) error {
+func (t *Tree) enterAll(ctx context.Context, v *version, at spot, meet func(wr caps.SlotWrite, bucket slotID)) error {
 	if v.state.Tombstone {
 		return nil
 	}
-	for e, err := range v.writable(wr).Scan(ctx, "") {
+	for e, err := range v.writable(at.dir).Scan(ctx, "") {
 		if err != nil {
 			return err
 		}
 		if e.Kind == dirtree.Directory && e.DirWrite != nil && e.Check() == nil {
-			meet(*e.DirWrite)
+			meet(*e.DirWrite, at.bucket)
 		}
 	}
 	return nil

@@ -179,7 +179,7 @@ func (z *freezing) entry(ctx context.Context, e *dirtree.Entry) (*dirtree.Entry,
 	if err := e.Check(); err != nil {
 		return nil, err
 	}
-	c := *e
+	c := *asNew(e)
 	c.Dir, c.DirWrite = caps.SlotRead{}, nil
 	old := dirtree.Child{Kind: dirtree.EmptyFile} // what it keeps alive that is there already
 	switch e.Kind {
@@ -275,9 +275,12 @@ func (z *freezing) link(ctx context.Context, dst *place, e *dirtree.Entry) error
 		if err := b.single(); err != nil {
 			return err
 		}
-		into, err := b.dir(ctx, *dst.dir.write)
+		into, err := b.in(ctx, dst.dir)
 		if err != nil {
 			return err
+		}
+		if into.keepsVersions() {
+			return errVersioned("a frozen directory")
 		}
 		if err := b.absent(ctx, into, dst.name); err != nil {
 			return err

@@ -71,8 +71,13 @@ func New(ctx context.Context, o Options) (*FS, error) {
 	fs.ahead = make(chan struct{}, aheadAll)
 	fs.foldAfter = foldAfter
 	fs.spool = newSpool(o.SpoolDir, o.SpoolBytes)
-	if err := fs.beginHeartbeat(ctx); err != nil {
+	err := fs.beginHeartbeat(ctx)
+	if err == nil {
+		err = fs.buckets.begin(ctx)
+	}
+	if err != nil {
 		fs.cancel()
+		fs.beats.Wait()
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
 	return fs, nil

@@ -19,10 +19,13 @@ type group struct {
 	nodes []metastore.NewNode
 	live  []metastore.BlockRow
 	links []metastore.ID
+	dead  []metastore.ID // nodes of directories that end with all that is in them
 	draft metastore.DraftID
 
 	rootState map[slotID]bool
 	roots     []metastore.Root
+	sealed    []metastore.SealedChange
+	forgotten []slotID // that leave the root table
 	dirMove   bool
 	checks    []func(ctx context.Context, r metastore.Reader) error
 
@@ -78,8 +81,11 @@ func (g *group) absorb(h *group) {
 	g.nodes = append(g.nodes, h.nodes...)
 	g.live = append(g.live, h.live...)
 	g.links = append(g.links, h.links...)
+	g.dead = append(g.dead, h.dead...)
 	g.checks = append(g.checks, h.checks...)
 	g.roots = append(g.roots, h.roots...)
+	g.sealed = append(g.sealed, h.sealed...)
+	g.forgotten = append(g.forgotten, h.forgotten...)
 	for id, is := range h.rootState {
 		g.requireRoot(id, is)
 	}
@@ -124,8 +130,8 @@ func (b *batch) requests(ctx context.Context) ([]*group, []*metastore.Request) {
 
 func (g *group) request(ctx context.Context) (*metastore.Request, error) {
 	req := &metastore.Request{
-		Nodes: g.nodes, Live: g.live, Links: g.links, Draft: g.draft,
-		RootState: g.rootState, Roots: g.roots, DirMove: g.dirMove,
+		Nodes: g.nodes, Live: g.live, Links: g.links, Dead: g.dead, Draft: g.draft,
+		RootState: g.rootState, Roots: g.roots, ForgetRoots: g.forgotten, Sealed: g.sealed, DirMove: g.dirMove,
 	}
 	if len(g.checks) > 0 {
 		req.Check = g.check

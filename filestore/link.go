@@ -48,11 +48,11 @@ func (t *Tree) link(ctx context.Context, from, to Path) error {
 	}
 	id := newFileID()
 	return t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
-		from, err := b.dir(ctx, *src.dir.write)
+		from, err := b.in(ctx, src.dir)
 		if err != nil {
 			return err
 		}
-		into, err := b.dir(ctx, *dst.dir.write)
+		into, err := b.in(ctx, dst.dir)
 		if err != nil {
 			return err
 		}
@@ -68,12 +68,13 @@ func (t *Tree) link(ctx context.Context, from, to Path) error {
 		if err := b.absent(ctx, into, dst.name); err != nil {
 			return err
 		}
-		second := *e
+		second := asNew(e)
 		second.Name, second.FileID = dst.name, id
 		// The blocks are reachable from the source's record, which this request
 		// replaces: so they are at this very moment (formats 11).
 		from.touch()
 		into.namesChanged()
-		return into.put(ctx, &second)
+		_, err = into.supersede(ctx, second)
+		return err
 	}})
 }

@@ -196,9 +196,12 @@ func (k *linking) apply(ctx context.Context, b *batch) error {
 	if err := b.single(); err != nil {
 		return err
 	}
-	into, err := b.dir(ctx, *k.pl.dir.write)
+	into, err := b.in(ctx, k.pl.dir)
 	if err != nil {
 		return err
+	}
+	if (k.entry.Kind.IsDir() || k.entry.Kind == dirtree.MutableFile) && into.keepsVersions() {
+		return errVersioned("a link to what has contents of its own")
 	}
 	if err := b.absent(ctx, into, k.pl.name); err != nil {
 		return err
@@ -213,7 +216,11 @@ func (k *linking) apply(ctx context.Context, b *batch) error {
 		b.own().links = append(b.own().links, k.below.ids()...)
 	}
 	into.namesChanged()
-	return into.put(ctx, &e)
+	if e.Kind.IsDir() {
+		return into.put(ctx, &e)
+	}
+	_, err = into.supersede(ctx, &e)
+	return err
 }
 
 // conditions adds to the request what must still hold when it is committed.

@@ -26,6 +26,9 @@ func (b *batch) locate(ctx context.Context, f *openFile) (w *work, e *dirtree.En
 	}
 	if pending {
 		w, err := b.dir(ctx, at.dir)
+		if err == nil {
+			w.below(at.bucket)
+		}
 		return w, nil, true, err
 	}
 	w, e, err = b.find(ctx, key, at)
@@ -67,6 +70,7 @@ func (b *batch) find(ctx context.Context, key fileKey, at spot) (w *work, e *dir
 	if err != nil {
 		return nil, nil, err
 	}
+	w.below(at.bucket)
 	e, err = w.Get(ctx, at.name)
 	switch {
 	case err == nil && e.FileID == key.id:

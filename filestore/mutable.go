@@ -90,6 +90,9 @@ func (p *publication) createMutable(ctx context.Context, b *batch, parent *work)
 	if e != nil {
 		return kind.Exist
 	}
+	if parent.keepsVersions() {
+		return errVersioned("a mutable file")
+	}
 	slot := *f.newSlot
 	w := b.create(slot, slotID{}, f.owner)
 	w.edit = dirtree.Open(dirtree.Keys{Write: &slot}, dirtree.Root{}, b.fs.source, b.fs.nodeCache).Edit()

@@ -16,6 +16,7 @@ type node struct {
 	write  *caps.SlotWrite // nil: this tree may only read it
 	parent *node           // nil: the tree's root
 	entry  *dirtree.Entry  // in parent; nil: the tree's root
+	bucket slotID          // of the bucket that it is, or is below, as far as this way shows; zero: none
 }
 
 // frozenDir is an opened frozen directory.
@@ -91,6 +92,7 @@ type place struct {
 	node  *node          // the directory itself, if it was asked for and is one
 	slot  *version       // of a mutable file, if more than its entry was asked for
 	links int            // symbolic links that the path led through
+	whole bool           // of a key: all its directories are there
 }
 
 func (pl *place) exists() bool { return pl.dir == nil || pl.entry != nil || pl.file != nil }

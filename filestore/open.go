@@ -110,6 +110,9 @@ func (t *Tree) mayOpen(pl *place, o OpenOptions) error {
 		case e.Kind == dirtree.Foreign && !isLiteral(e):
 			return foreignErr(e)
 		}
+		if _, sealed := e.Attr(dirtree.AttrClientSeal); sealed {
+			return fmt.Errorf("its key is with an S3 client: %w", kind.Denied)
+		}
 		if pl.dir != nil {
 			mode = e.Mode
 		}
@@ -174,6 +177,9 @@ func (fs *FS) enter(pl *place, t *Tree, o OpenOptions, force bool) *File {
 	}
 	if pl.entry != nil {
 		f.at.name, f.at.version = pl.entry.Name, max(f.at.version, pl.dir.v.rec.Version)
+	}
+	if pl.dir.bucket != (slotID{}) {
+		f.at.bucket = pl.dir.bucket
 	}
 	f.openedThrough(t, o.Write)
 	h := f.handle(o, pl.dir.write)

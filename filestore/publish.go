@@ -179,17 +179,27 @@ func (p *publication) apply(ctx context.Context, b *batch) error {
 			return err
 		}
 		p.contents.put(&p.entry)
+		contentsChanged(&p.entry)
 	}
 	p.entry = p.attrs.of(p.entry)
 	if p.f.mutable {
 		w.next.Mtime = p.entry.Mtime
 	}
 	p.in = w
-	p.key, p.at = fileKey{w.id(), p.entry.FileID}, spot{dir: w.write, name: p.entry.Name}
+	p.key, p.at = fileKey{w.id(), p.entry.FileID}, w.spot(p.entry.Name)
 	if p.f.mutable {
 		p.key.id = FileID{}
 	}
-	return w.put(ctx, &p.entry)
+	if p.contents == nil {
+		if err := w.mayReplace(&p.entry, false); err != nil {
+			return err
+		}
+	}
+	if p.contents == nil || p.f.mutable {
+		return w.put(ctx, &p.entry)
+	}
+	_, err = w.supersede(ctx, asNew(&p.entry))
+	return err
 }
 
 // create gives the entry of a file that isn't in the directory yet. A name that
@@ -197,6 +207,10 @@ func (p *publication) apply(ctx context.Context, b *batch) error {
 // entry's file id (formats 8).
 func (p *publication) create(ctx context.Context, b *batch, w *work) (dirtree.Entry, error) {
 	e, err := lookup(ctx, w, p.f.entry.Name)
+	if e != nil && implicit(e) && !p.f.exclusive {
+		// Made for objects below the name meanwhile: both go on beside each other.
+		e, err = get(ctx, w, p.f.entry.Name)
+	}
 	switch {
 	case err != nil:
 		return dirtree.Entry{}, err

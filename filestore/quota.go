@@ -78,7 +78,7 @@ func (d *draft) grow(ctx context.Context, size int64) error {
 		return nil
 	}
 	committed := int64(0)
-	if !d.f.isPending() {
+	if d.f != nil && !d.f.isPending() {
 		committed = int64(d.f.entry.Size)
 	}
 	return d.payer.room(ctx, 0, size-committed)

@@ -38,9 +38,23 @@ func (a *readAhead) after(fs *FS, r *filetree.Reader, off int64, n int) {
 	if a.run < aheadAfter {
 		return
 	}
+	a.fetch(fs, r, a.next-a.next%int64(fs.o.ChunkSize)+int64(fs.o.ChunkSize))
+}
+
+// expect starts reading ahead for a stream that will begin at off.
+func (a *readAhead) expect(fs *FS, r *filetree.Reader, off int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.next, a.run, a.until = off, aheadAfter, 0
+	a.fetch(fs, r, off)
+}
+
+// fetch asks for the chunks from first on that a stream which is at a.next wants
+// next. It is called with mu held.
+func (a *readAhead) fetch(fs *FS, r *filetree.Reader, first int64) {
 	chunk := int64(fs.o.ChunkSize)
 	end := min(a.next-a.next%chunk+(aheadDepth+1)*chunk, r.Size())
-	for at := max(a.until, a.next-a.next%chunk+chunk); at < end; at += chunk {
+	for at := max(a.until, first); at < end; at += chunk {
 		select {
 		case fs.ahead <- struct{}{}:
 		default:

@@ -21,6 +21,7 @@ type spot struct {
 	dir     caps.SlotWrite
 	name    string
 	version uint64 // of the directory's slot in which it stood there; 0: not known
+	bucket  slotID // that the directory is below; zero: none is known
 }
 
 // registry knows every open file of this node, across all sessions, and the

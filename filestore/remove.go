@@ -41,7 +41,7 @@ func (t *Tree) remove(ctx context.Context, p Path) error {
 		if dropped {
 			return nil
 		}
-		w, err := b.dir(ctx, *pl.dir.write)
+		w, err := b.in(ctx, pl.dir)
 		if err != nil {
 			return err
 		}
@@ -57,6 +57,11 @@ func (t *Tree) remove(ctx context.Context, p Path) error {
 			return nil
 		case e.Kind.IsDir():
 			return kind.IsDir
+		}
+		if isObject(e) {
+			r, err := w.remove(ctx, e.SortKey())
+			gone = r.gone
+			return err
 		}
 		gone = b.takeAway(w, e)
 		w.namesChanged()
@@ -91,10 +96,13 @@ func (t *Tree) rmdir(ctx context.Context, p Path) error {
 	if err := pl.dir.mayChange(); err != nil {
 		return err
 	}
+	if b := t.bucketOf(pl.entry); b != nil {
+		return b.delete(ctx, t)
+	}
 	t.renewChild(ctx, pl.entry)
 	o := &op{}
 	o.apply = func(ctx context.Context, b *batch) error {
-		w, err := b.dir(ctx, *pl.dir.write)
+		w, err := b.in(ctx, pl.dir)
 		if err != nil {
 			return err
 		}
@@ -109,11 +117,7 @@ func (t *Tree) rmdir(ctx context.Context, p Path) error {
 		case !e.Kind.IsDir():
 			return kind.NotDir
 		}
-		if err := b.bury(ctx, w, e); err != nil {
-			return err
-		}
-		w.namesChanged()
-		return w.delete(ctx, e)
+		return b.vacate(ctx, w, e)
 	}
 	return t.do(ctx, o)
 }
@@ -130,7 +134,16 @@ func (t *Tree) renewChild(ctx context.Context, e *dirtree.Entry) {
 // bury demands that the directory that e, an entry of parent, links is empty,
 // and makes it a tombstone if parent is its home and it is no root; through
 // any other link it is only unlinked (formats 10).
+//
+// Denied for a bucket's directory, which goes with the bucket only.
 func (b *batch) bury(ctx context.Context, parent *work, e *dirtree.Entry) error {
+	if e.Kind == dirtree.Directory && b.fs.buckets.at(slotID(e.Dir.ID())) != nil {
+		return errBucketDir
+	}
+	return b.buryDirectory(ctx, parent, e)
+}
+
+func (b *batch) buryDirectory(ctx context.Context, parent *work, e *dirtree.Entry) error {
 	if e.Kind == dirtree.FrozenDir {
 		if e.Frozen.Root != (caps.RootID{}) {
 			return kind.NotEmpty // Unlink takes it away
@@ -185,7 +198,7 @@ func (b *batch) bury(ctx context.Context, parent *work, e *dirtree.Entry) error 
 
 // empty demands that nothing is in w, no history either.
 func (w *work) empty() error {
-	if w.next.History != (dirtree.Root{}) {
+	if w.hasHistory() {
 		return kind.NotEmpty
 	}
 	if w.edit != nil && !w.edit.IsEmpty() {

@@ -63,6 +63,9 @@ func (t *Tree) rename(ctx context.Context, from, to Path, m RenameMode) error {
 	if err := r.lookInside(ctx); err != nil {
 		return err
 	}
+	if err := r.lookForVersions(ctx); err != nil {
+		return err
+	}
 	return t.do(ctx, &op{apply: r.apply, won: r.won})
 }
 
@@ -72,6 +75,7 @@ type renaming struct {
 	src, dst place
 	mode     RenameMode
 	inside   *whole // the directories below src, where the way to dst doesn't tell enough
+	plain    *whole // the same, none of which keeps versions; nil: nobody has looked
 
 	// Of the last attempt.
 	moved, gone *fileKey
@@ -96,11 +100,11 @@ func (r *renaming) won() {
 
 func (r *renaming) apply(ctx context.Context, b *batch) error {
 	r.moved, r.gone, r.unnamed = nil, nil, nil
-	src, err := b.dir(ctx, *r.src.dir.write)
+	src, err := b.in(ctx, r.src.dir)
 	if err != nil {
 		return err
 	}
-	dst, err := b.dir(ctx, *r.dst.dir.write)
+	dst, err := b.in(ctx, r.dst.dir)
 	if err != nil {
 		return err
 	}
@@ -125,12 +129,20 @@ func (r *renaming) apply(ctx context.Context, b *batch) error {
 	if hidden && old == nil {
 		return kind.NotExist
 	}
+	if e.Kind == dirtree.Directory && b.fs.buckets.at(slotID(e.Dir.ID())) != nil {
+		return errBucketDir
+	}
 	crosses := e.Kind == dirtree.Directory && src != dst
 	if crosses {
 		if err := b.single(); err != nil {
 			return err
 		}
 		if err := r.below(b, e); err != nil {
+			return err
+		}
+	}
+	if e.Kind.IsDir() {
+		if err := r.withVersions(ctx, b, src, dst, e); err != nil {
 			return err
 		}
 	}
@@ -172,23 +184,41 @@ func (r *renaming) replace(ctx context.Context, b *batch, dst *work, e, old *dir
 
 // move takes the entry out of one directory and puts it in the other.
 func (r *renaming) move(ctx context.Context, b *batch, src, dst *work, e *dirtree.Entry, name string) error {
-	if err := src.delete(ctx, e); err != nil {
-		return err
-	}
-	moved := *e
-	moved.Name = name
-	if err := dst.put(ctx, &moved); err != nil {
+	if err := r.takeOut(ctx, src, e); err != nil {
 		return err
 	}
 	src.namesChanged()
 	dst.namesChanged()
-	r.to, r.into = spot{dir: dst.write, name: name}, dst
+	if e.Kind.IsDir() {
+		moved := *e
+		moved.Name = name
+		if err := dst.put(ctx, &moved); err != nil {
+			return err
+		}
+	} else {
+		moved := asNew(e)
+		moved.Name = name
+		if _, err := dst.supersede(ctx, moved); err != nil {
+			return err
+		}
+	}
+	r.to, r.into = dst.spot(name), dst
 	if !e.Kind.IsDir() {
 		r.moved = &fileKey{src.id(), e.FileID}
 		b.moved[*r.moved] = &r.to
 		b.moved[fileKey{dst.id(), e.FileID}] = &r.to
 	}
 	return nil
+}
+
+// takeOut takes what is moved out of its directory; an object leaves its versions
+// there, and a delete marker.
+func (r *renaming) takeOut(ctx context.Context, src *work, e *dirtree.Entry) error {
+	if !isObject(e) {
+		return src.delete(ctx, e)
+	}
+	_, err := src.remove(ctx, e.SortKey())
+	return err
 }
 
 // below refuses to move a directory to where it contains itself, as far as the

@@ -41,9 +41,14 @@ func (t *Tree) resolve(ctx context.Context, p Path, w want) (place, error) {
 		return place{}, err
 	}
 	t.used.touch()
+	return t.walking(ctx, w, func(ctx context.Context, wk *walk) (place, error) { return wk.run(ctx, p) })
+}
+
+// walking makes attempts at a walk until what it used is current.
+func (t *Tree) walking(ctx context.Context, w want, run func(context.Context, *walk) (place, error)) (place, error) {
 	for try := 1; ; try++ {
 		wk := walk{t: t, want: w, final: try >= maxWalks}
-		pl, err := wk.run(ctx, p)
+		pl, err := run(ctx, &wk)
 		if err == errStale {
 			continue
 		}
@@ -106,7 +111,13 @@ func (w *walk) open(ctx context.Context, parent *node, e *dirtree.Entry, r caps.
 	if v.state.Tombstone {
 		return nil, fmt.Errorf("the directory was removed: %w", kind.NotExist)
 	}
-	return &node{v: v, write: wr, parent: parent, entry: e}, nil
+	n := &node{v: v, write: wr, parent: parent, entry: e}
+	if w.t.fs.buckets.at(v.rec.ID) != nil {
+		n.bucket = v.rec.ID
+	} else if parent != nil {
+		n.bucket = parent.bucket
+	}
+	return n, nil
 }
 
 // slot is the version of a slot at hand, or else the current one.

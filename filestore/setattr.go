@@ -119,7 +119,7 @@ func (t *Tree) setSize(ctx context.Context, p Path, a Attr, follow bool) error {
 
 func (t *Tree) setFileAttr(ctx context.Context, pl *place, a Attr) error {
 	err := t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
-		w, err := b.dir(ctx, *pl.dir.write)
+		w, err := b.in(ctx, pl.dir)
 		if err != nil {
 			return err
 		}
@@ -146,6 +146,9 @@ func (w *work) setAttrs(ctx context.Context, name string, a Attr) error {
 	changed := a.of(*e)
 	if a.sameIn(e) {
 		return nil
+	}
+	if err := w.mayReplace(e, false); err != nil {
+		return err
 	}
 	return w.put(ctx, &changed)
 }

@@ -117,7 +117,7 @@ func (d *draft) send(n int64, st *stored, seal filetree.Sealer, fill func() ([][
 	if d.lease == nil {
 		d.lease = w.acquire()
 	}
-	l, owner, streamed := d.lease, d.f.owner, st.plain != nil
+	l, owner, streamed := d.lease, d.owner, st.plain != nil
 	d.flights.Add(1)
 	d.fs.work.Go(func() {
 		defer d.flights.Done()

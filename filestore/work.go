@@ -21,6 +21,9 @@ type work struct {
 	base    *version // nil: the slot is new
 	owner   slotID
 	edit    *dirtree.Edit // nil: new, empty
+	history *dirtree.Edit // nil: not looked at
+	bucket  slotID        // that the directory is below; zero: none is known
+	puts    uint16        // versions that the round has made here
 	changed bool
 	mtime   bool // mtime was set by a client in this round
 	next    dirtree.SlotState
@@ -36,6 +39,9 @@ type sealedRecord struct {
 }
 
 func (w *work) id() slotID { return slotID(w.write.ID()) }
+
+// spot is a name in the directory.
+func (w *work) spot(name string) spot { return spot{dir: w.write, name: name, bucket: w.bucket} }
 
 // Get returns an entry as the operations before left it.
 func (w *work) Get(ctx context.Context, sortKey string) (*dirtree.Entry, error) {
@@ -56,15 +62,12 @@ func (w *work) put(ctx context.Context, e *dirtree.Entry) error {
 	return nil
 }
 
-// delete takes an entry away.
+// delete takes an entry away, for good. Denied if it is locked.
 func (w *work) delete(ctx context.Context, e *dirtree.Entry) error {
-	w.batch.changes()
-	w.changed = true
-	defer w.charge(w.edit.Count(), w.edit.Bytes())
-	if err := w.edit.Delete(ctx, e.SortKey()); err != nil {
-		return fmt.Errorf("remove an entry: %w", err)
+	if err := lockOf(e).holds(w.batch.fs.now(), false); err != nil {
+		return err
 	}
-	return nil
+	return w.take(ctx, e)
 }
 
 // renamed notes that a name came or went, which is what a directory's mtime
@@ -92,19 +95,20 @@ func (w *work) touch() {
 func (w *work) addTo(ctx context.Context, req *metastore.Request) error {
 	id := w.id()
 	if w.edit != nil && !w.next.Tombstone {
-		res, err := w.edit.Seal(ctx)
+		root, err := w.sealTree(ctx, w.edit, req)
 		if err != nil {
-			return fmt.Errorf("seal a directory: %w", err)
+			return err
 		}
-		w.next.Root = res.Root
+		w.next.Root = root
 		w.next.Entries = addDelta(w.next.Entries, w.edit.Count())
 		w.next.Bytes = addDelta(w.next.Bytes, w.edit.Bytes())
-		for _, n := range res.New {
-			req.Nodes = append(req.Nodes, metastore.NewNode{ID: n.ID, Data: n.Data, Slot: id})
+	}
+	if w.history != nil {
+		root, err := w.sealTree(ctx, w.history, req)
+		if err != nil {
+			return err
 		}
-		for _, dead := range res.Dead {
-			req.Dead = append(req.Dead, dead)
-		}
+		w.next.History = root
 	}
 	change := metastore.SlotChange{ID: id, Owner: w.owner, Seal: w.seal}
 	if w.base != nil {
@@ -112,6 +116,21 @@ func (w *work) addTo(ctx context.Context, req *metastore.Request) error {
 	}
 	req.Slots = append(req.Slots, change)
 	return nil
+}
+
+// sealTree seals the changed nodes of one of the slot's trees, and tells its root.
+func (w *work) sealTree(ctx context.Context, tree *dirtree.Edit, req *metastore.Request) (dirtree.Root, error) {
+	res, err := tree.Seal(ctx)
+	if err != nil {
+		return res.Root, fmt.Errorf("seal a directory: %w", err)
+	}
+	for _, n := range res.New {
+		req.Nodes = append(req.Nodes, metastore.NewNode{ID: n.ID, Data: n.Data, Slot: w.id()})
+	}
+	for _, dead := range res.Dead {
+		req.Dead = append(req.Dead, dead)
+	}
+	return res.Root, nil
 }
 
 // seal signs the new record, under the slot's lock.

@@ -81,7 +81,7 @@ func (d *leafDecoder) item() *item {
 		it.w = w[:len(w)-len(d.w.b)]
 	}
 	if d.v.bad || d.r.bad || d.w.bad || !d.form.admits(e.Kind) || !e.sizeValid() ||
-		it.sizeBut()+name > MaxEntry {
+		it.sizeBut()+name > d.form.maxEntry() {
 		return nil
 	}
 	return it

@@ -173,6 +173,41 @@ func (e *Edit) Get(ctx context.Context, sortKey string) (*Entry, error) {
 	return nil, errNoEntry()
 }
 
+// First returns the first entry with a sort key of at least from, as the changes
+// left it, checked. NotExist if there is none.
+func (e *Edit) First(ctx context.Context, from string) (*Entry, error) {
+	if e.d.err != nil {
+		return nil, e.d.err
+	}
+	for {
+		way, err := e.path(ctx, from)
+		if err != nil {
+			return nil, err
+		}
+		if len(way) == 0 {
+			return nil, errNoEntry()
+		}
+		leaf := way[len(way)-1].n
+		if i, _ := leaf.find(from); i < len(leaf.entries) {
+			found := &leaf.entries[i].e
+			if err := found.Check(); err != nil {
+				return nil, err
+			}
+			return found, nil
+		}
+		// The leaf has nothing more, which after removals any may: on to the next.
+		next := -1
+		for at := len(way) - 2; at >= 0 && next < 0; at-- {
+			if s := way[at]; s.i+1 < len(s.n.kids) {
+				next, from = at, s.n.kids[s.i+1].sep
+			}
+		}
+		if next < 0 {
+			return nil, errNoEntry()
+		}
+	}
+}
+
 // Put enters a copy of entry, in place of one with the same sort key. Whatever
 // entry's fields say is encoded anew. NameInvalid, Invalid and TooLarge if it
 // can't be stored.

@@ -123,6 +123,27 @@ func TestEditAgreesWithASortedMap(t *testing.T) {
 	}
 }
 
+// checkFirst looks for the first entry from random places on.
+func checkFirst(t *testing.T, r *rand.Rand, e *Edit, next map[string]*Entry, keys []string) {
+	t.Helper()
+	now := slices.Sorted(maps.Keys(next))
+	for range 8 {
+		from := ""
+		if len(keys) > 0 {
+			from = keys[r.IntN(len(keys))] + string(rune(r.IntN(2)))
+		}
+		i, _ := slices.BinarySearch(now, from)
+		got, err := e.First(t.Context(), from)
+		if i == len(now) {
+			if kind.Of(err) != kind.NotExist {
+				t.Fatalf("first from %q: %v, %v, want NotExist", from, got, err)
+			}
+		} else if err != nil || got.SortKey() != now[i] {
+			t.Fatalf("first from %q: %v, %v, want %q", from, got, err, now[i])
+		}
+	}
+}
+
 func runModel(t *testing.T, r *rand.Rand, cache *NodeCache) {
 	m, samples := newMemory(), sampleEntries(t)
 	d := Open(writeKeys(testSlot(1)), Root{}, m, cache)
@@ -139,6 +160,7 @@ func runModel(t *testing.T, r *rand.Rand, cache *NodeCache) {
 			for range r.IntN(50) {
 				randomOp(t, r, e, next, keys, samples, shrink)
 			}
+			checkFirst(t, r, e, next, keys)
 			var err error
 			if res, err = e.Seal(t.Context()); err != nil {
 				t.Fatal(err)

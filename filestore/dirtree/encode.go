@@ -37,7 +37,7 @@ func (f form) admit(e *Entry) (*item, error) {
 		b = appendW(b, &it.e)
 	}
 	it.v, it.r, it.w = b[:v:v], b[v:r:r], b[r:]
-	if it.size() > MaxEntry {
+	if it.size() > f.maxEntry() {
 		return nil, fmt.Errorf("dirtree: put: entry over %d bytes: %w", MaxEntry, kind.TooLarge)
 	}
 	it.checked.Store(true)
@@ -54,6 +54,15 @@ func (f form) nameOK(name string) bool {
 		return name == ""
 	}
 	return len(name) <= MaxName && strings.IndexByte(name, '/') < 0 && strings.IndexByte(name, 0) < 0
+}
+
+// maxEntry is the most bytes of an entry: whatever stands in a directory must be
+// able to go to its history.
+func (f form) maxEntry() int {
+	if f == formHistory {
+		return MaxEntry + historySuffix
+	}
+	return MaxEntry
 }
 
 // fits reports whether e's name, which is one that can stand in a tree of form

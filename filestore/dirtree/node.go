@@ -12,9 +12,9 @@ const (
 	targetNode = 4096      // a node of two or more items is no larger
 	maxNode    = 64 * 1024 // larger ones are refused before they are opened
 
-	// maxKey is the longest sort key: a name of 1024 bytes, "/", and what a
-	// history key adds.
-	maxKey = MaxName + 1 + historySuffix
+	// maxKey is the longest sort key: that of a directory of 1024 bytes in a
+	// history tree, a name, "/", what a history key adds, and "/".
+	maxKey = MaxName + 1 + historySuffix + 1
 
 	// maxLevel bounds the height of a tree. Separators of the greatest length
 	// still leave an inner node three children, so no tree that fits on a disk

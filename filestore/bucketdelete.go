@@ -1,0 +1,188 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+func (b *Bucket) delete(ctx context.Context, owner *Tree) error {
+	if !b.In(owner) || owner.part != nil {
+		return fmt.Errorf("the bucket is no part of this tree: %w", kind.Denied)
+	}
+	if owner.write == nil {
+		return fmt.Errorf("the root is read-only: %w", kind.ReadOnly)
+	}
+	s, err := b.current(ctx)
+	if err != nil {
+		return err
+	}
+	// Both directories are as other gateways have left them.
+	for i, dir := range []caps.SlotWrite{s.dir, s.uploads} {
+		v, err := b.fs.slots.load(ctx, dir.Read())
+		if err != nil {
+			return err
+		}
+		if i == 0 && (v.state.Root != (dirtree.Root{}) || v.state.History != (dirtree.Root{})) {
+			return kind.NotEmpty
+		}
+	}
+	if err := b.abandonUploads(ctx); err != nil {
+		return err
+	}
+	if _, err := owner.resolve(ctx, Path{s.info.Name}, wantEntry); err != nil {
+		return err
+	}
+	d := &bucketDeletion{fs: b.fs, owner: owner, s: s}
+	d.op.apply = d.apply
+	err = owner.do(ctx, &d.op)
+	b.fs.buckets.expire()
+	if err == nil {
+		_, _ = b.fs.buckets.get(ctx, s.info.Name) // it shows when it is asked for next, at the latest
+	}
+	return err
+}
+
+// bucketDeletion is one Delete on its way through the committer.
+type bucketDeletion struct {
+	fs    *FS
+	owner *Tree
+	s     *bucketState
+	op    op
+}
+
+func (d *bucketDeletion) apply(ctx context.Context, b *batch) error {
+	if d.op.tries > 0 {
+		d.fs.buckets.expire()
+		now, err := d.fs.buckets.get(ctx, d.s.info.Name)
+		switch {
+		case err != nil:
+			return err
+		case now == nil || now.dir.ID() != d.s.dir.ID():
+			return kind.NotExist
+		}
+		d.s = now
+	}
+	if err := d.unlink(ctx, b); err != nil {
+		return err
+	}
+	if err := d.endUploads(ctx, b); err != nil {
+		return err
+	}
+	return b.seal(metastore.SealedChange{Kind: kindBucket, Key: d.fs.bucketKey(d.s.info.Name), Base: d.s.rev})
+}
+
+// unlink takes the bucket's directory away, which must be empty. If it isn't where
+// it was made any more, it stays as the directory that it is elsewhere.
+func (d *bucketDeletion) unlink(ctx context.Context, b *batch) error {
+	w, err := b.dir(ctx, *d.owner.write)
+	if err != nil {
+		return err
+	}
+	e, err := get(ctx, w, d.s.info.Name+"/")
+	if err != nil {
+		return err
+	}
+	if e == nil || e.Kind != dirtree.Directory || e.Dir.ID() != d.s.dir.ID() || e.DirWrite == nil {
+		child, err := b.dir(ctx, d.s.dir)
+		if errors.Is(err, kind.NotExist) {
+			return nil
+		}
+		if err == nil {
+			err = child.empty()
+		}
+		return err
+	}
+	if err := b.buryDirectory(ctx, w, e); err != nil {
+		return err
+	}
+	w.namesChanged()
+	return w.delete(ctx, e)
+}
+
+// endUploads makes the directory of uploads, which must be empty, a tombstone.
+func (d *bucketDeletion) endUploads(ctx context.Context, b *batch) error {
+	w, err := b.dir(ctx, d.s.uploads)
+	if errors.Is(err, kind.NotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if b.fs.open.anyPending(w.id()) {
+		return kind.NotEmpty
+	}
+	if err := w.empty(); err != nil {
+		return err
+	}
+	is, err := b.fs.o.Meta.IsRoot(ctx, []slotID{w.id()})
+	if err != nil {
+		return fmt.Errorf("look up a root: %w", err)
+	}
+	if is[0] {
+		b.own().forgotten = append(b.own().forgotten, w.id())
+	}
+	b.changes()
+	w.changed = true
+	w.next = dirtree.SlotState{Tombstone: true, Mtime: w.next.Mtime}
+	return nil
+}
+
+// abandonUploads takes away what is in the directory of uploads, unfinished or
+// remembered: with the bucket they have come to nothing.
+func (b *Bucket) abandonUploads(ctx context.Context) error {
+	s := b.state()
+	t := b.Tree()
+	t.read, t.write = s.uploads.Read(), &s.uploads
+	return t.clear(ctx, nil)
+}
+
+// clear removes everything below p.
+func (t *Tree) clear(ctx context.Context, p Path) error {
+	var infos []Info
+	for i, err := range t.List(ctx, p) {
+		if err != nil {
+			return err
+		}
+		infos = append(infos, i)
+	}
+	for _, i := range infos {
+		name := i.Name
+		if i.Hidden {
+			name = Hidden(name)
+		}
+		at := append(append(Path{}, p...), name)
+		var err error
+		if i.Kind == KindDir {
+			if err = t.clear(ctx, at); err == nil {
+				err = t.Rmdir(ctx, at)
+			}
+		} else {
+			err = t.Remove(ctx, at)
+		}
+		if err != nil && !errors.Is(err, kind.NotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// errBucketDir refuses to rename a bucket's directory, or to replace it.
+var errBucketDir = fmt.Errorf("the directory is a bucket: %w", kind.Denied)
+
+// bucketOf is the bucket whose directory an entry links; nil if it is none's.
+func (t *Tree) bucketOf(e *dirtree.Entry) *Bucket {
+	if e == nil || e.Kind != dirtree.Directory {
+		return nil
+	}
+	s := t.fs.buckets.at(slotID(e.Dir.ID()))
+	if s == nil {
+		return nil
+	}
+	return t.fs.bucket(s, t.o)
+}

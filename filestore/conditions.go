@@ -1,0 +1,46 @@
+package filestore
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// hold demands that the conditions hold for cur, nil if there is no object.
+func (c *Conditions) hold(cur *Object) error {
+	if cur == nil {
+		if c.demandAny() {
+			return fmt.Errorf("nothing is there: %w: %w", kind.Precondition, kind.NotExist)
+		}
+		return nil
+	}
+	second := cur.Mtime.Truncate(time.Second)
+	switch {
+	case len(c.Match) > 0 && !matches(c.Match, cur.ETag),
+		len(c.NoneMatch) > 0 && matches(c.NoneMatch, cur.ETag),
+		!c.ModifiedSince.IsZero() && !second.After(c.ModifiedSince),
+		!c.UnmodifiedSince.IsZero() && second.After(c.UnmodifiedSince),
+		!c.Mtime.IsZero() && !second.Equal(c.Mtime.Truncate(time.Second)),
+		c.Size != nil && *c.Size != cur.Size,
+		c.Version != nil && !c.Version.IsLatest() && !c.Version.same(cur.Version):
+		return kind.Precondition
+	}
+	return nil
+}
+
+// demandAny reports whether the conditions demand something of an object, so that
+// one must be there.
+func (c *Conditions) demandAny() bool {
+	return len(c.Match) > 0 || !c.Mtime.IsZero() || c.Size != nil || c.Version != nil
+}
+
+// demand reports whether there are conditions at all.
+func (c *Conditions) demand() bool {
+	return c.demandAny() || len(c.NoneMatch) > 0 || !c.ModifiedSince.IsZero() || !c.UnmodifiedSince.IsZero()
+}
+
+func matches(tags []string, etag string) bool {
+	return slices.Contains(tags, "*") || slices.Contains(tags, etag)
+}

@@ -1,0 +1,116 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/filestore/filetree"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// CopyPart makes a part of n bytes of an object from off on, without moving them:
+// the part shares what the object is stored in, but for what the range cuts at its
+// two ends. m is as for PartWriter.Commit: who hasn't read the bytes has no MD5 of
+// them. NotExist, Invalid and NoSpace as for PartWriter; Invalid, too, for a range
+// that isn't in the object.
+func (b *Bucket) CopyPart(ctx context.Context, key, id string, number int, from *ObjectReader, off, n int64, m PartMeta) (PartInfo, error) {
+	info, err := b.copyPart(ctx, key, id, number, from, off, n, m)
+	return info, wrap("copy part", err)
+}
+
+func (b *Bucket) copyPart(ctx context.Context, key, id string, number int, from *ObjectReader, off, n int64, m PartMeta) (PartInfo, error) {
+	name, err := partName(number)
+	if err != nil {
+		return PartInfo{}, err
+	}
+	if size := from.Object().Size; off < 0 || n < 0 || off > size-n {
+		return PartInfo{}, fmt.Errorf("%d bytes from %d of %d: %w", n, off, size, kind.Invalid)
+	}
+	u, err := b.upload(ctx, key, id)
+	if err != nil {
+		return PartInfo{}, err
+	}
+	if err := u.tree.room(ctx, 0, n); err != nil {
+		return PartInfo{}, err
+	}
+	in := u.tree.incoming(ctx, u.owner())
+	defer in.Abort()
+	c, err := in.d.share(ctx, from, off, n)
+	if err != nil {
+		return PartInfo{}, err
+	}
+	e, err := u.partEntry(name, m)
+	if err != nil {
+		return PartInfo{}, err
+	}
+	c.put(e)
+	if err := u.tree.do(ctx, u.putPart(e, c)); err != nil {
+		if errors.Is(err, kind.Conflict) {
+			err = fmt.Errorf("what is to be copied is not kept any more: %w", err)
+		}
+		return PartInfo{}, err
+	}
+	return b.fs.partInfo(ctx, e)
+}
+
+// share makes contents of a range of what is open, for a commit that links all of
+// their blocks: nothing else of the same commit keeps them (formats 11).
+func (d *draft) share(ctx context.Context, from *ObjectReader, off, n int64) (*contents, error) {
+	j := &joiner{d: d, c: &contents{size: n}}
+	of := from.f.file()
+	if of.base.reader == nil || n <= dirtree.MaxInline {
+		j.small = make([]byte, n)
+		if err := readFull(ctx, from, j.small, off); err != nil {
+			return nil, err
+		}
+		return j.contents(ctx)
+	}
+	pieces, err := of.base.reader.Slice(ctx, off, n)
+	if err != nil {
+		return nil, fmt.Errorf("copy a range: %w", err)
+	}
+	for _, p := range pieces {
+		if p.Cut {
+			if p.Ref, err = d.reseal(ctx, j.c, from, p); err != nil {
+				return nil, err
+			}
+		}
+		j.refs = append(j.refs, p.Ref)
+	}
+	c, err := j.contents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if d.lease == nil {
+		d.lease = d.fs.writer.acquire()
+	}
+	return c, c.linkAll(ctx, d.fs, d.lease)
+}
+
+// reseal makes a chunk of a part of one.
+func (d *draft) reseal(ctx context.Context, c *contents, from *ObjectReader, p filetree.Piece) (filetree.Ref, error) {
+	room, err := d.reserve(ctx, p.Len)
+	if err != nil {
+		return filetree.Ref{}, err
+	}
+	defer room()
+	plain := make([]byte, p.Len)
+	if err := readFull(ctx, from, plain, p.Off); err != nil {
+		return filetree.Ref{}, err
+	}
+	return d.outside(ctx, c, plain)
+}
+
+func readFull(ctx context.Context, from *ObjectReader, p []byte, off int64) error {
+	n, err := from.ReadAt(ctx, p, off)
+	if n == len(p) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = fmt.Errorf("an object that is shorter than it says: %w", kind.Corrupt)
+	}
+	return err
+}

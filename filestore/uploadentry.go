@@ -1,0 +1,111 @@
+package filestore
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// attrUpload is the attribute of the entries of a directory of uploads (formats 12):
+// u8 1, then u16 + text four times: key, initiator, checksum algorithm and type; or,
+// of what is remembered of a finished one, u8 2, u16 + key, H[32] of the parts that
+// completed it, u64 size and i64 mtime of the object.
+const attrUpload dirtree.AttrType = 13
+
+const (
+	uploadUnfinished = 1
+	uploadFinished   = 2
+)
+
+func appendText(b []byte, s string) ([]byte, error) {
+	if len(s) > math.MaxUint16 {
+		return nil, fmt.Errorf("a text of %d bytes: %w", len(s), kind.TooLarge)
+	}
+	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...), nil
+}
+
+func (r *attrReader) text() string { return string(r.take(r.u16())) }
+
+// encode gives the attributes of an unfinished upload's entry.
+func (i *UploadInfo) encode() ([]dirtree.Attr, error) {
+	attrs, err := i.Meta.encode(nil)
+	if err != nil {
+		return nil, err
+	}
+	value := []byte{uploadUnfinished}
+	for _, s := range [...]string{i.Key, i.Initiator, i.ChecksumAlgorithm, i.ChecksumType} {
+		if value, err = appendText(value, s); err != nil {
+			return nil, err
+		}
+	}
+	return dirtree.WithAttr(attrs, dirtree.Attr{Type: attrUpload, Value: value}), nil
+}
+
+// uploadInfo describes the upload whose entry e is.
+func (fs *FS) uploadInfo(ctx context.Context, e *dirtree.Entry) (UploadInfo, error) {
+	value, err := fs.attrValue(ctx, e, attrUpload)
+	if err != nil {
+		return UploadInfo{}, err
+	}
+	r := attrReader{b: value}
+	if r.u8() != uploadUnfinished || len(e.Name) < uploadIDLen {
+		return UploadInfo{}, errUploadEntry()
+	}
+	i := UploadInfo{Key: r.text(), ID: e.Name[len(e.Name)-uploadIDLen:], Initiated: time.Unix(0, e.Mtime).UTC()}
+	i.UploadOptions = UploadOptions{Initiator: r.text(), ChecksumAlgorithm: r.text(), ChecksumType: r.text()}
+	if r.end() != nil {
+		return UploadInfo{}, errUploadEntry()
+	}
+	i.Meta, err = fs.metaOf(ctx, e, ofMeta[:]...)
+	return i, err
+}
+
+func errUploadEntry() error { return fmt.Errorf("the entry of an upload: %w", kind.Corrupt) }
+
+// finished is what is remembered of a finished upload: enough to answer again.
+type finished struct {
+	key   string
+	asked [32]byte // H of the parts that completed it
+	size  int64
+	mtime int64 // unix ns
+}
+
+// remembered are the attributes of an object that an answer needs.
+var remembered = [...]dirtree.AttrType{dirtree.AttrDigest, dirtree.AttrChecksums, dirtree.AttrVersion, dirtree.AttrClientSeal}
+
+// entry makes the entry that remembers the upload id, which became what put holds.
+func (f finished) entry(id string, put *dirtree.Entry, now time.Time) (*dirtree.Entry, error) {
+	value, err := appendText([]byte{uploadFinished}, f.key)
+	if err != nil {
+		return nil, err
+	}
+	value = append(value, f.asked[:]...)
+	value = binary.BigEndian.AppendUint64(value, put.Size)
+	value = binary.BigEndian.AppendUint64(value, uint64(put.Mtime))
+	attrs := slices.DeleteFunc(slices.Clone(put.Attrs), func(a dirtree.Attr) bool { return !slices.Contains(remembered[:], a.Type) })
+	return &dirtree.Entry{
+		Name: finishedMark + id, Kind: dirtree.EmptyFile, FileID: newFileID(), Mode: defaultFileMode, Mtime: now.UnixNano(),
+		Attrs: dirtree.WithAttr(attrs, dirtree.Attr{Type: attrUpload, Value: value}),
+	}, nil
+}
+
+func finishedOf(e *dirtree.Entry) (finished, error) {
+	value, _ := e.Attr(attrUpload)
+	r := attrReader{b: value}
+	if r.u8() != uploadFinished {
+		return finished{}, errUploadEntry()
+	}
+	f := finished{key: r.text()}
+	copy(f.asked[:], r.take(len(f.asked)))
+	f.size, f.mtime = int64(r.u64()), int64(r.u64())
+	if r.end() != nil || f.size < 0 {
+		return finished{}, errUploadEntry()
+	}
+	return f, nil
+}

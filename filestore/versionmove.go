@@ -1,0 +1,122 @@
+package filestore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/retry"
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// A directory in a bucket that keeps versions is renamed only where that moves no
+// version and nothing that is locked, since both belong to their keys; and never in
+// or out of such a bucket, where its files would begin or cease to be versioned
+// without a trace. What is allowed moves as it is: it leaves no delete markers.
+
+// errKeptBelow refuses to rename a directory.
+var errKeptBelow = fmt.Errorf("versions of objects are kept below the directory: %w", kind.Unsupported)
+
+// lookForVersions looks through the directory that is to be renamed, if it is in a
+// bucket that keeps versions.
+func (r *renaming) lookForVersions(ctx context.Context) error {
+	e := r.src.entry
+	if e == nil || e.Kind != dirtree.Directory || !r.t.fs.keepsVersions(r.src.dir) {
+		return nil
+	}
+	view, err := retry.Value(ctx, func() (metastore.View, error) { return r.t.fs.o.Meta.Collector().Snapshot(ctx) })
+	if err != nil {
+		return fmt.Errorf("read the metastore: %w", err)
+	}
+	defer view.Close()
+	r.plain = newWhole(r.t.fs, view)
+	return r.plain.withoutVersions(ctx, e.Dir)
+}
+
+// keepsVersions reports whether changes in the directory that a path led to make
+// versions, as far as that is known before they are committed.
+func (fs *FS) keepsVersions(n *node) bool {
+	if n.v == nil {
+		return false
+	}
+	if s := fs.buckets.at(n.bucket); n.bucket != (slotID{}) && s != nil {
+		return s.info.Versioning != VersioningNever
+	}
+	return n.v.state.History != (dirtree.Root{})
+}
+
+// withoutVersions walks all directories below one by their read keys, and refuses
+// where one of them has a history or something that is locked.
+func (w *whole) withoutVersions(ctx context.Context, top caps.SlotRead) error {
+	todo, now := []caps.SlotRead{top}, w.fs.now()
+	for len(todo) > 0 {
+		r := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		id := slotID(r.ID())
+		if _, met := w.slots[id]; met {
+			continue
+		}
+		recs, err := w.view.Slots(ctx, []slotID{id})
+		if err != nil {
+			return fmt.Errorf("read a slot: %w", err)
+		}
+		if recs[0].Bytes == nil {
+			return fmt.Errorf("slot %v: slot missing: %w", id, kind.Corrupt)
+		}
+		st, err := dirtree.OpenSlot(r, recs[0].Bytes)
+		if err != nil {
+			return fmt.Errorf("slot %v: %w", id, err)
+		}
+		w.slots[id] = dirtree.RecordHash(recs[0].Bytes)
+		if st.History != (dirtree.Root{}) {
+			return errKeptBelow
+		}
+		for e, err := range dirtree.Open(dirtree.Keys{Read: r}, st.Root, viewNodes{w.view}, w.fs.nodeCache).Scan(ctx, "") {
+			if err != nil {
+				return err
+			}
+			if err := lockOf(e).holds(now, false); err != nil {
+				return err
+			}
+			if e.Kind == dirtree.Directory {
+				if err := e.Check(); err != nil {
+					return err
+				}
+				todo = append(todo, e.Dir)
+			}
+		}
+	}
+	return nil
+}
+
+// withVersions judges the rename of a directory by the buckets that it is in.
+func (r *renaming) withVersions(ctx context.Context, b *batch, src, dst *work, e *dirtree.Entry) error {
+	if !src.keepsVersions() && !dst.keepsVersions() {
+		return nil
+	}
+	if src.bucket != dst.bucket {
+		return errVersioned("a directory that is moved in or out of it")
+	}
+	if _, hidden, err := dst.child(ctx, r.dst.name); err != nil || hidden {
+		if err == nil {
+			err = errKeptBelow // of one that was there before
+		}
+		return err
+	}
+	if e.Kind != dirtree.Directory {
+		return nil
+	}
+	if err := b.single(); err != nil {
+		return err
+	}
+	if r.plain == nil {
+		return errWayChanged // versions are kept since a moment ago: look again
+	}
+	if _, looked := r.plain.slots[slotID(e.Dir.ID())]; !looked {
+		return errWayChanged
+	}
+	b.own().checks = append(b.own().checks, r.plain.unchanged)
+	return nil
+}
