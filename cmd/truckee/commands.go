@@ -32,6 +32,7 @@ func commands() []*subcommand {
 		checkCommand(), gcCommand(), rootList(), rootForget(), acceptRollbackCommand(),
 		backupList(), backupRelease(), backupCommand(), restoreCommand(),
 		blockstoreStatus(), blockstoreScrub(), blockstoreRebuild(), blockstoreTest(), blockstoreExplain(), blockstoreCopy(),
+		auditVerify(),
 		migrateCommand(), dbCopy(), joinBundle(),
 		versionCommand(), helpCommand(),
 	}

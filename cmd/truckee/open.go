@@ -41,7 +41,7 @@ func (inv *invocation) setting() (setting, error) {
 		log.Warn(w)
 	}
 	return setting{layout, node.Options{
-		BaseDir: dir, Config: c, Drivers: drivers(), Log: log, User: node.UserName(),
+		BaseDir: dir, Config: c, Drivers: drivers(), Log: log, User: node.UserName(), Version: version(),
 	}, level}, nil
 }
 

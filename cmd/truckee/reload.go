@@ -42,6 +42,7 @@ func (r *reloader) watch(ctx context.Context) {
 // as it was. No session is touched.
 func (r *reloader) reload() {
 	_ = r.node.Accounts.Reload() // which has logged its error
+	r.node.ReopenAudit()
 	c, err := r.load()
 	if err != nil {
 		r.log.Error("the configuration is wrong; what it said before stays in force", "error", err)
@@ -56,7 +57,7 @@ func (r *reloader) reload() {
 		r.log.Warn("the configuration has changed in more than can be taken over now; the rest waits for a restart")
 	}
 	r.now = next
-	r.log.Info("read again: accounts, authorities, revoked keys, log level, bounds of connections, penalties")
+	r.log.Info("read again: accounts, authorities, revoked keys, log level, bounds of connections, penalties; audit file opened again if it was moved")
 }
 
 // takeOver changes those keys that a running server takes.

@@ -141,6 +141,7 @@ func serve(ctx context.Context, inv *invocation) error {
 	if watched != nil {
 		defer watched.Close()
 	}
+	set.options.Stdout = inv.stdout
 	n, lock, err := openForServing(ctx, set, "serve")
 	if err != nil {
 		return err
@@ -165,7 +166,9 @@ func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, 
 			return errors.Join(err, commands.Close())
 		}
 	}
-	n.SetServing()
+	if err := n.SetServing(); err != nil {
+		return errors.Join(err, commands.Close())
+	}
 	limitMemory(o.Config.Node)
 	ls.tell(o.Log, n.BaseDir)
 	// What ends together: the group's context ends with ctx or the first error.
@@ -234,7 +237,7 @@ func newServer(n *node.Node, o node.Options) (*sftpd.Server, error) {
 	}
 	c := o.Config.SFTPD
 	s := &sftpd.Server{
-		Accounts: n.Logins, NoPasswords: !c.PasswordAuth, Mount: n.Mount, HostKeys: keys, Log: o.Log,
+		Accounts: n.Logins, NoPasswords: !c.PasswordAuth, Mount: n.Mount, HostKeys: keys, Log: o.Log, Audit: n.Audit,
 		Umask: uint32(c.Umask), NoUmask: c.Umask == 0, ChmodDiminishes: c.ChmodDiminishes,
 		MaxConns: c.MaxConns, MaxHandshakes: c.MaxHandshakes, MaxSessions: c.MaxSessions,
 		MaxChannels: c.MaxChannels, MaxHandles: c.MaxHandles,

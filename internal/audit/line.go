@@ -39,8 +39,8 @@ type line struct {
 // The records that a Log writes of its own accord, with the service "audit".
 const (
 	itself  Service = "audit"
-	opBegin Op      = "begin" // the node was opened; what stood last may have been cut
-	opEnd   Op      = "end"   // it was closed
+	opBegin Op      = "begin" // a process writes from here on; what stood last may have been cut
+	opEnd   Op      = "end"   // it has ended
 	opLost  Op      = "lost"  // records that could not be kept: Detail says how many
 )
 

@@ -1,8 +1,6 @@
 package audit
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -62,7 +60,9 @@ type Log struct {
 
 	kept, lost atomic.Int64
 	failing    atomic.Bool
+	tried      atomic.Bool           // Ready has asked for a beginning
 	head       atomic.Pointer[chain] // the last line
+	begun      bool                  // the beginning is recorded; the writer's
 	told       int64                 // how many of lost a line tells of; the writer's
 	warned     int64                 // and the log; the writer's
 }
@@ -71,7 +71,7 @@ var _ Recorder = (*Log)(nil)
 
 // entry is a record on its way.
 type entry struct {
-	line *line
+	line *line      // nil: there is only the beginning to be told
 	done chan error // nil: nobody waits
 	told bool       // the sinks have it
 }
@@ -84,7 +84,8 @@ func (e *entry) answer(err error) {
 	}
 }
 
-// Open opens the file, if there is one, and records the beginning.
+// Open opens the file, if there is one. The first record is told of the beginning
+// before it: whoever only looks at the node leaves nothing.
 func Open(o Options) (*Log, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -110,17 +111,22 @@ func Open(o Options) (*Log, error) {
 		l.also = append(l.also, newSink(w))
 	}
 	go l.write()
-	begin := newLine(Record{Service: itself, Op: opBegin, Detail: o.Begin}, time.Now())
-	if err := l.keep(begin); err != nil && o.Required {
-		return nil, errors.Join(err, l.Close())
-	}
 	return l, nil
 }
 
-// Ready implements Recorder.
+// Begin records the beginning now. An error, where records are required, means
+// that none can be kept.
+func (l *Log) Begin() error { return l.keep(nil) }
+
+// Ready implements Recorder. The first time it tries.
 func (l *Log) Ready() error {
-	if l.o.Required && l.failing.Load() {
+	switch {
+	case !l.o.Required:
+		return nil
+	case l.failing.Load():
 		return errNotKept
+	case !l.tried.Swap(true):
+		return l.Begin()
 	}
 	return nil
 }
@@ -232,10 +238,11 @@ func (l *Log) Close() error {
 	if l.file == nil || l.file.f == nil {
 		return nil
 	}
-	head := l.head.Load()
-	l.log.Info("audit file closed", "file", l.o.File, "seq", head.seq, "sha256", head.hash)
-	if err := l.file.close(); err != nil {
-		return fmt.Errorf("audit: %w", err)
+	if head := l.head.Load(); l.begun {
+		l.log.Info("audit file closed", "file", l.o.File, "seq", head.seq, "sha256", head.hash)
+	}
+	if err := l.file.close(); err != nil { // who waited for a record has heard of it
+		l.log.Error("audit file may lack its last records", "file", l.o.File, "error", err)
 	}
 	return nil
 }

@@ -383,8 +383,28 @@ func TestRequiredFromTheStart(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
 	onFullDisk(t, path)
-	if _, err := audit.Open(audit.Options{File: path, Required: true}); kind.Of(err) != kind.Unavailable {
+	l := open(t, audit.Options{File: path, Required: true})
+	if err := l.Begin(); kind.Of(err) != kind.Unavailable {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestNothingDone: who does nothing leaves nothing, and a beginning is told once.
+func TestNothingDone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	if err := open(t, audit.Options{File: path}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := records(t, path); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+	l := open(t, audit.Options{File: path, Required: true})
+	if err := errors.Join(l.Begin(), l.Record(put(1)), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got := records(t, path); len(got) != 3 {
+		t.Errorf("got %v", got)
 	}
 }
 

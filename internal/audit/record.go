@@ -14,6 +14,9 @@ type Service string
 const (
 	SFTP Service = "sftp" // scp and commands by SSH, too
 	S3   Service = "s3"
+
+	// Control are the commands of whoever runs the node: truckee account, fs, gc.
+	Control Service = "control"
 )
 
 // Op is what was done.
@@ -36,7 +39,7 @@ const (
 	Symlink   Op = "symlink"   // Path leads to Target from now on
 	Link      Op = "link"      // Target is a second name of what stands at Path
 	Copy      Op = "copy"      // Target has got bytes of Path, within the server
-	Execute   Op = "exec"      // a command by SSH that is not SFTP
+	Execute   Op = "exec"      // a command: by SSH, if it is not SFTP; or the node's own
 	Configure Op = "configure" // a bucket's policy, lifecycle, versioning and so on
 )
 

@@ -101,11 +101,17 @@ func (l *Log) try(all []*entry) error {
 		out = append(append(out, b...), '\n')
 		return out[start:]
 	}
+	if !l.begun {
+		add(newLine(Record{Service: itself, Op: opBegin, Detail: l.o.Begin}, time.Now()))
+	}
 	lost := l.lost.Load()
 	if n := lost - l.told; n > 0 {
 		add(newLine(Record{Service: itself, Op: opLost, Detail: fmt.Sprintf("%d records", n)}, time.Now()))
 	}
 	for _, e := range all {
+		if e.line == nil {
+			continue
+		}
 		b := add(e.line)
 		if !e.told { // if the file takes none, others may
 			e.told = true
@@ -119,7 +125,7 @@ func (l *Log) try(all []*entry) error {
 			return err
 		}
 	}
-	l.told = lost
+	l.begun, l.told = true, lost
 	l.head.Store(&head)
 	l.kept.Add(int64(len(all)))
 	for _, e := range all {
@@ -187,6 +193,9 @@ func (l *Log) warn() {
 
 // finish records the end.
 func (l *Log) finish() {
+	if !l.begun {
+		return
+	}
 	end := &entry{line: newLine(Record{Service: itself, Op: opEnd}, time.Now())}
 	if err := l.try([]*entry{end}); err != nil {
 		l.log.Error("audit records can't be written", "file", l.o.File, "required", l.o.Required, "error", err)

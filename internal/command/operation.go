@@ -88,7 +88,7 @@ func Handler(n *node.Node) control.Handler {
 		if err != nil {
 			return outcome(err)
 		}
-		return outcome(o.run(ctx, n, s))
+		return outcome(carryOut(ctx, o, n, s))
 	}
 }
 

@@ -78,7 +78,7 @@ func tryLock(ctx context.Context, l node.Layout, command string) (*node.Lock, er
 // Do carries out an operation.
 func (s *Session) Do(ctx context.Context, o Operation, streams control.Streams) control.Outcome {
 	if s.node != nil {
-		return outcome(o.run(ctx, s.node, streams))
+		return outcome(carryOut(ctx, o, s.node, streams))
 	}
 	out, err := s.remote(ctx, o, streams)
 	if err != nil {

@@ -19,6 +19,17 @@ type Config struct {
 	GC         GC         `section:"gc" help:"Collection: giving back the space of what nothing leads to any more."`
 	Filestore  Filestore  `section:"filestore" help:"How files are cut, and what memory may be used."`
 	Metrics    Metrics    `section:"metrics" help:"Watching the node."`
+	Audit      Audit      `section:"audit" help:"Records of who did what: off, unless a place for them is named."`
+}
+
+// Audit is about the records of who did what.
+type Audit struct {
+	File     Path   `key:"file" help:"The file that a record of each login, and of each operation on files, is appended to, as JSON: audit.jsonl, for instance. It has the names of files in the clear. None: no file."`
+	MaxSize  Size   `key:"max_size" default:"64MiB" min:"0" help:"Size at which the file is put aside, under a name with the time, and another is begun. Nothing is ever removed. 0: never, because logrotate does it and sends SIGHUP."`
+	Required bool   `key:"required" default:"false" help:"Do nothing, and answer nothing, of which no record is on disk: a full disk then stops the service. Off, such records are counted and nobody waits."`
+	Reads    bool   `key:"reads" default:"true" help:"Record reads and listings, too. Off, only those that were refused or failed."`
+	Syslog   string `key:"syslog" help:"Where every record goes besides: local, udp:HOST:PORT or tcp:HOST:PORT (RFC 3164, facility authpriv)."`
+	Stdout   bool   `key:"stdout" default:"false" help:"While serving, print every record on standard output besides."`
 }
 
 // Metrics is about watching the node.

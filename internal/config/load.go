@@ -274,7 +274,7 @@ func (c *Config) finish(src Sources, environment []string) error {
 		return fmt.Errorf("filestore.flight_memory: %s is less than %s, and not 0", n, leastFlight)
 	}
 	paths := []*Path{
-		&c.SFTPD.HostPrivkeyFile, &c.SFTPD.HostPubkeyFile, &c.SFTPD.AccountsFile, &c.SFTPD.AccountsCA, &c.Filestore.SpoolDir,
+		&c.SFTPD.HostPrivkeyFile, &c.SFTPD.HostPubkeyFile, &c.SFTPD.AccountsFile, &c.SFTPD.AccountsCA, &c.Filestore.SpoolDir, &c.Audit.File,
 		&c.Node.SecretsFile, &c.Metastore.DB.File, &c.Metastore.Kept.File, &c.Metastore.PasswordFile,
 	}
 	for i := range c.SFTPD.HostKeys {

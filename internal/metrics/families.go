@@ -22,6 +22,9 @@ const (
 	CollectionBytes  Name = "truckee_collection_last_bytes"
 	CollectionDamage Name = "truckee_collection_last_damaged"
 	MetastoreUp      Name = "truckee_metastore_up"
+	AuditRecords     Name = "truckee_audit_records_total"
+	AuditLost        Name = "truckee_audit_lost_total"
+	AuditFailing     Name = "truckee_audit_failing"
 	commitSeconds    Name = "truckee_commit_seconds"
 	commitChanges    Name = "truckee_commit_changes"
 	commitsLost      Name = "truckee_commit_failures_total"
@@ -71,6 +74,9 @@ func Families() []Family {
 		{CollectionTook, gauge, nil, "How long it took."},
 		{CollectionBlocks, gauge, []string{"class"}, "Blocks by what it found them to be: reachable, drafts, waiting (for their grace time), held (by damage), denied (no right to delete), undone (a node didn't answer), deleted."},
 		{CollectionBytes, gauge, []string{"class"}, "Their bytes, as stored."},
+		{AuditRecords, counter, nil, "Audit records that were written."},
+		{AuditLost, counter, nil, "Audit records that were not: the disk was full, or a syslog slow."},
+		{AuditFailing, gauge, nil, "1 while no audit records can be written. With `required` nothing is served then."},
 		{CollectionDamage, gauge, nil, "Damaged or missing parts that it met."},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/filestore/highwater"
+	"github.com/truckee-fs/truckee/internal/audit"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/metrics"
@@ -62,6 +64,12 @@ type Options struct {
 
 	// User names the account that a new node gets.
 	User string
+
+	// Version is the program's, for records.
+	Version string
+
+	// Stdout is where audit records are printed if that is configured; nil: nowhere.
+	Stdout io.Writer
 }
 
 // Node is an open node. Its methods are safe for concurrent use.
@@ -73,6 +81,7 @@ type Node struct {
 	Logins   accounts.Authenticator // Accounts, and the account server if there is one
 	First    *First                 // set if this Open made the node
 	Metrics  *metrics.Metrics
+	Audit    audit.Recorder // nil: no records are configured
 
 	// Blocks and Meta are the stores that FS works on; what goes by them goes
 	// past its caches. They belong to the node.
@@ -80,6 +89,7 @@ type Node struct {
 	Meta   metastore.Store
 
 	serving atomic.Bool
+	audit   *audit.Log // Audit
 	drivers Drivers
 	log     *slog.Logger
 	closers []func() error // of what was opened, in that order
@@ -173,8 +183,12 @@ func (n *Node) open(ctx context.Context, o Options) error {
 	return n.openFilestore(ctx)
 }
 
-// openStores opens the database and the blockstore.
+// openStores opens the database and the blockstore, and before them what records
+// go to.
 func (n *Node) openStores(ctx context.Context, o Options) error {
+	if err := n.openAudit(o); err != nil {
+		return err
+	}
 	if err := checkAES(n.Config.Node.AllowSoftAES); err != nil {
 		return err
 	}
@@ -214,8 +228,15 @@ func (n *Node) OpenBlocks(ctx context.Context, tree blockstore.Config) (blocksto
 // Serving reports whether clients work on the node.
 func (n *Node) Serving() bool { return n.serving.Load() }
 
-// SetServing says that clients work on the node from now on.
-func (n *Node) SetServing() { n.serving.Store(true) }
+// SetServing says that clients work on the node from now on. An error means that
+// records are required, and none can be kept.
+func (n *Node) SetServing() error {
+	if err := n.beginAudit(); err != nil {
+		return err
+	}
+	n.serving.Store(true)
+	return nil
+}
 
 // openFilestore opens the filestore on the stores.
 func (n *Node) openFilestore(ctx context.Context) error {
