@@ -20,8 +20,8 @@ type bucket struct {
 	*filestore.Bucket
 }
 
-// newBucket makes a bucket called "b" in tr.
-func newBucket(t testing.TB, fs *filestore.FS, tr tree) bucket {
+// bucketIn makes a bucket called "b" in tr.
+func bucketIn(t testing.TB, fs *filestore.FS, tr tree) bucket {
 	t.Helper()
 	b, err := fs.CreateBucket(t.Context(), tr.Tree, filestore.BucketInfo{Name: "b", Owner: "test"})
 	if err != nil {
@@ -34,7 +34,7 @@ func bucketAlone(t testing.TB) (bucket, tree) {
 	t.Helper()
 	fs := newStorage(t).open(func(o *filestore.Options) { o.ChunkSize = 256 << 10 })
 	tr, _ := newTree(t, fs)
-	return newBucket(t, fs, tr), tr
+	return bucketIn(t, fs, tr), tr
 }
 
 // tryPut puts an object, with the MD5 of its contents.
