@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -73,7 +74,7 @@ func (i BucketInfo) clone() BucketInfo {
 }
 
 func (i *BucketInfo) check() error {
-	if i.Name == "" || i.Name == "." || i.Name == ".." {
+	if i.Name == "" || i.Name == "." || i.Name == ".." || strings.HasSuffix(i.Name, hiddenMark) {
 		return fmt.Errorf("a bucket's name: %w", kind.NameInvalid)
 	}
 	if err := checkName(i.Name); err != nil {

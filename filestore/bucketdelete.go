@@ -71,7 +71,7 @@ func (d *bucketDeletion) apply(ctx context.Context, b *batch) error {
 	if err := d.unlink(ctx, b); err != nil {
 		return err
 	}
-	if err := d.endUploads(ctx, b); err != nil {
+	if err := d.fs.bucket(d.s, d.owner.o).buryUploads(ctx, b); err != nil {
 		return err
 	}
 	return b.seal(metastore.SealedChange{Kind: kindBucket, Key: d.fs.bucketKey(d.s.info.Name), Base: d.s.rev})
@@ -105,71 +105,10 @@ func (d *bucketDeletion) unlink(ctx context.Context, b *batch) error {
 	return w.delete(ctx, e)
 }
 
-// endUploads makes the directory of uploads, which must be empty, a tombstone.
-func (d *bucketDeletion) endUploads(ctx context.Context, b *batch) error {
-	w, err := b.dir(ctx, d.s.uploads)
-	if errors.Is(err, kind.NotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if b.fs.open.anyPending(w.id()) {
-		return kind.NotEmpty
-	}
-	if err := w.empty(); err != nil {
-		return err
-	}
-	is, err := b.fs.o.Meta.IsRoot(ctx, []slotID{w.id()})
-	if err != nil {
-		return fmt.Errorf("look up a root: %w", err)
-	}
-	if is[0] {
-		b.own().forgotten = append(b.own().forgotten, w.id())
-	}
-	b.changes()
-	w.changed = true
-	w.next = dirtree.SlotState{Tombstone: true, Mtime: w.next.Mtime}
-	return nil
-}
-
-// abandonUploads takes away what is in the directory of uploads, unfinished or
-// remembered: with the bucket they have come to nothing.
+// abandonUploads aborts what is unfinished: with the bucket it has come to nothing.
 func (b *Bucket) abandonUploads(ctx context.Context) error {
-	s := b.state()
-	t := b.Tree()
-	t.read, t.write = s.uploads.Read(), &s.uploads
-	return t.clear(ctx, nil)
-}
-
-// clear removes everything below p.
-func (t *Tree) clear(ctx context.Context, p Path) error {
-	var infos []Info
-	for i, err := range t.List(ctx, p) {
-		if err != nil {
-			return err
-		}
-		infos = append(infos, i)
-	}
-	for _, i := range infos {
-		name := i.Name
-		if i.Hidden {
-			name = Hidden(name)
-		}
-		at := append(append(Path{}, p...), name)
-		var err error
-		if i.Kind == KindDir {
-			if err = t.clear(ctx, at); err == nil {
-				err = t.Rmdir(ctx, at)
-			}
-		} else {
-			err = t.Remove(ctx, at)
-		}
-		if err != nil && !errors.Is(err, kind.NotExist) {
-			return err
-		}
-	}
-	return nil
+	_, err := b.expireUploads(ctx, b.fs.now().AddDate(100, 0, 0))
+	return err
 }
 
 // errBucketDir refuses to rename a bucket's directory, or to replace it.

@@ -1,0 +1,9 @@
+package filestore
+
+import "context"
+
+// RenewBuckets asks for what other gateways did to buckets.
+func (fs *FS) RenewBuckets(ctx context.Context) error {
+	fs.buckets.expire()
+	return fs.buckets.renew(ctx)
+}
