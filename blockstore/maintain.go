@@ -48,6 +48,7 @@ type Status struct {
 	Detail  string        // a sentence on what is not as it should be, or ""
 	Owed    int64         // blocks in the repair queue for this member
 	Latency time.Duration // how long its reads take, as last estimated; 0 if unknown
+	Slow    bool          // it is in use, but its reads take far longer than those of the others
 	Count   *Count        // what it holds, if asked for and told
 	Members []Status
 }

@@ -92,6 +92,7 @@ func (a *Array) check(m *member) {
 		if took < a.patience(maxPatience) {
 			m.givenUp.Store(0)
 		}
+		m.probes = [2]time.Duration{m.probes[1], took}
 		if took < m.mean/4 { // it was slow, and isn't any more
 			m.mean, m.spread = m.mean/2, m.spread/2
 		}

@@ -210,8 +210,7 @@ func read[T any](ctx context.Context, a *Array, i int, ask func(context.Context,
 		m.givenUp.Store(0)
 	case ctx.Err() != nil && took > expected:
 		m.learn(took)
-		m.givenUp.Add(1)
-		m.late.Store(true)
+		a.gaveUp(m)
 	}
 	return v, err
 }

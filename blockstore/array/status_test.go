@@ -18,6 +18,57 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
+// A member that is merely slow is told as such, whether it is read or not, and no
+// longer than it is. Its state stays: nothing is lost by it but time.
+func TestASlowMember(t *testing.T) {
+	eachLayout(t, func(t *testing.T, d *drill) {
+		defer d.close()
+		look := func() blockstore.Status {
+			return blockstore.StatusOf(t.Context(), blockstore.NewVerified(d.store), blockstore.StatusOptions{})
+		}
+		after := func(pause time.Duration) hook {
+			return func(ctx context.Context, _ blockstoretest.Op, _ int, _ blockstore.ID) error {
+				select {
+				case <-time.After(pause):
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		}
+		for i, m := range d.members {
+			m.Before(after(time.Duration(i+1) * 5 * time.Millisecond)) // unlike, but none is slow
+		}
+		d.mustRead("healthy", hedge)
+		for _, m := range look().Members {
+			if m.Slow || m.Detail != "" {
+				t.Errorf("%s: healthy: %+v", d.layout.name, m)
+			}
+		}
+		for _, slow := range []time.Duration{200 * time.Millisecond, 2 * time.Second} {
+			d.members[victim].Before(after(slow))
+			for _, when := range []string{"before a read", "after one"} {
+				st := look()
+				if st.State != blockstore.StateOK {
+					t.Errorf("%s: the array is %+v", d.layout.name, st)
+				}
+				for i, m := range st.Members {
+					if m.Slow != (i == victim) || m.State != blockstore.StateOK || m.Slow != strings.HasPrefix(m.Detail, "slow: ") {
+						t.Errorf("%s: %v, %s: member %d: %+v", d.layout.name, slow, when, i, m)
+					}
+				}
+				d.mustRead("slow", 3*hedge)
+			}
+			d.members[victim].Before(after(5 * time.Millisecond))
+			d.mustRead("quick again", 3*hedge)
+			look()
+			if m := look().Members[victim]; m.Slow || m.Detail != "" {
+				t.Errorf("%s: quick again after %v: %+v", d.layout.name, slow, m)
+			}
+		}
+	})
+}
+
 // Status says what each member holds, lacks and answers.
 func TestStatus(t *testing.T) {
 	eachLayout(t, func(t *testing.T, d *drill) {

@@ -102,7 +102,11 @@ func printStatus(w io.Writer, st blockstore.Status, name string, tree blockstore
 	if st.Latency > 0 {
 		latency = st.Latency.Round(10 * time.Microsecond).String()
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s", shown, where, st.State, st.Owed, latency)
+	state := string(st.State)
+	if st.Slow && st.State == blockstore.StateOK {
+		state = "slow"
+	}
+	fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s", shown, where, state, st.Owed, latency)
 	if count {
 		if st.Count != nil {
 			fmt.Fprintf(w, "\t%d\t%d\t%d", st.Count.Blocks, st.Count.Bytes, st.Count.Lacks)

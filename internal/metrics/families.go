@@ -14,6 +14,7 @@ const (
 	StoreState       Name = "truckee_blockstore_state"
 	StoreOwed        Name = "truckee_blockstore_owed_blocks"
 	StoreLatency     Name = "truckee_blockstore_read_latency_seconds"
+	StoreSlow        Name = "truckee_blockstore_slow"
 	IndexBlocks      Name = "truckee_index_blocks"
 	IndexBytes       Name = "truckee_index_bytes"
 	CollectionTime   Name = "truckee_collection_last_timestamp_seconds"
@@ -67,6 +68,7 @@ func Families() []Family {
 		{StoreState, gauge, []string{"node", "state"}, "1 for the state that the blockstore or a node of a RAID is in (node is empty at the top), as `truckee blockstore status` says it."},
 		{StoreOwed, gauge, []string{"node"}, "Blocks in the repair queue for a node of a RAID."},
 		{StoreLatency, gauge, []string{"node"}, "How long reads of a node of a RAID take, as last estimated."},
+		{StoreSlow, gauge, []string{"node"}, "1 for a node of a RAID that is in use, but takes far longer than the others."},
 		{blockSeconds, histogram, []string{"store", "op"}, "How long requests to a store behind a network took, tries of their own each."},
 		{blockBytes, counter, []string{"store", "op"}, "Bytes that such requests carried."},
 		{blockErrors, counter, []string{"store", "op", "kind"}, "Such requests that failed, by the kind of the error."},

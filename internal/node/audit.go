@@ -63,11 +63,7 @@ func (n *Node) beginAudit() error {
 func auditFigures(f audit.Figures, emit metrics.Emit) {
 	emit(metrics.AuditRecords, float64(f.Kept))
 	emit(metrics.AuditLost, float64(f.Lost))
-	failing := 0.0
-	if f.Failing {
-		failing = 1
-	}
-	emit(metrics.AuditFailing, failing)
+	emit(metrics.AuditFailing, number(f.Failing))
 }
 
 // Recorder is where commands' records go: Audit, or nowhere.

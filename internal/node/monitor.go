@@ -76,10 +76,19 @@ func storeFigures(s blockstore.Status, emit metrics.Emit) {
 	if s.Name != "" {
 		emit(metrics.StoreOwed, float64(s.Owed), s.Name)
 		emit(metrics.StoreLatency, s.Latency.Seconds(), s.Name)
+		emit(metrics.StoreSlow, number(s.Slow), s.Name)
 	}
 	for _, m := range s.Members {
 		storeFigures(m, emit)
 	}
+}
+
+// number is 1 for true.
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // Health is the answer of /readyz.
@@ -95,6 +104,7 @@ type StoreHealth struct {
 	State  string        `json:"state"`
 	Detail string        `json:"detail,omitempty"`
 	Owed   int64         `json:"owed,omitempty"`
+	Slow   bool          `json:"slow,omitempty"`
 	Nodes  []StoreHealth `json:"nodes,omitempty"`
 }
 
@@ -116,7 +126,7 @@ func healthOf(err error, s blockstore.Status) Health {
 }
 
 func storeHealth(s blockstore.Status) StoreHealth {
-	h := StoreHealth{Node: s.Name, State: string(s.State), Detail: s.Detail, Owed: s.Owed}
+	h := StoreHealth{Node: s.Name, State: string(s.State), Detail: s.Detail, Owed: s.Owed, Slow: s.Slow}
 	for _, m := range s.Members {
 		h.Nodes = append(h.Nodes, storeHealth(m))
 	}
