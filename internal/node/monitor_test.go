@@ -55,8 +55,8 @@ func TestStoreFigures(t *testing.T) {
 	})
 	want := []string{
 		"truckee_blockstore_state[ degraded]1",
-		"truckee_blockstore_state[0 ok]1", "truckee_blockstore_owed_blocks[0]0", "truckee_blockstore_read_latency_seconds[0]0.02",
-		"truckee_blockstore_state[1 down]1", "truckee_blockstore_owed_blocks[1]7", "truckee_blockstore_read_latency_seconds[1]0",
+		"truckee_blockstore_state[0 ok]1", "truckee_blockstore_owed_blocks[0]0", "truckee_blockstore_read_latency_seconds[0]0.02", "truckee_blockstore_slow[0]0",
+		"truckee_blockstore_state[1 down]1", "truckee_blockstore_owed_blocks[1]7", "truckee_blockstore_read_latency_seconds[1]0", "truckee_blockstore_slow[1]0",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
