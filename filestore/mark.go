@@ -158,7 +158,11 @@ func (c *collection) markRoots(ctx context.Context, wanted func(slotID) (bool, e
 			}
 			continue
 		}
-		at := c.reach.root(root.ID)
+		of, err := c.partOf(ctx, root)
+		if err != nil {
+			return err
+		}
+		at := c.reach.root(of)
 		verify, err := c.fs.openRoot(root.ID, root.Sealed)
 		if err != nil {
 			at.slot = root.ID
@@ -172,6 +176,19 @@ func (c *collection) markRoots(ctx context.Context, wanted func(slotID) (bool, e
 		}
 	}
 	return nil
+}
+
+// partOf is the root that what is below another counts for: a bucket's directory of
+// uploads is a root because no name leads to it, and belongs to the bucket's owner.
+func (c *collection) partOf(ctx context.Context, root metastore.Root) (slotID, error) {
+	if root.Source != sourceUploads {
+		return root.ID, nil
+	}
+	recs, err := c.view.Slots(ctx, []slotID{root.ID})
+	if err != nil || recs[0].Owner == (slotID{}) {
+		return root.ID, err
+	}
+	return recs[0].Owner, nil
 }
 
 // stopPassed stops the sweep of roots that may lead to damage which was told from

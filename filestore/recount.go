@@ -7,6 +7,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -37,6 +40,9 @@ func (c *checker) prepareRecount(ctx context.Context) error {
 // were in the check's transaction is charged, so that what was charged meanwhile
 // stays.
 func (c *checker) recount(ctx context.Context) error {
+	if err := c.countUploads(ctx); err != nil {
+		return err
+	}
 	ids := slices.SortedFunc(maps.Keys(c.counts), func(a, b slotID) int { return bytes.Compare(a[:], b[:]) })
 	for _, id := range ids {
 		n := c.counts[id]
@@ -58,4 +64,48 @@ func (c *checker) recount(ctx context.Context) error {
 		c.report.Recounts = append(c.report.Recounts, *n)
 	}
 	return nil
+}
+
+// countUploads adds the unfinished uploads of the buckets of the roots that were
+// counted: each is a file, and its parts are so many bytes.
+func (c *checker) countUploads(ctx context.Context) error {
+	buckets, err := c.fs.buckets.list(ctx, "", "", "", 0)
+	if err != nil {
+		return err
+	}
+	for _, s := range buckets {
+		n := c.counts[slotID(s.root.ID())]
+		if n == nil {
+			continue
+		}
+		st, err := c.state(ctx, s.uploads.Read())
+		if err != nil || st.Tombstone {
+			return err
+		}
+		uploads := dirtree.Open(dirtree.Keys{Read: s.uploads.Read()}, st.Root, viewNodes{c.view}, c.fs.nodeCache)
+		for e, err := range uploads.ScanFrom(ctx, unfinishedMark) {
+			if err != nil {
+				return fmt.Errorf("read uploads: %w", err)
+			}
+			parts, err := c.state(ctx, e.Dir)
+			if err != nil {
+				return err
+			}
+			n.Files, n.Bytes = n.Files+1, n.Bytes+int64(parts.Bytes)
+		}
+	}
+	return nil
+}
+
+// state opens a slot's record in the check's transaction.
+func (c *checker) state(ctx context.Context, r caps.SlotRead) (dirtree.SlotState, error) {
+	id := slotID(r.ID())
+	recs, err := c.view.Slots(ctx, []slotID{id})
+	if err != nil {
+		return dirtree.SlotState{}, fmt.Errorf("read a slot: %w", err)
+	}
+	if recs[0].Bytes == nil {
+		return dirtree.SlotState{}, fmt.Errorf("slot %v: slot missing: %w", id, kind.Corrupt)
+	}
+	return dirtree.OpenSlot(r, recs[0].Bytes)
 }

@@ -187,7 +187,7 @@ type upload struct {
 	entry  *dirtree.Entry // in it
 	info   UploadInfo
 	write  caps.SlotWrite // of the directory of its parts
-	v      *version  // of that
+	v      *version       // of that
 }
 
 // upload finds an unfinished upload.
