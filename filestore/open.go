@@ -133,6 +133,8 @@ func (t *Tree) mayOpen(pl *place, o OpenOptions) error {
 		return fmt.Errorf("the capability at hand is read-only: %w", kind.ReadOnly)
 	case mode&ownerWrite == 0:
 		return fmt.Errorf("the file is no-write: %w", kind.ReadOnly)
+	case pl.entry != nil:
+		return lockOf(pl.entry).holds(t.fs.now(), false)
 	}
 	return nil
 }

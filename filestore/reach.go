@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"strings"
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/caps"
@@ -265,8 +266,8 @@ func (r *reach) slot(ctx context.Context, v visit) error {
 		return err
 	}
 	for _, root := range []dirtree.Root{p.Root, p.History} {
-		if v.read != nil && root == p.Root && p.Type == caps.SlotDirectory {
-			err = r.readable(ctx, v, root)
+		if v.read != nil && p.Type == caps.SlotDirectory {
+			err = r.readable(ctx, v, root, root == p.History)
 		} else {
 			err = dirtree.WalkVerify(ctx, v.verify, root, viewNodes{r.view}, r.visitor(ctx, v.at, false))
 		}
@@ -277,9 +278,14 @@ func (r *reach) slot(ctx context.Context, v visit) error {
 	return nil
 }
 
-// readable walks a directory by its read key, so that damage can be told by path.
-func (r *reach) readable(ctx context.Context, v visit, root dirtree.Root) error {
-	dir := dirtree.Open(dirtree.Keys{Read: *v.read}, root, viewNodes{r.view}, r.fs.nodeCache)
+// readable walks a directory, or its history, by its read key, so that damage can be
+// told by path.
+func (r *reach) readable(ctx context.Context, v visit, root dirtree.Root, history bool) error {
+	open := dirtree.Open
+	if history {
+		open = dirtree.OpenHistory
+	}
+	dir := open(dirtree.Keys{Read: *v.read}, root, viewNodes{r.view}, r.fs.nodeCache)
 	for e, err := range dir.Scan(ctx, "") {
 		if err != nil {
 			if fault := new(dirtree.NodeError); errors.As(err, &fault) {
@@ -288,7 +294,7 @@ func (r *reach) readable(ctx context.Context, v visit, root dirtree.Root) error 
 			return fmt.Errorf("walk: %w", err)
 		}
 		at := v.at
-		at.path += "/" + e.Name
+		at.path += "/" + shownName(e)
 		if err := e.Check(); err != nil {
 			if err := r.damaged(at, "the entry contradicts itself"); err != nil {
 				return err
@@ -303,6 +309,18 @@ func (r *reach) readable(ctx context.Context, v visit, root dirtree.Root) error 
 		}
 	}
 	return nil
+}
+
+// shownName is what a report calls an entry: of one in a history, its key and version.
+func shownName(e *dirtree.Entry) string {
+	sortKey, _, _, past := dirtree.ParseHistoryKey(e.Name)
+	switch {
+	case !past:
+		return e.Name
+	case e.Kind.IsDir():
+		return strings.TrimSuffix(sortKey, "/")
+	}
+	return sortKey + "?versionId=" + versionOf(e).String()
 }
 
 // chargeOf is what an entry is charged with.

@@ -33,7 +33,7 @@ func (t *Tree) unlink(ctx context.Context, p Path) error {
 	}
 	t.renewChild(ctx, pl.entry)
 	return t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
-		w, err := b.dir(ctx, *pl.dir.write)
+		w, err := b.in(ctx, pl.dir)
 		if err != nil {
 			return err
 		}
@@ -47,6 +47,12 @@ func (t *Tree) unlink(ctx context.Context, p Path) error {
 			return kind.NotDir
 		}
 		if e.Kind == dirtree.Directory {
+			if hide, err := b.canHide(ctx, w, e); err != nil || hide {
+				if err == nil {
+					err = w.hide(ctx, e)
+				}
+				return err
+			}
 			if err := b.release(ctx, w, e); err != nil {
 				return err
 			}
@@ -72,6 +78,9 @@ func (b *batch) release(ctx context.Context, parent *work, e *dirtree.Entry) err
 	}
 	// Its home can't become this directory without a change of this directory,
 	// which would have the operation tried again.
+	if rules := parent.rules(); home != parent.id() && rules != nil && rules.Lock {
+		return fmt.Errorf("a directory in a bucket with object lock: %w", kind.Denied)
+	}
 	if home != parent.id() {
 		return nil
 	}
