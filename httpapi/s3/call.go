@@ -13,6 +13,7 @@ import (
 
 	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/httpapi/s3/postform"
 	"github.com/truckee-fs/truckee/internal/audit"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
@@ -32,6 +33,7 @@ type call struct {
 	payload payloadForm       // how the body came, as the signature declares it
 	bucket  *filestore.Bucket // of the target, once it was found
 	bytes   *counted          // the body, as it comes
+	form    *postform.Form    // that the object comes in; nil: none
 
 	record   audit.Record // the handlers add what they know
 	recorded bool
@@ -96,6 +98,7 @@ func (c *call) run(ctx context.Context) error {
 	if c.r.Method == http.MethodOptions {
 		return c.preflight(ctx)
 	}
+	c.crossOrigin(ctx)
 	if c.server.Audit != nil {
 		if err := c.server.Audit.Ready(); err != nil {
 			return err
@@ -122,7 +125,10 @@ func (c *call) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return op.handle(c, ctx)
+	if err := op.handle(c, ctx); err != nil {
+		return c.hidden(ctx, err)
+	}
+	return nil
 }
 
 // findBucket finds the bucket of the target.

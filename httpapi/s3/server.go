@@ -68,6 +68,9 @@ type Server struct {
 	once   sync.Once
 	routes map[route]*operation
 	subs   map[scope]map[string]bool
+
+	parsed parsedDocuments
+	seen   seen
 }
 
 // Observation is what figures are made of.

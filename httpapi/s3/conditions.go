@@ -1,0 +1,131 @@
+package s3
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// etagsOf reads a list of entity tags: quoted, weak or bare, "*" among them.
+func etagsOf(values []string) []string {
+	var tags []string
+	for _, value := range values {
+		for tag := range strings.SplitSeq(value, ",") {
+			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+			if tag = strings.Trim(tag, `"`); tag != "" {
+				tags = append(tags, tag)
+			}
+		}
+	}
+	return tags
+}
+
+// writeConditions are what a request demands of the object that it replaces.
+func (c *call) writeConditions() (filestore.Conditions, error) {
+	h := c.r.Header
+	cond := filestore.Conditions{Match: etagsOf(h["If-Match"]), NoneMatch: etagsOf(h["If-None-Match"])}
+	if len(cond.Match) > 0 && len(cond.NoneMatch) > 0 {
+		return cond, fail(InvalidRequest, "If-Match and If-None-Match can't both be given.")
+	}
+	for _, unsupported := range []string{"If-Modified-Since", "If-Unmodified-Since"} {
+		if h[unsupported] != nil {
+			return cond, fail(NotImplemented, "A header you provided implies functionality that is not implemented").with("Header", unsupported)
+		}
+	}
+	return cond, nil
+}
+
+// deleteConditions are those of DeleteObject.
+func (c *call) deleteConditions() (filestore.Conditions, error) {
+	cond := filestore.Conditions{Match: etagsOf(c.r.Header["If-Match"])}
+	return cond, deleteCondition(&cond, c.r.Header.Get("X-Amz-If-Match-Last-Modified-Time"), c.r.Header.Get("X-Amz-If-Match-Size"))
+}
+
+// deleteCondition adds what a deletion demands of the time and size.
+func deleteCondition(cond *filestore.Conditions, mtime, size string) error {
+	if mtime != "" {
+		t, err := parseAnyTime(mtime)
+		if err != nil {
+			return fail(InvalidArgument, "The time to match is malformed.").with("ArgumentValue", mtime)
+		}
+		cond.Mtime = t
+	}
+	if size != "" {
+		n, err := strconv.ParseInt(size, 10, 64)
+		if err != nil || n < 0 {
+			return fail(InvalidArgument, "The size to match is malformed.").with("ArgumentValue", size)
+		}
+		cond.Size = &n
+	}
+	return nil
+}
+
+func parseAnyTime(text string) (time.Time, error) {
+	if t, err := http.ParseTime(text); err == nil {
+		return t, nil
+	}
+	return time.Parse(time.RFC3339, text)
+}
+
+// writeFailure says what became of a change whose conditions were judged by the
+// filestore.
+func writeFailure(err error) error {
+	switch {
+	case errors.Is(err, kind.Precondition) && errors.Is(err, kind.NotExist):
+		return fail(NoSuchKey, "").because(err)
+	case errors.Is(err, kind.Precondition):
+		return fail(PreconditionFailed, "").because(err)
+	case errors.Is(err, kind.Conflict):
+		return fail(ConditionalRequestConflict, "").because(err)
+	case errors.Is(err, kind.TooLarge):
+		return fail(MetadataTooLarge, "").because(err)
+	}
+	return err
+}
+
+// readConditions judges the headers of a GET or HEAD in the order of RFC 9110,
+// section 13.2.2.
+func (c *call) readConditions(o *filestore.Object) error {
+	h := c.r.Header
+	if f := judge(o, h["If-Match"], h.Get("If-Unmodified-Since"), h["If-None-Match"], h.Get("If-Modified-Since")); f != "" {
+		return fail(f, "").with("Condition", "of the request")
+	}
+	return nil
+}
+
+// judge tells what conditions make of a read: nothing, PreconditionFailed or
+// NotModified.
+func judge(o *filestore.Object, match []string, unmodified string, none []string, modified string) code {
+	mtime := o.Mtime.Truncate(time.Second)
+	if match != nil {
+		if tags := etagsOf(match); !slices.Contains(tags, "*") && !slices.Contains(tags, o.ETag) {
+			return PreconditionFailed
+		}
+	} else if t, err := parseAnyTime(unmodified); err == nil && mtime.After(t) {
+		return PreconditionFailed
+	}
+	if none != nil {
+		if tags := etagsOf(none); slices.Contains(tags, "*") || slices.Contains(tags, o.ETag) {
+			return NotModified
+		}
+	} else if t, err := parseAnyTime(modified); err == nil && !mtime.After(t) {
+		return NotModified
+	}
+	return ""
+}
+
+// copyConditions judges the conditions that a copy has on its source.
+func (c *call) copyConditions(o *filestore.Object) error {
+	h := c.r.Header
+	const p = "X-Amz-Copy-Source-If-"
+	if judge(o, h[p+"Match"], h.Get(p+"Unmodified-Since"), h[p+"None-Match"], h.Get(p+"Modified-Since")) != "" {
+		return fail(PreconditionFailed, "").with("Condition", "x-amz-copy-source-if")
+	}
+	return nil
+}

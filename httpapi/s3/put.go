@@ -1,0 +1,106 @@
+package s3
+
+import (
+	"context"
+	"crypto/cipher"
+	"io"
+	"net/http"
+
+	"github.com/truckee-fs/truckee/filestore"
+)
+
+// maxObject is the largest object, in bytes.
+const maxObject = 5 << 40
+
+func (c *call) putObject(ctx context.Context) error {
+	p, err := c.promisedData()
+	if err != nil {
+		return err
+	}
+	key, err := c.clientKey(ofRequest)
+	if err != nil {
+		return err
+	}
+	if err := c.encryption(key != nil); err != nil {
+		return err
+	}
+	cond, err := c.writeConditions()
+	if err != nil {
+		return err
+	}
+	m, err := c.newMeta(c.bucket)
+	if err != nil {
+		return err
+	}
+	w, err := c.bucket.NewObject(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	var salt [32]byte
+	if key != nil {
+		m.Client = key.newSeal()
+		salt = m.Client.Salt
+	}
+	got, err := c.receiveInto(ctx, p, w, key, salt)
+	if err != nil {
+		return err
+	}
+	m.MD5, m.HasMD5, m.Checksums = got.md5, true, got.checksums()
+	o, err := w.Commit(ctx, c.key, m, filestore.CommitOptions{If: cond})
+	if err != nil {
+		return writeFailure(err)
+	}
+	c.record.Written, c.record.Size, c.record.To = got.size, got.size, got.size
+	c.identifyObject(c.bucket, &o)
+	c.setChecksums(&m)
+	describeSeal(c.w.Header(), m.Client, c.r.Header)
+	o.Meta = m
+	c.expiration(c.bucket, &o)
+	if c.form != nil {
+		return c.posted(&o)
+	}
+	return c.empty(http.StatusOK)
+}
+
+// promisedData is promised for a body that becomes an object or a part, whose
+// length must be known to end somewhere.
+func (c *call) promisedData() (*promises, error) {
+	if c.r.ContentLength == 0 && c.r.Header["Content-Length"] == nil && len(c.r.TransferEncoding) == 0 && c.r.ProtoMajor < 2 {
+		return nil, fail(MissingContentLength, "")
+	}
+	p, err := c.promised()
+	if err == nil && p.size > maxObject {
+		return nil, fail(EntityTooLarge, "").with("ProposedSize", itoa(p.size)).with("MaxSizeAllowed", itoa(maxObject))
+	}
+	return p, err
+}
+
+// receiveInto receives the body and writes it, encrypted where there is a key.
+func (c *call) receiveInto(ctx context.Context, p *promises, w io.Writer, key *clientKey, salt [32]byte) (received, error) {
+	var stream cipher.Stream
+	if key != nil {
+		var err error
+		if stream, err = key.stream(salt, 0); err != nil {
+			return received{}, err
+		}
+	}
+	size := int64(0)
+	return c.receive(ctx, p, func(data []byte) error {
+		if size += int64(len(data)); size > maxObject {
+			return fail(EntityTooLarge, "").with("MaxSizeAllowed", itoa(maxObject))
+		}
+		if stream != nil {
+			stream.XORKeyStream(data, data)
+		}
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+func (r *received) checksums() []filestore.Checksum {
+	if r.algorithm == "" {
+		return nil
+	}
+	return []filestore.Checksum{{Algorithm: string(r.algorithm), Value: r.sum}}
+}

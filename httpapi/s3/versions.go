@@ -1,0 +1,73 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/truckee-fs/truckee/filestore"
+)
+
+func (c *call) listVersions(ctx context.Context) error {
+	l, err := c.readListing("max-keys")
+	if err != nil {
+		return err
+	}
+	o := filestore.VersionListOptions{ListOptions: filestore.ListOptions{
+		Prefix: l.prefix, Delimiter: l.delimiter, After: c.query.get("key-marker"), Max: l.max, Meta: true,
+	}}
+	idMarker := c.query.get("version-id-marker")
+	if idMarker != "" {
+		if o.After == "" {
+			return fail(InvalidArgument, "A version-id marker cannot be specified without a key marker.").with("ArgumentName", "version-id-marker").with("ArgumentValue", idMarker)
+		}
+		if o.VersionAfter, err = parseVersion(idMarker); err != nil {
+			return err
+		}
+	}
+	page, err := c.bucket.ListVersions(ctx, o)
+	if err != nil {
+		return err
+	}
+	owner := c.bucket.Info().Owner
+	return c.xml(http.StatusOK, "ListVersionsResult", func(d *document) {
+		l.head(d, c.target.bucket)
+		l.name(d, "KeyMarker", o.After)
+		d.text("VersionIdMarker", idMarker)
+		if page.Truncated {
+			l.name(d, "NextKeyMarker", page.Next)
+			d.optional("NextVersionIdMarker", page.NextVersion.String())
+		}
+		d.number("MaxKeys", int64(l.max))
+		d.boolean("IsTruncated", page.Truncated)
+		for i := range page.Items {
+			if page.Items[i].Prefix == "" {
+				l.writeVersion(d, &page.Items[i].Object, owner)
+			}
+		}
+		for i := range page.Items {
+			if page.Items[i].Prefix != "" {
+				l.writePrefix(d, page.Items[i].Prefix)
+			}
+		}
+	})
+}
+
+func (l *listing) writeVersion(d *document, o *filestore.Object, owner string) {
+	element := "Version"
+	if o.DeleteMarker {
+		element = "DeleteMarker"
+	}
+	d.open(element)
+	l.name(d, "Key", o.Key)
+	d.text("VersionId", o.Version.String())
+	d.boolean("IsLatest", o.Latest)
+	d.text("LastModified", xmlTime(o.Mtime))
+	if !o.DeleteMarker {
+		d.text("ETag", quoted(o.ETag))
+		d.checksumAlgorithms(o)
+		d.number("Size", o.Size)
+		d.text("StorageClass", storageClass(&o.Meta))
+	}
+	d.person("Owner", owner)
+	d.close(element)
+}

@@ -1,0 +1,10 @@
+package s3_test
+
+import (
+	"github.com/truckee-fs/truckee/httpapi/s3"
+	"github.com/truckee-fs/truckee/httpapi/s3/sigv4"
+)
+
+func escape(key string) string { return sigv4.Escape(key, true) }
+
+func domain(names ...string) func(*s3.Server) { return func(s *s3.Server) { s.Domains = names } }
