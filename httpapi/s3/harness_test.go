@@ -106,6 +106,7 @@ func newWorldOn(t testing.TB, blocks blockstore.Store, change ...func(*s3.Server
 		c(w.server)
 	}
 	w.http = httptest.NewServer(w.server)
+	w.http.Client().Transport.(*http.Transport).DisableCompression = true
 	t.Cleanup(func() {
 		w.http.Close()
 		fs.Close()

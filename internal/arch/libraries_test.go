@@ -25,6 +25,7 @@ var libraries = []struct {
 	{"github.com/aws/aws-sdk-go-v2", []string{"blockstore/s3"}},
 	{"github.com/aws/smithy-go", []string{"blockstore/s3"}},
 	{"github.com/ncw/swift/v2", []string{"blockstore/swift"}},
+	{"github.com/minio/minio-go/v7", []string{"tests"}}, // a client to test with
 	{"github.com/prometheus/client_golang", []string{"internal/metrics"}},
 	{"github.com/rogpeppe/go-internal", []string{"cmd", "tests"}},
 	{"github.com/pkg/sftp", []string{"tests"}},               // a client to test with; the server is ours
