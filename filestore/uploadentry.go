@@ -12,12 +12,10 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// attrUpload is the attribute of the entries of a directory of uploads (formats 12):
-// u8 1, then u16 + text four times: key, initiator, checksum algorithm and type; or,
-// of what is remembered of a finished one, u8 2, u16 + key, H[32] of the parts that
-// completed it, u64 size and i64 mtime of the object.
-const attrUpload dirtree.AttrType = 13
-
+// The value of dirtree.AttrUpload begins with what it is of (formats 16). Of an
+// unfinished upload follow four texts, each after its length u16: key, initiator,
+// checksum algorithm and type; of what is remembered of a finished one the key,
+// H[32] of the parts that completed it, u64 size and i64 mtime of the object.
 const (
 	uploadUnfinished = 1
 	uploadFinished   = 2
@@ -44,12 +42,12 @@ func (i *UploadInfo) encode() ([]dirtree.Attr, error) {
 			return nil, err
 		}
 	}
-	return dirtree.WithAttr(attrs, dirtree.Attr{Type: attrUpload, Value: value}), nil
+	return dirtree.WithAttr(attrs, dirtree.Attr{Type: dirtree.AttrUpload, Value: value}), nil
 }
 
 // uploadInfo describes the upload whose entry e is.
 func (fs *FS) uploadInfo(ctx context.Context, e *dirtree.Entry) (UploadInfo, error) {
-	value, err := fs.attrValue(ctx, e, attrUpload)
+	value, err := fs.attrValue(ctx, e, dirtree.AttrUpload)
 	if err != nil {
 		return UploadInfo{}, err
 	}
@@ -91,12 +89,12 @@ func (f finished) entry(id string, put *dirtree.Entry, now time.Time) (*dirtree.
 	attrs := slices.DeleteFunc(slices.Clone(put.Attrs), func(a dirtree.Attr) bool { return !slices.Contains(remembered[:], a.Type) })
 	return &dirtree.Entry{
 		Name: finishedMark + id, Kind: dirtree.EmptyFile, FileID: newFileID(), Mode: defaultFileMode, Mtime: now.UnixNano(),
-		Attrs: dirtree.WithAttr(attrs, dirtree.Attr{Type: attrUpload, Value: value}),
+		Attrs: dirtree.WithAttr(attrs, dirtree.Attr{Type: dirtree.AttrUpload, Value: value}),
 	}, nil
 }
 
 func finishedOf(e *dirtree.Entry) (finished, error) {
-	value, _ := e.Attr(attrUpload)
+	value, _ := e.Attr(dirtree.AttrUpload)
 	r := attrReader{b: value}
 	if r.u8() != uploadFinished {
 		return finished{}, errUploadEntry()

@@ -11,7 +11,7 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// How a directory of uploads names its entries (formats 12). An unfinished upload
+// How a directory of uploads names its entries (formats 16). An unfinished upload
 // stands under "u", its key, 0x01 and its id: so they lie by key and then by the
 // time of their initiation. What is remembered of a finished one stands under "c"
 // and its id.

@@ -32,6 +32,7 @@ const (
 	AttrClientSeal   AttrType = 10 // the contents are encrypted by a client's key
 	AttrACL          AttrType = 11 // an object's access control list
 	AttrImplicit     AttrType = 12 // of a directory: it was made for what is in it, and goes with that
+	AttrUpload       AttrType = 13 // of an upload in parts, in directories of uploads (formats.md 16)
 
 	// AttrOutside, added to a type, says that the value lies in one of the entry's
 	// further blocks (Entry.More): OutsideAttr makes the attribute.
