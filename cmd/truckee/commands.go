@@ -29,7 +29,7 @@ func commands() []*subcommand {
 		accountAdd(), accountList(), accountRemove(), accountPasswd(),
 		capShow(), capReadonly(), capVerify(), capNew(), capOf(), capFreeze(),
 		fsLs(), fsCat(), fsGet(), fsPut(), fsRm(), fsMkdir(), fsLn(), fsDiminish(), fsDu(),
-		checkCommand(), gcCommand(), rootList(), rootForget(), acceptRollbackCommand(),
+		statusCommand(), checkCommand(), gcCommand(), rootList(), rootForget(), acceptRollbackCommand(),
 		backupList(), backupRelease(), backupCommand(), restoreCommand(),
 		blockstoreStatus(), blockstoreScrub(), blockstoreRebuild(), blockstoreTest(), blockstoreExplain(), blockstoreCopy(),
 		auditVerify(),

@@ -166,6 +166,7 @@ func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, 
 			return errors.Join(err, commands.Close())
 		}
 	}
+	n.AddFrontend(func(clients bool) node.FrontendStatus { return sftpStatus(server, ls, clients) })
 	if err := n.SetServing(); err != nil {
 		return errors.Join(err, commands.Close())
 	}

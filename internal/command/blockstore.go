@@ -68,23 +68,35 @@ func (*BlockstoreStatus) name() string { return "blockstore.status" }
 
 func (o *BlockstoreStatus) run(ctx context.Context, n *node.Node, s control.Streams) error {
 	st := blockstore.StatusOf(ctx, n.Blocks, blockstore.StatusOptions{Count: o.Count})
-	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+	bad, err := printBlockstore(s.Out, n, st, o.Count)
+	if err != nil {
+		return err
+	}
+	if bad > 0 {
+		return kind.Errorf(kind.Unavailable, "%d of its parts are not as they should be", bad)
+	}
+	return nil
+}
+
+// printBlockstore prints a table of the blockstore and its nodes, and tells how
+// many are not as they should be.
+func printBlockstore(out io.Writer, n *node.Node, st blockstore.Status, count bool) (int, error) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "node\tblockstore\tstate\towed\tlatency")
-	if o.Count {
+	if count {
 		fmt.Fprint(w, "\tblocks\tbytes\tlacks")
 	}
 	fmt.Fprintln(w)
-	bad := printStatus(w, st, "", n.Config.Blockstore.Tree, o.Count)
+	bad := printStatus(w, st, "", n.Config.Blockstore.Tree, count)
 	if err := w.Flush(); err != nil {
-		return err
+		return 0, err
 	}
 	for _, line := range bad {
-		fmt.Fprintln(s.Out, line)
+		if _, err := fmt.Fprintln(out, line); err != nil {
+			return 0, err
+		}
 	}
-	if len(bad) > 0 {
-		return kind.Errorf(kind.Unavailable, "%d of its parts are not as they should be", len(bad))
-	}
-	return nil
+	return len(bad), nil
 }
 
 // printStatus prints a store and all below it, and returns what is wrong.

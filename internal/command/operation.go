@@ -27,7 +27,7 @@ func operations() []Operation {
 		&AccountAdd{}, &AccountList{}, &AccountRemove{}, &AccountPassword{},
 		&CapNew{}, &CapOf{}, &CapLink{}, &CapFreeze{},
 		&List{}, &Cat{}, &Put{}, &Remove{}, &Mkdir{}, &Link{}, &Usage{}, &Diminish{},
-		&Check{}, &Collect{}, &AcceptRollback{},
+		&Status{}, &Check{}, &Collect{}, &AcceptRollback{},
 		&BlockstoreTest{}, &BlockstoreStatus{}, &BlockstoreScrub{}, &BlockstoreRebuild{}, &BlockstoreCopy{},
 		&Backup{}, &BackupList{}, &BackupRelease{}, &RootList{}, &RootForget{},
 	}

@@ -33,7 +33,7 @@ func carryOut(ctx context.Context, o Operation, n *node.Node, s control.Streams)
 // looks reports whether an operation changes nothing and shows no files.
 func looks(o Operation) bool {
 	switch o.(type) {
-	case *AccountList, *BlockstoreStatus, *BackupList, *RootList:
+	case *Status, *AccountList, *BlockstoreStatus, *BackupList, *RootList:
 		return true
 	}
 	return false

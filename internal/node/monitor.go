@@ -54,13 +54,7 @@ func (n *Node) figures(ctx context.Context, emit metrics.Emit) {
 
 // metaFigures asks the metastore, which shows that it answers.
 func (n *Node) metaFigures(ctx context.Context, emit metrics.Emit) {
-	v, err := n.Meta.Collector().Snapshot(ctx)
-	if err != nil {
-		emit(metrics.MetastoreUp, 0)
-		return
-	}
-	defer v.Close()
-	blocks, bytes, err := v.Usage(ctx)
+	blocks, bytes, err := n.usage(ctx)
 	if err != nil {
 		emit(metrics.MetastoreUp, 0)
 		return

@@ -88,13 +88,16 @@ type Node struct {
 	Blocks blockstore.Store
 	Meta   metastore.Store
 
-	serving atomic.Bool
-	audit   *audit.Log // Audit
-	drivers Drivers
-	log     *slog.Logger
-	closers []func() error // of what was opened, in that order
-	fresh   bool           // it is being made
-	gateway metastore.GatewayID
+	serving   atomic.Bool
+	since     time.Time // when it began to serve
+	version   string
+	frontends []func(clients bool) FrontendStatus
+	audit     *audit.Log // Audit
+	drivers   Drivers
+	log       *slog.Logger
+	closers   []func() error // of what was opened, in that order
+	fresh     bool           // it is being made
+	gateway   metastore.GatewayID
 
 	editing sync.Mutex // held while the accounts file is changed
 }
@@ -149,7 +152,7 @@ func newNode(o Options) *Node {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	n := &Node{Layout: Layout{o.BaseDir}, Config: o.Config, Metrics: metrics.New(), drivers: o.Drivers, log: o.Log}
+	n := &Node{Layout: Layout{o.BaseDir}, Config: o.Config, Metrics: metrics.New(), drivers: o.Drivers, log: o.Log, version: o.Version}
 	n.Metrics.Read(n.figures)
 	return n
 }
@@ -234,6 +237,7 @@ func (n *Node) SetServing() error {
 	if err := n.beginAudit(); err != nil {
 		return err
 	}
+	n.since = time.Now()
 	n.serving.Store(true)
 	return nil
 }
