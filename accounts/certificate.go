@@ -39,7 +39,7 @@ func (f *File) byCertificate(s *set, name string, wire []byte) (Account, error) 
 		return Account{}, errRefused
 	}
 	e := s.byName[name]
-	if e == nil {
+	if e == nil || !e.ssh {
 		return Account{}, errRefused
 	}
 	l, known := e.authority(cert.SignatureKey)

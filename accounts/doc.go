@@ -11,16 +11,22 @@
 //	NAME PASSWORD ROOTCAP [OPTION=VALUE ...]
 //	NAME KEYTYPE KEY [COMMENT ...] ROOTCAP [OPTION=VALUE ...]
 //
+// and one of ours, for S3:
+//
+//	NAME s3-key ACCESSKEYID SECRET ROOTCAP [OPTION=VALUE ...]
+//
 // NAME is 1 to 128 bytes without control characters and ':'. PASSWORD is an
 // argon2id hash ($argon2id$v=19$m=...,t=...,p=...$salt$hash), a bcrypt hash
 // ($2a$, $2b$ or $2y$), or, as in Tahoe-LAFS, the password itself, which is
 // warned about. A word of the form $scheme$ of any other scheme is an error, so
 // that no hash is ever taken for a password. A word that begins with ssh-,
 // ecdsa- or sk- is a KEYTYPE, never a password: all of OpenSSH's plain key types
-// but DSA, RSA from 2048 bits. ROOTCAP is a read or write capability of a directory.
+// but DSA, RSA from 2048 bits. ACCESSKEYID has 3 to 128 letters, digits, '.', '_' and
+// '-', and stands in one line of the file; SECRET, 8 to 128 bytes of ASCII, stands
+// there as it is, since S3's signatures are made with it. ROOTCAP is a read or write capability of a directory.
 //
-// A name may have several lines, any number of keys and one password, if all
-// lines carry the same ROOTCAP. An option holds for logins by its own line; its
+// A name may have several lines, any number of keys of either kind and one password,
+// if all lines carry the same ROOTCAP. An option holds for logins by its own line; its
 // VALUE is UTF-8 in which %XX stands for the byte XX, so that it can hold white
 // space. Options of this version:
 //
@@ -39,9 +45,15 @@
 //	verify=no          an sk- key needn't ask for its PIN; yes can't be checked and is an error
 //	cert-authority=yes|no  the key signs certificates, and is itself no login (default no)
 //	principals=LIST    what such a certificate may name (default: NAME)
+//	disabled=yes|no    the access key counts no more (default no)
+//
+// Of these an access key's line takes readonly, from, expires, disabled, quota, files,
+// dedup and pad. What is written into an account's buckets, by whomever, is stored
+// and bounded as all lines of the account say together.
 //
 // A certificate logs in by an authority of its account's lines, with that line's
-// limits, or by one of Options.UserCAKeys, with those of all lines together.
+// limits, or by one of Options.UserCAKeys, with those of all lines together but
+// access keys'; a name that has only such has no login by SSH.
 //
 // An unknown option is an error, so that a limit which this version doesn't know
 // is never ignored. Later versions add options, never words of another form.

@@ -75,6 +75,7 @@ func (d *document) checkNames() []error {
 	var faults []error
 	first := map[string]int{}    // name to the index of its first row
 	password := map[string]int{} // name to the index of its password row
+	s3 := map[string]int{}       // access key to the index of its row
 	for i, r := range d.rows {
 		if r.login == nil {
 			continue
@@ -85,7 +86,13 @@ func (d *document) checkNames() []error {
 		} else if !caps.Equal(d.rows[j].login.root, r.login.root) {
 			faults = append(faults, d.fault(i+1, fmt.Errorf("%q has another root capability than on line %d", name, j+1)))
 		}
-		if r.login.key != nil {
+		if k := r.login.s3; k != nil {
+			if j, ok := s3[k.id]; ok {
+				faults = append(faults, d.fault(i+1, fmt.Errorf("the access key stands on line %d already", j+1)))
+			}
+			s3[k.id] = i
+		}
+		if !r.login.isPassword() {
 			continue
 		}
 		if j, ok := password[name]; ok {

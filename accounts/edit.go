@@ -21,6 +21,7 @@ import (
 const header = "# Accounts, one login a line:\n" +
 	"#   NAME PASSWORD ROOTCAP [OPTION=VALUE ...]\n" +
 	"#   NAME KEYTYPE KEY [COMMENT] ROOTCAP [OPTION=VALUE ...]\n" +
+	"#   NAME s3-key ACCESSKEYID SECRET ROOTCAP [OPTION=VALUE ...]\n" +
 	"# Whoever reads this file can read the files: keep it secret, and back it up.\n"
 
 // Editor changes an accounts file, see Edit.
@@ -223,6 +224,6 @@ func (e *Editor) last(name string) int {
 // passwordRow is the index of the password row of name, -1 if there is none.
 func (e *Editor) passwordRow(name string) int {
 	return slices.IndexFunc(e.doc.rows, func(r row) bool {
-		return r.login != nil && r.login.name == name && r.login.key == nil
+		return r.login != nil && r.login.name == name && r.login.isPassword()
 	})
 }

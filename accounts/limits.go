@@ -63,6 +63,8 @@ type limits struct {
 	authority  bool     // the key is a user CA, and itself no login
 	principals []string // of certificates; none: the account's name
 	noTouch    bool
+
+	disabled bool // of access keys only
 }
 
 // and is what both allow. What only one kind of line has is left out.

@@ -13,10 +13,11 @@ import (
 // maxName is the longest account name, in bytes.
 const maxName = 128
 
-// line is one login: exactly one of key, hash and plain is set.
+// line is one login: exactly one of key, s3, hash and plain is set.
 type line struct {
 	name    string
 	key     *Key
+	s3      *s3Line
 	hash    hash   // parsed from secret
 	plain   bool   // secret is the password itself
 	secret  secret // the second word, unless it is a key type
@@ -58,6 +59,9 @@ func parseLine(text string) (line, error) {
 
 // checkLimits refuses options that make no sense for the line's kind of proof.
 func (l *line) checkLimits() error {
+	if err := l.checkS3(); err != nil {
+		return err
+	}
 	m := l.limits
 	switch {
 	case l.key == nil && (m.authority || m.principals != nil || m.noTouch):
@@ -85,6 +89,11 @@ func (l *line) parseProof(words []string) error {
 		key.Comment = strings.Join(words[2:], " ")
 		l.key = &key
 		return nil
+	}
+	if words[0] == s3KeyWord {
+		var err error
+		l.s3, err = parseS3Key(words[1:])
+		return err
 	}
 	if len(words) != 1 {
 		return errors.New("too many words between the name and the root capability: a password has no white space")
@@ -159,13 +168,19 @@ func CheckRoot(c caps.Cap) error {
 	return errors.New("there is no root capability here, or one of a kind that this version doesn't know")
 }
 
+// isPassword reports whether the line proves its account by a password.
+func (l *line) isPassword() bool { return l.key == nil && l.s3 == nil }
+
 // text renders the line in its canonical form: single spaces, no newline. It is
 // secret.
 func (l line) text() string {
 	words := []string{l.name}
-	if l.key != nil {
+	switch {
+	case l.key != nil:
 		words = append(words, l.key.text())
-	} else {
+	case l.s3 != nil:
+		words = append(words, l.s3.text())
+	default:
 		words = append(words, l.secret.expose())
 	}
 	words = append(words, l.root.Reveal())

@@ -57,6 +57,7 @@ func TestGoodLines(t *testing.T) {
 		ed25519Key, ed25519Key + " key=value in a comment", ed25519Key + " " + testRoot,
 		"ssh-rsa " + rsaKey(2048), "ssh-rsa " + rsaKey(16384),
 		"sk-ssh-ed25519@openssh.com " + skKey(),
+		"s3-key TKABC secret/+secret==", "s3-key a.b-c_d !\"#$%&'()*+,-./:;<=>?@[]^_`{|}~",
 	} {
 		text := "alice " + proof + " " + testRoot + " readonly=yes"
 		l, err := parseLine(text)

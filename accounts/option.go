@@ -75,6 +75,7 @@ var options = []struct {
 		return nil
 	}},
 	{"cert-authority", func(l *limits, v string) error { return yesNo(v, func(yes bool) { l.authority = yes }) }},
+	{"disabled", func(l *limits, v string) error { return yesNo(v, func(yes bool) { l.disabled = yes }) }},
 	{"principals", func(l *limits, v string) error {
 		l.principals = strings.Split(v, ",")
 		if slices.Contains(l.principals, "") {

@@ -15,8 +15,9 @@ import (
 // set is the accounts of one good version of the file. It doesn't change.
 type set struct {
 	byName    map[string]*entry
-	names     []string    // in the file's order
-	passwords []*password // all of them, for names that have none
+	names     []string            // in the file's order
+	passwords []*password         // all of them, for names that have none
+	s3        map[string]*s3Login // by access key id
 }
 
 // entry is all that the lines of one name say.
@@ -24,7 +25,10 @@ type entry struct {
 	root     caps.Cap
 	password *password
 	keys     []keyLogin
-	all      limits // of all lines together, for certificates of a common CA
+	ssh      bool // it has a line that is no access key
+	s3       []string
+	all      limits // of all SSH lines together, for certificates of a common CA
+	policy   Policy // of all lines together
 }
 
 type password struct {
@@ -41,7 +45,7 @@ type keyLogin struct {
 // newSet builds the accounts of a document without mistakes. What plain
 // passwords are compared by depends on key, so that none is kept.
 func newSet(d *document, key []byte) *set {
-	s := &set{byName: map[string]*entry{}}
+	s := &set{byName: map[string]*entry{}, s3: map[string]*s3Login{}}
 	for _, r := range d.rows {
 		l := r.login
 		if l == nil {
@@ -52,6 +56,12 @@ func newSet(d *document, key []byte) *set {
 			e = &entry{root: l.root}
 			s.byName[l.name] = e
 			s.names = append(s.names, l.name)
+		}
+		e.policy = e.policy.and(l.limits.policy)
+		if l.s3 != nil {
+			e.s3 = append(e.s3, l.s3.id)
+			s.s3[l.s3.id] = &s3Login{name: l.name, secret: l.s3.secret, limits: l.limits}
+			continue
 		}
 		e.restrict(l.limits)
 		if l.key != nil {
@@ -66,6 +76,7 @@ func newSet(d *document, key []byte) *set {
 
 // restrict adds a line's limits to those of all.
 func (e *entry) restrict(l limits) {
+	e.ssh = true
 	also := e.all.also
 	if l.also == ByPassword {
 		also = ByPassword

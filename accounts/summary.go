@@ -13,6 +13,7 @@ type Summary struct {
 	Root     caps.Cap // prints redacted
 	Password string   // "argon2id", "bcrypt", "plain" or "" for none
 	Keys     []Key
+	S3Keys   []S3Key // by their ids
 }
 
 // Accounts returns all accounts, by name.
@@ -22,7 +23,7 @@ func (f *File) Accounts() []Summary {
 	all := make([]Summary, 0, len(s.names))
 	for _, name := range slices.Sorted(slices.Values(s.names)) {
 		e := s.byName[name]
-		sum := Summary{Name: name, Root: e.root}
+		sum := Summary{Name: name, Root: e.root, S3Keys: s.s3KeysOf(e)}
 		if e.password != nil {
 			sum.Password = e.password.scheme
 		}

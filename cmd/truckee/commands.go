@@ -27,6 +27,7 @@ func commands() []*subcommand {
 	return []*subcommand{
 		serveCommand(), initCommand(),
 		accountAdd(), accountList(), accountRemove(), accountPasswd(),
+		s3KeyAdd(), s3KeyList(), s3KeyRemove(), s3KeyDisable(), s3KeyEnable(),
 		capShow(), capReadonly(), capVerify(), capNew(), capOf(), capFreeze(),
 		fsLs(), fsCat(), fsGet(), fsPut(), fsRm(), fsMkdir(), fsLn(), fsDiminish(), fsDu(),
 		statusCommand(), checkCommand(), gcCommand(), rootList(), rootForget(), acceptRollbackCommand(),
@@ -47,25 +48,26 @@ func find(args []string) (*subcommand, []string, error) {
 		return helpCommand(), args[1:], nil
 	}
 	var names []string
-	group := false
+	depth := 0 // words of args that begin the name of a command
 	for _, c := range commands() {
-		first, second, two := strings.Cut(c.name, " ")
-		switch {
-		case !two && args[0] == first:
-			return c, args[1:], nil
-		case two && args[0] == first && len(args) > 1 && args[1] == second:
-			return c, args[2:], nil
-		case two && args[0] == first:
-			group = true
+		words := strings.Fields(c.name)
+		n := 0
+		for n < len(words) && n < len(args) && words[n] == args[n] {
+			n++
 		}
+		if n == len(words) {
+			return c, args[n:], nil
+		}
+		depth = max(depth, n)
 		names = append(names, c.name)
 	}
 	asked := args[0]
-	if group {
-		if len(args) < 2 || strings.HasPrefix(args[1], "-") {
-			return nil, nil, usagef("which %s command? `truckee help` lists them", args[0])
+	if depth > 0 {
+		asked = strings.Join(args[:depth], " ")
+		if len(args) == depth || strings.HasPrefix(args[depth], "-") {
+			return nil, nil, usagef("which %s command? `truckee help` lists them", asked)
 		}
-		asked += " " + args[1]
+		asked += " " + args[depth]
 	} else {
 		for _, n := range names {
 			first, _, _ := strings.Cut(n, " ")

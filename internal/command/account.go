@@ -166,7 +166,7 @@ func (*AccountList) run(_ context.Context, n *node.Node, s control.Streams) erro
 		if password == "" {
 			password = "none"
 		}
-		fmt.Fprintf(w, "%s\tpassword: %s\tkeys: %d\troot: %s %s\n", a.Name, password, len(a.Keys), a.Root.Authority(), a.Root.Index())
+		fmt.Fprintf(w, "%s\tpassword: %s\tkeys: %d\ts3 keys: %d\troot: %s %s\n", a.Name, password, len(a.Keys), len(a.S3Keys), a.Root.Authority(), a.Root.Index())
 		for _, k := range a.Keys {
 			fmt.Fprintf(w, "\t%s\t%s\t%s\n", k.Type, k.Fingerprint, k.Comment)
 		}

@@ -25,6 +25,7 @@ type Operation interface {
 func operations() []Operation {
 	return []Operation{
 		&AccountAdd{}, &AccountList{}, &AccountRemove{}, &AccountPassword{},
+		&S3KeyAdd{}, &S3KeyList{}, &S3KeyRemove{}, &S3KeyDisable{},
 		&CapNew{}, &CapOf{}, &CapLink{}, &CapFreeze{},
 		&List{}, &Cat{}, &Put{}, &Remove{}, &Mkdir{}, &Link{}, &Usage{}, &Diminish{},
 		&Status{}, &Check{}, &Collect{}, &AcceptRollback{},
