@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -102,6 +103,13 @@ func (c *call) identify(ctx context.Context, key string) ([]byte, error) {
 		return nil, fail(InvalidAccessKeyID, "").with("AWSAccessKeyId", key).because(err)
 	case err != nil:
 		return nil, err
+	}
+	var from netip.Addr
+	if at, err := netip.ParseAddrPort(c.r.RemoteAddr); err == nil {
+		from = at.Addr().Unmap()
+	}
+	if err := account.Check(from, c.server.now()); err != nil {
+		return nil, fail(AccessDenied, "").because(err)
 	}
 	c.who = identity{account: account, key: key}
 	return secret, nil

@@ -143,7 +143,13 @@ func (c *call) lookup(ctx context.Context, name string) (*filestore.Bucket, erro
 	if errors.Is(err, kind.NotExist) || errors.Is(err, kind.NameInvalid) {
 		return nil, fail(NoSuchBucket, "").with("BucketName", name).because(err)
 	}
-	return b, err
+	if err != nil {
+		return nil, err
+	}
+	if c.server.Policies != nil {
+		b = b.WithOptions(c.server.Policies(b.Info().Owner))
+	}
+	return b, nil
 }
 
 // settle keeps the record of the call, once: before the answer begins, so that

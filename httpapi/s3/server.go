@@ -23,6 +23,10 @@ type Server struct {
 	Keys Keys
 	// Mount opens an account's root, in which its buckets are made.
 	Mount func(context.Context, accounts.Account) (*filestore.Tree, error)
+	// Policies gives how what is written into an account's buckets is stored, and how
+	// much of it, by the account's name: it holds for whoever writes there. Nil: all
+	// have the zero options.
+	Policies func(owner string) filestore.MountOptions
 	// Log receives refused and failed requests; never a secret, a signature or
 	// contents. Nil: none.
 	Log *slog.Logger
@@ -86,7 +90,7 @@ type Observation struct {
 type Keys interface {
 	// S3Key gives the account that an access key stands for, already weakened to
 	// what the key allows, and its secret. NotExist if there is no such key, Denied
-	// if it is disabled or has expired.
+	// if it is disabled. The account's Check is observed here.
 	S3Key(ctx context.Context, accessKeyID string) (accounts.Account, []byte, error)
 }
 
