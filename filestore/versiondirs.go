@@ -105,7 +105,8 @@ func (b *batch) settle(ctx context.Context, way []rung) error {
 		}
 		empty := child.edit == nil || child.edit.IsEmpty()
 		switch {
-		case !empty && !hidden, empty && hidden && child.hasHistory(), empty && !hidden && !implicit(e):
+		case !empty && !hidden: // it may have been made just now, in one that is hidden
+		case empty && hidden && child.hasHistory(), empty && !hidden && !implicit(e):
 			return nil
 		case !empty:
 			err = parent.show(ctx, e)
