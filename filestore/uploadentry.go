@@ -74,8 +74,8 @@ type finished struct {
 	mtime int64 // unix ns
 }
 
-// remembered are the attributes of an object that an answer needs.
-var remembered = [...]dirtree.AttrType{dirtree.AttrDigest, dirtree.AttrChecksums, dirtree.AttrVersion, dirtree.AttrClientSeal}
+// remembered are the attributes of an object that an answer needs, beside its version.
+var remembered = [...]dirtree.AttrType{dirtree.AttrDigest, dirtree.AttrChecksums, dirtree.AttrClientSeal}
 
 // entry makes the entry that remembers the upload id, which became what put holds.
 func (f finished) entry(id string, put *dirtree.Entry, now time.Time) (*dirtree.Entry, error) {
@@ -86,7 +86,9 @@ func (f finished) entry(id string, put *dirtree.Entry, now time.Time) (*dirtree.
 	value = append(value, f.asked[:]...)
 	value = binary.BigEndian.AppendUint64(value, put.Size)
 	value = binary.BigEndian.AppendUint64(value, uint64(put.Mtime))
-	attrs := slices.DeleteFunc(slices.Clone(put.Attrs), func(a dirtree.Attr) bool { return !slices.Contains(remembered[:], a.Type) })
+	attrs := slices.DeleteFunc(slices.Clone(put.Attrs), func(a dirtree.Attr) bool {
+		return a.Type != dirtree.AttrVersion && !slices.Contains(remembered[:], a.Type)
+	})
 	return &dirtree.Entry{
 		Name: finishedMark + id, Kind: dirtree.EmptyFile, FileID: newFileID(), Mode: defaultFileMode, Mtime: now.UnixNano(),
 		Attrs: dirtree.WithAttr(attrs, dirtree.Attr{Type: dirtree.AttrUpload, Value: value}),
