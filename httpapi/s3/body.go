@@ -148,7 +148,7 @@ func (p *promises) kept(in *intake, framed *sigv4.Reader, got *received) error {
 	if want == nil && framed != nil && framed.Trailer(p.algorithm.Header()) != "" {
 		var ok bool
 		if want, ok = p.algorithm.Decode(framed.Trailer(p.algorithm.Header())); !ok {
-			return fail(InvalidRequest, "Value for %s trailing header is invalid.", p.algorithm.Header())
+			return fail(BadDigest, "Value for %s trailing header is invalid.", p.algorithm.Header())
 		}
 	}
 	if want != nil && !bytes.Equal(want, got.sum) {

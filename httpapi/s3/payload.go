@@ -115,7 +115,7 @@ func (p *promises) readChecksum(c *call) error {
 		}
 		sum, ok := a.Decode(values[0])
 		if !ok || len(values) > 1 {
-			return fail(InvalidRequest, "Value for %s header is invalid.", a.Header())
+			return fail(BadDigest, "Value for %s header is invalid.", a.Header())
 		}
 		p.checksum = sum
 	}

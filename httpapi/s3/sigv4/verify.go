@@ -137,15 +137,25 @@ type Chain struct {
 // next confirms the signature of the next chunk, or of the trailers, whose hash
 // is given.
 func (c *Chain) next(what, sum string, signature []byte) bool {
+	return hmac.Equal([]byte(c.sign(what, sum)), signature)
+}
+
+// sign makes the next signature.
+func (c *Chain) sign(what, sum string) string {
 	toSign := what + "\n" + c.stamp + "\n" + c.scope + "\n" + c.previous + "\n"
 	if what == chunkAlgorithm {
 		toSign += emptyHash + "\n"
 	}
-	want := make([]byte, hex.EncodedLen(sha256.Size))
-	hex.Encode(want, mac(c.key, toSign+sum))
-	c.previous = string(want)
-	return hmac.Equal(want, signature)
+	c.previous = hex.EncodeToString(mac(c.key, toSign+sum))
+	return c.previous
 }
+
+// Sign makes the signature of the next chunk; the last one is empty.
+func (c *Chain) Sign(chunk []byte) string { return c.sign(chunkAlgorithm, sumOf(string(chunk))) }
+
+// SignTrailer makes the signature of trailers, which are given as lines of
+// name:value, each with a line feed at its end.
+func (c *Chain) SignTrailer(lines string) string { return c.sign(trailerAlgorithm, sumOf(lines)) }
 
 // Sign makes the Authorization header of a request, for tests and tools: over all
 // headers that r has. The request needs X-Amz-Date and X-Amz-Content-Sha256.
