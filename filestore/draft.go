@@ -28,7 +28,10 @@ type draft struct {
 	fs    *FS
 	owner slotID // of the blocks that it makes
 	payer *Tree  // whose quota counts; nil: none
-	base  base
+
+	replaces bool // an object's: it may take the place of one as large
+
+	base base
 
 	size    int64
 	cut     int64 // bytes of the base from here on are gone

@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"context"
+	"strings"
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 )
@@ -15,7 +16,7 @@ import (
 // ReadOnly where the directory refuses changes.
 func (b *Bucket) DeleteObject(ctx context.Context, key string, v VersionID, o DeleteOptions) (Deleted, error) {
 	t := b.Tree()
-	d, err := t.newDelete(ctx, DeleteRequest{key, v, o})
+	d, err := t.newDelete(ctx, DeleteRequest{key, v, o}, true)
 	if err == nil {
 		err = t.do(ctx, d.op())
 	}
@@ -33,8 +34,11 @@ func (b *Bucket) DeleteObjects(ctx context.Context, reqs []DeleteRequest) []Dele
 	var deletes []*objectDelete
 	var ops []*op
 	var at []int
+	looked := make(map[string]bool) // directories
 	for i, r := range reqs {
-		d, err := t.newDelete(ctx, r)
+		dir := r.Key[:strings.LastIndexByte(r.Key, '/')+1]
+		d, err := t.newDelete(ctx, r, !looked[dir])
+		looked[dir] = true
 		if err != nil {
 			results[i].Err = wrap("delete object", err)
 			continue
@@ -64,12 +68,14 @@ type objectDelete struct {
 	gone *fileKey
 }
 
-func (t *Tree) newDelete(ctx context.Context, r DeleteRequest) (*objectDelete, error) {
+// newDelete begins a deletion; look: the directories of the key are to be brought up
+// to date.
+func (t *Tree) newDelete(ctx context.Context, r DeleteRequest, look bool) (*objectDelete, error) {
 	k, err := parseKey(r.Key)
-	if err != nil {
-		return nil, err
+	if err == nil && look {
+		err = t.lookAhead(ctx, k)
 	}
-	if err := t.lookAhead(ctx, k); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return &objectDelete{t: t, key: k, req: r}, nil

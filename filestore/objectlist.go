@@ -126,6 +126,17 @@ func (l *objectLister) all(ctx context.Context) error {
 	return l.directory(ctx, v, "")
 }
 
+// slots are versions of directories that were read together.
+type slots map[slotID]*version
+
+// slotAmong is slot of one that may have been read already.
+func (l *objectLister) slotAmong(ctx context.Context, r caps.SlotRead, at slots) (*version, error) {
+	if v, ok := at[slotID(r.ID())]; ok && v.read.ReadKey().Equal(r.ReadKey()) {
+		return v, nil
+	}
+	return l.slot(ctx, r)
+}
+
 // slot is the current version of a directory.
 func (l *objectLister) slot(ctx context.Context, r caps.SlotRead) (*version, error) {
 	if l.t.fs.slots.authoritative {
@@ -135,11 +146,10 @@ func (l *objectLister) slot(ctx context.Context, r caps.SlotRead) (*version, err
 	return l.t.fs.slots.load(ctx, r)
 }
 
-// listAhead is how many entries of a directory are taken together, and listSkip how
-// many of them may be passed over before their end is looked for.
 const (
-	listAhead = 128
-	listSkip  = 32
+	listAhead = 128 // entries of a directory that are taken together
+	listBelow = 16  // slots of directories that are read before they are listed
+	listSkip  = 32  // entries passed over before their end is looked for
 )
 
 // directory lists what is in a directory whose keys begin with base.
@@ -175,11 +185,12 @@ func (l *objectLister) scan(ctx context.Context, d *dirtree.Dir, base, seek stri
 	skipped := 0
 	batch := make([]*dirtree.Entry, 0, min(listAhead, l.o.Max-len(l.items)+1))
 	flush := func() error {
-		if err := l.prepare(ctx, base, batch); err != nil {
+		at, err := l.prepare(ctx, base, batch)
+		if err != nil {
 			return err
 		}
 		for _, e := range batch {
-			passed, err := l.entry(ctx, e, base+e.SortKey())
+			passed, err := l.entry(ctx, e, base+e.SortKey(), at)
 			if err != nil {
 				return err
 			}
@@ -210,25 +221,40 @@ func (l *objectLister) scan(ctx context.Context, d *dirtree.Dir, base, seek stri
 	return false, flush()
 }
 
-// prepare reads the slots of the directories in a batch that are shown by a common
-// prefix, by one query: whether there is anything in them.
-func (l *objectLister) prepare(ctx context.Context, base string, batch []*dirtree.Entry) error {
+// prepare reads the slots of directories in a batch by one query: of all that are
+// shown by a common prefix, to tell whether there is anything in them, and of some
+// that are to be listed.
+func (l *objectLister) prepare(ctx context.Context, base string, batch []*dirtree.Entry) (slots, error) {
 	var reads []caps.SlotRead
+	below := 0
 	for _, e := range batch {
-		if e.Kind != dirtree.Directory {
-			continue
-		}
 		key := base + e.SortKey()
-		if _, rolled := l.o.common(key); !rolled || l.passed(key) || l.t.fs.slots.cached(e.Dir) != nil {
+		if e.Kind != dirtree.Directory || l.passed(key) || e.Check() != nil {
 			continue
 		}
-		reads = append(reads, e.Dir)
+		if _, rolled := l.o.common(key); !rolled {
+			if below++; below > listBelow {
+				continue
+			}
+		}
+		if !l.t.fs.slots.authoritative || l.t.fs.slots.cached(e.Dir) == nil {
+			reads = append(reads, e.Dir)
+		}
 	}
 	if len(reads) < 2 {
-		return nil
+		return nil, nil
 	}
-	_, err := l.t.fs.slots.loadAll(ctx, reads)
-	return err
+	got, err := l.t.fs.slots.loadAll(ctx, reads)
+	if err != nil {
+		return nil, err
+	}
+	at := make(slots, len(got))
+	for i, g := range got {
+		if g.err == nil {
+			at[slotID(reads[i].ID())] = g.v
+		}
+	}
+	return at, nil
 }
 
 // passed reports whether all keys that begin with key lie before what is wanted.
@@ -237,7 +263,7 @@ func (l *objectLister) passed(key string) bool {
 }
 
 // entry lists one entry, and reports whether it was passed over.
-func (l *objectLister) entry(ctx context.Context, e *dirtree.Entry, key string) (passed bool, err error) {
+func (l *objectLister) entry(ctx context.Context, e *dirtree.Entry, key string, at slots) (passed bool, err error) {
 	dir := e.Kind.IsDir()
 	switch {
 	case dir && l.passed(key), !dir && key < l.from:
@@ -256,9 +282,9 @@ func (l *objectLister) entry(ctx context.Context, e *dirtree.Entry, key string) 
 	}
 	p, rolled := l.o.common(key)
 	if !rolled {
-		return false, l.child(ctx, e, key)
+		return false, l.child(ctx, e, key, at)
 	}
-	any, err := l.holds(ctx, e, key)
+	any, err := l.holds(ctx, e, key, at)
 	if err != nil || !any {
 		return false, err
 	}
@@ -266,11 +292,11 @@ func (l *objectLister) entry(ctx context.Context, e *dirtree.Entry, key string) 
 }
 
 // child lists a directory below.
-func (l *objectLister) child(ctx context.Context, e *dirtree.Entry, key string) error {
+func (l *objectLister) child(ctx context.Context, e *dirtree.Entry, key string, at slots) error {
 	if e.Kind == dirtree.FrozenDir {
 		return l.entries(ctx, l.t.fs.frozen(e.Frozen).dir, key)
 	}
-	v, err := l.slot(ctx, e.Dir)
+	v, err := l.slotAmong(ctx, e.Dir, at)
 	if err != nil {
 		return err
 	}
@@ -279,9 +305,9 @@ func (l *objectLister) child(ctx context.Context, e *dirtree.Entry, key string) 
 
 // holds reports whether a directory has an object in it that is wanted. Mostly its
 // record tells.
-func (l *objectLister) holds(ctx context.Context, e *dirtree.Entry, key string) (bool, error) {
+func (l *objectLister) holds(ctx context.Context, e *dirtree.Entry, key string, at slots) (bool, error) {
 	if e.Kind == dirtree.Directory && l.from <= key {
-		v, err := l.slot(ctx, e.Dir)
+		v, err := l.slotAmong(ctx, e.Dir, at)
 		switch {
 		case err != nil:
 			return false, err
@@ -292,7 +318,7 @@ func (l *objectLister) holds(ctx context.Context, e *dirtree.Entry, key string) 
 		}
 	}
 	first := objectLister{t: l.t, o: ListOptions{Prefix: key, Max: 1}, from: max(l.from, key)}
-	err := first.child(ctx, e, key)
+	err := first.child(ctx, e, key, at)
 	if err != nil && !errors.Is(err, errListed) {
 		return false, err
 	}

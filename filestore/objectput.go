@@ -8,10 +8,7 @@ import (
 
 // ObjectWriter takes the contents of a new object. Memory is bounded, however much
 // comes. It ends with Commit or Abort, and is for one goroutine.
-type ObjectWriter struct {
-	*incoming
-	b *Bucket
-}
+type ObjectWriter struct{ *incoming }
 
 // NewObject begins an object. Nothing of it can be seen before Commit, which
 // says what it is; ctx holds until then.
@@ -25,7 +22,9 @@ func (b *Bucket) NewObject(ctx context.Context) (*ObjectWriter, error) {
 	if err != nil {
 		return nil, wrap("new object", err)
 	}
-	return &ObjectWriter{incoming: t.incoming(ctx, owner), b: b}, nil
+	in := t.incoming(ctx, owner)
+	in.d.replaces = true
+	return &ObjectWriter{in}, nil
 }
 
 // ownerHere is the owner of what is made in the tree's own directory.

@@ -77,6 +77,13 @@ func (d *draft) grow(ctx context.Context, size int64) error {
 	if size <= d.size || d.payer == nil || d.payer.o.MaxBytes == 0 {
 		return nil
 	}
+	if d.replaces {
+		// What it takes the place of, and frees, isn't known yet.
+		if size > d.payer.o.MaxBytes {
+			return fmt.Errorf("the account's quota of %d bytes: %w", d.payer.o.MaxBytes, kind.NoSpace)
+		}
+		return nil
+	}
 	committed := int64(0)
 	if d.f != nil && !d.f.isPending() {
 		committed = int64(d.f.entry.Size)
