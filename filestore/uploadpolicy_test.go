@@ -19,6 +19,9 @@ func TestUploadsUnderEveryPolicy(t *testing.T) {
 	}
 	for name, o := range policies {
 		for _, inline := range []int{0, -1} {
+			if inline < 0 && name != "plain" {
+				continue
+			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				s := newStorage(t)
@@ -65,9 +68,8 @@ func TestUploadsToAVersionedBucket(t *testing.T) {
 	}))
 	old := b.object("k", []byte("old"))
 	id := b.create("k")
-	one := b.part("k", id, 1, random(600_000, 1))
 	b.part("k", id, 1, random(600_000, 2)) // of parts no version is kept
-	one = b.part("k", id, 1, random(600_000, 1))
+	one := b.part("k", id, 1, random(600_000, 1))
 	first := b.complete("k", id, one)
 	if first.Version.IsLatest() || first.Version == old.Version {
 		t.Errorf("version %v after %v", first.Version, old.Version)
