@@ -29,9 +29,15 @@ func (c *call) getAttributes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o, err := c.bucket.Stat(ctx, c.key, v)
+	r, err := c.bucket.Open(ctx, c.key, v)
 	if err != nil {
 		return c.absent(err, v)
+	}
+	defer r.Close()
+	o := r.Object()
+	parts, err := r.Parts(ctx)
+	if err != nil {
+		return err
 	}
 	key, err := c.clientKey(ofRequest)
 	if err == nil {
@@ -52,8 +58,8 @@ func (c *call) getAttributes(ctx context.Context) error {
 			d.checksums(o.Meta.Checksums, o.Meta.Parts, true)
 			d.close("Checksum")
 		}
-		if has("ObjectParts") && len(o.PartSizes) > 0 {
-			writeObjectParts(d, o.PartSizes, after, min(most, maxPage))
+		if has("ObjectParts") && len(parts) > 0 {
+			writeObjectParts(d, parts, after, min(most, maxPage))
 		}
 		if has("StorageClass") {
 			d.text("StorageClass", storageClass(&o.Meta))

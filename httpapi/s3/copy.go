@@ -21,6 +21,7 @@ type source struct {
 	version filestore.VersionID
 	r       *filestore.ObjectReader
 	client  *clientKey
+	plain   sealedReader
 }
 
 // parseCopySource reads x-amz-copy-source: a bucket and a key, percent-encoded,
@@ -84,10 +85,13 @@ func (c *call) openSource(ctx context.Context) (*source, error) {
 		s.r.Close()
 		return nil, err
 	}
+	if s.plain, err = openSealed(ctx, s.r, s.client); err != nil {
+		s.r.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
-func (s *source) reader() sealedReader { return sealedReader{s.r, s.client} }
 
 func (c *call) copyObject(ctx context.Context) error {
 	from, err := c.openSource(ctx)
@@ -217,7 +221,7 @@ func (c *call) copyTo(ctx context.Context, from *source, m filestore.ObjectMeta,
 		if algorithm == "" && len(m.Checksums) > 0 && m.Checksums[0].Composite {
 			algorithm = checksum.Algorithm(m.Checksums[0].Algorithm)
 		}
-		got, err := digest(ctx, from.reader(), 0, o.Size, algorithm, nil)
+		got, err := digest(ctx, from.plain, 0, o.Size, algorithm, nil)
 		if err != nil {
 			return filestore.Object{}, err
 		}
@@ -261,7 +265,7 @@ func (c *call) copySealed(ctx context.Context, from *source, m filestore.ObjectM
 		m.Client = key.newSeal()
 		salt = m.Client.Salt
 	}
-	got, err := recrypt(ctx, from.reader(), 0, o.Size, algorithm, w, key, salt)
+	got, err := recrypt(ctx, from.plain, 0, o.Size, algorithm, w, key, salt)
 	if err != nil {
 		return filestore.Object{}, err
 	}

@@ -33,11 +33,15 @@ func (c *call) getObject(ctx context.Context) error {
 	}
 	defer r.Close()
 	o := r.Object()
-	key, part, err := c.prepareRead(&o)
+	key, part, err := c.prepareRead(ctx, r, &o)
 	if err != nil {
 		return err
 	}
-	return c.sendObject(ctx, sealedReader{r, key}, &o, part)
+	src, err := openSealed(ctx, r, key)
+	if err != nil {
+		return err
+	}
+	return c.sendObject(ctx, src, &o, part)
 }
 
 func (c *call) headObject(ctx context.Context) error {
@@ -45,11 +49,13 @@ func (c *call) headObject(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o, err := c.bucket.Stat(ctx, c.key, v)
+	r, err := c.bucket.Open(ctx, c.key, v)
 	if err != nil {
 		return c.absent(err, v)
 	}
-	_, part, err := c.prepareRead(&o)
+	defer r.Close()
+	o := r.Object()
+	_, part, err := c.prepareRead(ctx, r, &o)
 	if err != nil {
 		return err
 	}
@@ -89,8 +95,8 @@ type span struct {
 
 // prepareRead judges what a GET or HEAD demands, and sets the headers that
 // describe the object.
-func (c *call) prepareRead(o *filestore.Object) (*clientKey, span, error) {
-	part, err := c.partSpan(o)
+func (c *call) prepareRead(ctx context.Context, r *filestore.ObjectReader, o *filestore.Object) (*clientKey, span, error) {
+	part, err := c.partSpan(ctx, r, o)
 	if err != nil {
 		return nil, part, err
 	}
@@ -141,7 +147,7 @@ func (c *call) keepHeaders(err error) {
 }
 
 // partSpan reads partNumber.
-func (c *call) partSpan(o *filestore.Object) (span, error) {
+func (c *call) partSpan(ctx context.Context, r *filestore.ObjectReader, o *filestore.Object) (span, error) {
 	text, ok := c.query.lookup("partNumber")
 	if !ok {
 		return span{}, nil
@@ -154,15 +160,19 @@ func (c *call) partSpan(o *filestore.Object) (span, error) {
 		return span{}, fail(InvalidRequest, "Cannot specify both Range header and partNumber query parameter.")
 	}
 	s := span{number: number}
-	if len(o.PartSizes) == 0 {
+	parts, err := r.Parts(ctx)
+	if err != nil {
+		return s, err
+	}
+	if len(parts) == 0 {
 		if number > 1 {
 			return s, fail(InvalidPart, "The requested part is not there.").with("PartNumberRequested", text)
 		}
 		s.n, s.partial = o.Size, o.Size > 0
 		return s, nil
 	}
-	c.w.Header().Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(o.PartSizes)))
-	for _, p := range o.PartSizes {
+	c.w.Header().Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(parts)))
+	for _, p := range parts {
 		if p.Number == number {
 			s.n, s.partial = p.Size, true
 			return s, nil

@@ -166,8 +166,20 @@ func describeSeal(h http.Header, s *filestore.ClientSeal, request http.Header) {
 
 // sealedReader reads the plain text of an object, whatever it is sealed by.
 type sealedReader struct {
-	r *filestore.ObjectReader
-	k *clientKey // nil: by nothing
+	r     *filestore.ObjectReader
+	k     *clientKey       // nil: by nothing
+	parts []filestore.Part // where each has a salt of its own
+}
+
+// openSealed reads what r gives with the key.
+func openSealed(ctx context.Context, r *filestore.ObjectReader, k *clientKey) (sealedReader, error) {
+	s := sealedReader{r: r, k: k}
+	if k == nil {
+		return s, nil
+	}
+	var err error
+	s.parts, err = r.Parts(ctx)
+	return s, err
 }
 
 // read fills p from off on; only at the end it gives less.
@@ -176,13 +188,12 @@ func (s sealedReader) read(ctx context.Context, p []byte, off int64) (int, error
 	if s.k == nil || n == 0 {
 		return n, err
 	}
-	o := s.r.Object()
-	if len(o.PartSizes) == 0 {
-		return n, firstOf(s.decrypt(p[:n], o.Meta.Client.Salt, off), err)
+	if len(s.parts) == 0 {
+		return n, firstOf(s.decrypt(p[:n], s.r.Object().Meta.Client.Salt, off), err)
 	}
 	at := int64(0)
 	rest := p[:n]
-	for _, part := range o.PartSizes {
+	for _, part := range s.parts {
 		if in := off - at; in < part.Size && len(rest) > 0 {
 			m := min(int64(len(rest)), part.Size-in)
 			if e := s.decrypt(rest[:m], part.Salt, in); e != nil {

@@ -211,7 +211,7 @@ func (c *call) copyPart(ctx context.Context, from *source, u *filestore.UploadIn
 		if key != nil {
 			m.Salt = newSalt()
 		}
-		got, err := recrypt(ctx, from.reader(), off, n, algorithm, w, key, m.Salt)
+		got, err := recrypt(ctx, from.plain, off, n, algorithm, w, key, m.Salt)
 		if err != nil {
 			return filestore.PartInfo{}, err
 		}
@@ -222,7 +222,7 @@ func (c *call) copyPart(ctx context.Context, from *source, u *filestore.UploadIn
 	o := from.r.Object()
 	switch {
 	case algorithm != "":
-		got, err := digest(ctx, from.reader(), off, n, algorithm, nil)
+		got, err := digest(ctx, from.plain, off, n, algorithm, nil)
 		if err != nil {
 			return filestore.PartInfo{}, err
 		}

@@ -1,6 +1,8 @@
 package s3_test
 
 import (
+	"strconv"
+
 	"github.com/truckee-fs/truckee/httpapi/s3"
 	"github.com/truckee-fs/truckee/httpapi/s3/sigv4"
 )
@@ -8,3 +10,5 @@ import (
 func escape(key string) string { return sigv4.Escape(key, true) }
 
 func domain(names ...string) func(*s3.Server) { return func(s *s3.Server) { s.Domains = names } }
+
+func itoa(n int) string { return strconv.Itoa(n) }
