@@ -221,7 +221,7 @@ func (f *File) use(d *document) {
 	}
 	if len(plain) > 0 {
 		f.opts.Log.Warn("accounts file holds passwords as plain text; `truckee account passwd NAME` stores a hash instead",
-			"path", f.path, "accounts", len(plain), "first", plain[0])
+			"path", f.path, "accounts", len(plain), "account", plain[0])
 	}
 }
 

@@ -145,7 +145,7 @@ func TestWarnings(t *testing.T) {
 		CanOpen: func(c caps.Cap) bool { return c.Form() == caps.FormSlot },
 	})
 	must(t, err)
-	for _, want := range []string{"plain text", "accounts=1", "first=alice", "can't open", "account=tina"} {
+	for _, want := range []string{"plain text", "accounts=1", "account=alice", "can't open", "account=tina"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("no %q in the log:\n%s", want, log.String())
 		}

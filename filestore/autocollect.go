@@ -113,9 +113,9 @@ func (fs *FS) tell(r CollectReport) {
 		level = slog.LevelWarn
 	}
 	fs.log.Log(fs.ctx, level, "collected",
-		slog.Int64("deleted", r.Deleted), slog.Int64("deletedBytes", r.DeletedBytes),
-		slog.Int64("waiting", r.Waiting), slog.Int64("waitingBytes", r.WaitingBytes),
-		slog.Int64("reachable", r.Reachable), slog.Int64("reachableBytes", r.ReachableBytes),
+		slog.Int64("deleted", r.Deleted), slog.Int64("deleted_bytes", r.DeletedBytes),
+		slog.Int64("waiting", r.Waiting), slog.Int64("waiting_bytes", r.WaitingBytes),
+		slog.Int64("reachable", r.Reachable), slog.Int64("reachable_bytes", r.ReachableBytes),
 		slog.Int64("held", r.Held), slog.Int64("denied", r.Denied), slog.Int64("undone", r.Undone),
-		slog.Int("damage", len(r.Damage)), slog.Bool("needsYes", r.NeedsYes), slog.Duration("took", r.Took))
+		slog.Int("damage", len(r.Damage)), slog.Bool("needs_yes", r.NeedsYes), slog.Duration("took", r.Took))
 }

@@ -199,7 +199,7 @@ func (fs *FS) turn(ctx context.Context, adopt bool) (marked bool, err error) {
 	case no != nil && !adopt:
 		return false, no
 	case no != nil:
-		fs.log.Warn("the blockstore is taken over", slog.String("because", no.Error()))
+		fs.log.Warn("the blockstore is taken over", slog.String("reason", no.Error()))
 		number = max(number, c.number+1) // not to look like a collection cut short
 	}
 	meta, old := fs.o.Meta.Collector(), c.identity.Nonce

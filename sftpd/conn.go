@@ -205,7 +205,7 @@ func (c *conn) logRefusal(err error) {
 	case errors.As(err, &mismatch):
 		c.srv.refusals.count(RefusedAlgorithms)
 		c.refused("", RefusedAlgorithms.String(), kind.Unsupported)
-		c.log.Info("sftp client and listener have no algorithm in common", "for", mismatch.What, "client", fmt.Sprintf("%.80q", c.offer.version),
+		c.log.Info("sftp client and listener have no algorithm in common", "what", mismatch.What, "client", fmt.Sprintf("%.80q", c.offer.version),
 			"offers", c.offer.text(), "profile", string(c.on.Profile))
 	case isTimeout(err):
 		c.srv.refusals.count(RefusedSlow)

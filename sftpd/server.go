@@ -115,6 +115,8 @@ type Server struct {
 	past      atomic.Int64 // requests of connections that have ended
 	penalties atomic.Pointer[penalties]
 	refusals  counters
+
+	complaints complaints
 }
 
 // limit returns v, or def if v is zero.

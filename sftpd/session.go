@@ -32,20 +32,21 @@ const (
 // allocation. Some that wait for storage fly (see flights); replies keep the
 // order of the requests in any case.
 type session struct {
-	tree      tree
-	rw        io.ReadWriter
-	log       *slog.Logger
-	bug       func(recovered any)
-	user      string // the account's name
-	umask     uint32
-	diminish  bool          // see Server.ChmodDiminishes
-	count     *atomic.Int64 // requests, of all sessions of a connection
-	handles   handleTable
-	flights   flights
-	replies   *replies
-	fields    wire.Decoder  // of the request at hand
-	requested *handle       // that the request at hand names
-	heavyOnes chan struct{} // see heavy; of the connection
+	tree       tree
+	rw         io.ReadWriter
+	log        *slog.Logger
+	bug        func(recovered any)
+	user       string // the account's name
+	umask      uint32
+	diminish   bool          // see Server.ChmodDiminishes
+	count      *atomic.Int64 // requests, of all sessions of a connection
+	handles    handleTable
+	flights    flights
+	replies    *replies
+	fields     wire.Decoder  // of the request at hand
+	requested  *handle       // that the request at hand names
+	heavyOnes  chan struct{} // see heavy; of the connection
+	complaints *complaints   // of the server
 
 	in   []byte // in[r:w] has arrived and is not yet executed
 	r, w int
@@ -57,7 +58,7 @@ type session struct {
 func newSession(t tree, rw io.ReadWriter, c *conn) *session {
 	return &session{
 		tree: t, rw: rw, log: c.log, bug: c.bug, user: c.account, umask: c.srv.umask(), count: &c.requests,
-		diminish: c.srv.ChmodDiminishes, replies: newReplies(rw), heavyOnes: c.heavyOnes,
+		diminish: c.srv.ChmodDiminishes, replies: newReplies(rw), heavyOnes: c.heavyOnes, complaints: &c.srv.complaints,
 		handles: handleTable{limit: c.handles, files: &c.files},
 	}
 }
@@ -299,7 +300,8 @@ func (s *session) ok(id uint32) {
 
 // appendFailure appends the reply to a request that failed, and logs the whole
 // error: of those that an operator has to see, the first of a handle, since a
-// client may have sent hundreds of writes when the disk turns out to be full.
+// client may have sent hundreds of writes when the disk turns out to be full, and
+// of all clients not too many (see complaints).
 // It is safe for concurrent use.
 func (s *session) appendFailure(b []byte, t wire.Type, id uint32, what []byte, h *handle, err error) []byte {
 	if errors.Is(err, io.EOF) {
@@ -310,8 +312,17 @@ func (s *session) appendFailure(b []byte, t wire.Type, id uint32, what []byte, h
 	if level > slog.LevelDebug && h != nil && kind.Kind(h.complained.Swap(uint32(k))) == k {
 		level = slog.LevelDebug
 	}
-	s.log.LogAttrs(context.Background(), level, "sftp request failed",
-		slog.String("op", t.String()), slog.Uint64("request", uint64(id)), slog.Any("error", err))
+	attrs := []slog.Attr{slog.String("op", t.String()), slog.Uint64("request", uint64(id)), slog.Any("error", err)}
+	if level > slog.LevelDebug {
+		pass, held := s.complaints.pass(k)
+		if !pass {
+			level = slog.LevelDebug
+		}
+		if held > 0 {
+			attrs = append(attrs, slog.Int("held_back", held))
+		}
+	}
+	s.log.LogAttrs(context.Background(), level, "sftp request failed", attrs...)
 	return wire.AppendStatus(b, id, statusOf[k], statusText(k, what))
 }
 

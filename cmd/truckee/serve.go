@@ -217,7 +217,7 @@ func limitMemory(c config.Node) {
 // second signal.
 func drain(ctx context.Context, server *sftpd.Server, o node.Options) error {
 	notify("STOPPING=1")
-	o.Log.Info("stopping", "sessions have", o.Config.Node.ShutdownTimeout)
+	o.Log.Info("stopping", "timeout", o.Config.Node.ShutdownTimeout)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, o.Config.Node.ShutdownTimeout)

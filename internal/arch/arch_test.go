@@ -63,7 +63,7 @@ type rule struct {
 type module map[string]string
 
 func rules() []rule {
-	return slices.Concat(directions(), outside(), secrets(), comments(), habits())
+	return slices.Concat(directions(), outside(), secrets(), comments(), habits(), logs())
 }
 
 func TestTheModuleKeepsEveryRule(t *testing.T) {

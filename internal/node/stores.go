@@ -40,7 +40,7 @@ func RetryDatabase(ctx context.Context, c config.Metastore, log *slog.Logger, op
 		if attempt >= c.Attempts {
 			return fmt.Errorf("the database %s doesn't answer, asked %d times: start it, or correct --db: %w", c.DB, attempt, err)
 		}
-		log.Warn("the database doesn't answer; asking again", "database", c.DB, "attempt", attempt, "of", c.Attempts, "error", err)
+		log.Warn("the database doesn't answer; asking again", "database", c.DB, "attempt", attempt, "attempts", c.Attempts, "error", err)
 		if !pause(ctx, c.Pause) {
 			return errors.Join(kind.Canceled, err)
 		}
