@@ -99,7 +99,7 @@ func blocks(info filestore.BucketInfo, list acl.List) error {
 	return err
 }
 
-// personOf writes whose an object or an upload is, by the ACL that is kept of it.
+// ownerOf tells whose an object or an upload is, by the ACL that is kept of it.
 func (c *call) ownerOf(b *filestore.Bucket, document []byte) (acl.Person, error) {
 	info := b.Info()
 	owner := acl.Account(info.Owner)
@@ -108,6 +108,24 @@ func (c *call) ownerOf(b *filestore.Bucket, document []byte) (acl.Person, error)
 	}
 	list, err := objectACL(document, owner)
 	return list.Owner, err
+}
+
+// owners tells whose objects and uploads of the bucket are, by their ACLs. What
+// can't be read is the bucket owner's: it is only shown.
+func (c *call) owners() func([]byte) acl.Person {
+	info := c.bucket.Info()
+	owner := acl.Account(info.Owner)
+	ownership, err := c.server.ownership(info)
+	return func(document []byte) acl.Person {
+		if err != nil || ownership == settings.BucketOwnerEnforced || len(document) == 0 {
+			return owner
+		}
+		list, err := acl.Decode(document)
+		if err != nil {
+			return owner
+		}
+		return list.Owner
+	}
 }
 
 func (c *call) getBucketACL(context.Context) error {

@@ -60,11 +60,13 @@ func (c *call) listBuckets(ctx context.Context) error {
 }
 
 // person writes who an account is to others.
-func (d *document) person(element, account string) {
-	p := acl.Account(account)
+func (d *document) person(element, account string) { d.owner(element, acl.Account(account)) }
+
+// owner is person, of whom the name may not be known.
+func (d *document) owner(element string, p acl.Person) {
 	d.open(element)
 	d.text("ID", p.ID)
-	d.text("DisplayName", p.Name)
+	d.optional("DisplayName", p.Name)
 	d.close(element)
 }
 

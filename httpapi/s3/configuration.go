@@ -166,11 +166,7 @@ func (c *call) getPolicyStatus(context.Context) error {
 	}
 	public := p != nil && p.Public() || ownership != settings.BucketOwnerEnforced && !access.IgnoreACLs && list.Public()
 	return c.xml(http.StatusOK, "PolicyStatus", func(d *document) {
-		text := "FALSE"
-		if public {
-			text = "TRUE"
-		}
-		d.text("IsPublic", text)
+		d.boolean("IsPublic", public)
 	})
 }
 

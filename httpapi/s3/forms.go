@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/httpapi/s3/postform"
@@ -27,9 +28,10 @@ func (c *call) postWithoutForm(context.Context) error {
 // postObject is an upload by an HTML form: its fields become the headers of a
 // PutObject, once they are known to be what whoever signed the form allows.
 func (c *call) postObject(ctx context.Context) error {
-	waiting := &patient{c: c}
-	defer waiting.done()
-	form, err := postform.Read(waiting, c.r.Header.Get("Content-Type"))
+	came := c.bytes
+	// The fields have as long as the body may be silent.
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	form, err := postform.Read(came, c.r.Header.Get("Content-Type"))
 	if err != nil {
 		return said(err)
 	}
@@ -173,11 +175,10 @@ func (c *call) posted(o *filestore.Object) error {
 		if err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" {
 			continue
 		}
-		q := to.Query()
-		q.Set("bucket", c.target.bucket)
-		q.Set("key", c.key)
-		q.Set("etag", quoted(o.ETag))
-		to.RawQuery = q.Encode()
+		if to.RawQuery != "" {
+			to.RawQuery += "&"
+		}
+		to.RawQuery += "bucket=" + url.QueryEscape(c.target.bucket) + "&key=" + url.QueryEscape(c.key) + "&etag=" + url.QueryEscape(quoted(o.ETag))
 		c.w.Header().Set("Location", to.String())
 		return c.empty(http.StatusSeeOther)
 	}
@@ -186,12 +187,15 @@ func (c *call) posted(o *filestore.Object) error {
 	case "200":
 		return c.empty(http.StatusOK)
 	case "201":
-		return c.xml(http.StatusCreated, "PostResponse", func(d *document) {
-			d.text("Location", place)
-			d.text("Bucket", c.target.bucket)
-			d.text("Key", c.key)
-			d.text("ETag", quoted(o.ETag))
-		})
+		d := &document{} // in no namespace, as AWS has it
+		d.raw(xmlHeader)
+		d.open("PostResponse")
+		d.text("Location", place)
+		d.text("Bucket", c.target.bucket)
+		d.text("Key", c.key)
+		d.text("ETag", quoted(o.ETag))
+		d.close("PostResponse")
+		return c.send(http.StatusCreated, xmlType, d.b)
 	}
 	return c.empty(http.StatusNoContent)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/httpapi/s3/acl"
 	"github.com/truckee-fs/truckee/httpapi/s3/sigv4"
 )
 
@@ -118,13 +119,10 @@ func (c *call) page(ctx context.Context, l *listing, after string) (filestore.Ob
 
 // writePage writes the objects, and behind them the common prefixes.
 func (c *call) writePage(d *document, l *listing, items []filestore.ListItem, owner bool) {
-	whose := ""
-	if owner {
-		whose = c.bucket.Info().Owner
-	}
+	whose := c.owners()
 	for i := range items {
 		if items[i].Prefix == "" {
-			c.writeObject(d, l, &items[i].Object, whose)
+			c.writeObject(d, l, &items[i].Object, owner, whose)
 		}
 	}
 	for i := range items {
@@ -134,15 +132,15 @@ func (c *call) writePage(d *document, l *listing, items []filestore.ListItem, ow
 	}
 }
 
-func (c *call) writeObject(d *document, l *listing, o *filestore.Object, owner string) {
+func (c *call) writeObject(d *document, l *listing, o *filestore.Object, owner bool, whose func([]byte) acl.Person) {
 	d.open("Contents")
 	l.name(d, "Key", o.Key)
 	d.text("LastModified", xmlTime(o.Mtime))
 	d.text("ETag", quoted(o.ETag))
 	d.checksumAlgorithms(o)
 	d.number("Size", o.Size)
-	if owner != "" {
-		d.person("Owner", owner)
+	if owner {
+		d.owner("Owner", whose(o.Meta.ACL))
 	}
 	d.text("StorageClass", storageClass(&o.Meta))
 	d.close("Contents")

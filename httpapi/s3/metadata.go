@@ -195,8 +195,14 @@ func (c *call) describe(b *filestore.Bucket, o *filestore.Object) {
 	c.expiration(b, o)
 }
 
-// headerKey is the form in which a header's name is sent.
-func headerKey(name string) string { return http.CanonicalHeaderKey(name) }
+// headerKey is the form in which a header's name is sent. SDKs take the name of
+// user metadata as it is spelled behind its prefix: as S3 does, in lower case.
+func headerKey(name string) string {
+	if strings.HasPrefix(name, metaPrefix) {
+		return name
+	}
+	return http.CanonicalHeaderKey(name)
+}
 
 // identifyObject sets the headers that say which object it is.
 func (c *call) identifyObject(b *filestore.Bucket, o *filestore.Object) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/httpapi/s3/acl"
 )
 
 func (c *call) listUploads(ctx context.Context) error {
@@ -23,7 +24,7 @@ func (c *call) listUploads(ctx context.Context) error {
 			return err
 		}
 	}
-	owner := c.bucket.Info().Owner
+	whose := c.owners()
 	return c.xml(http.StatusOK, "ListMultipartUploadsResult", func(d *document) {
 		d.text("Bucket", c.target.bucket)
 		l.name(d, "KeyMarker", marker)
@@ -41,7 +42,7 @@ func (c *call) listUploads(ctx context.Context) error {
 		d.boolean("IsTruncated", page.Truncated)
 		for i := range page.Items {
 			if item := &page.Items[i]; item.Prefix == "" {
-				writeUpload(d, &l, &item.Upload, owner)
+				writeUpload(d, &l, &item.Upload, whose(item.Upload.Meta.ACL))
 			}
 		}
 		for i := range page.Items {
@@ -52,12 +53,12 @@ func (c *call) listUploads(ctx context.Context) error {
 	})
 }
 
-func writeUpload(d *document, l *listing, u *filestore.UploadInfo, owner string) {
+func writeUpload(d *document, l *listing, u *filestore.UploadInfo, owner acl.Person) {
 	d.open("Upload")
 	l.name(d, "Key", u.Key)
 	d.text("UploadId", u.ID)
 	d.person("Initiator", u.Initiator)
-	d.person("Owner", owner)
+	d.owner("Owner", owner)
 	d.text("StorageClass", storageClass(&u.Meta))
 	d.text("Initiated", xmlTime(u.Initiated))
 	d.optional("ChecksumAlgorithm", u.ChecksumAlgorithm)
@@ -91,7 +92,7 @@ func (c *call) listParts(ctx context.Context) error {
 		l.name(d, "Key", c.key)
 		d.text("UploadId", u.ID)
 		d.person("Initiator", u.Initiator)
-		d.person("Owner", c.bucket.Info().Owner)
+		d.owner("Owner", c.owners()(u.Meta.ACL))
 		d.text("StorageClass", storageClass(&u.Meta))
 		d.number("PartNumberMarker", int64(after))
 		d.number("NextPartNumberMarker", int64(next))

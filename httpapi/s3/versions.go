@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/httpapi/s3/acl"
 )
 
 func (c *call) listVersions(ctx context.Context) error {
@@ -28,7 +29,7 @@ func (c *call) listVersions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	owner := c.bucket.Info().Owner
+	whose := c.owners()
 	return c.xml(http.StatusOK, "ListVersionsResult", func(d *document) {
 		l.head(d, c.target.bucket)
 		l.name(d, "KeyMarker", o.After)
@@ -41,7 +42,7 @@ func (c *call) listVersions(ctx context.Context) error {
 		d.boolean("IsTruncated", page.Truncated)
 		for i := range page.Items {
 			if page.Items[i].Prefix == "" {
-				l.writeVersion(d, &page.Items[i].Object, owner)
+				l.writeVersion(d, &page.Items[i].Object, whose(page.Items[i].Object.Meta.ACL))
 			}
 		}
 		for i := range page.Items {
@@ -52,7 +53,7 @@ func (c *call) listVersions(ctx context.Context) error {
 	})
 }
 
-func (l *listing) writeVersion(d *document, o *filestore.Object, owner string) {
+func (l *listing) writeVersion(d *document, o *filestore.Object, owner acl.Person) {
 	element := "Version"
 	if o.DeleteMarker {
 		element = "DeleteMarker"
@@ -68,6 +69,6 @@ func (l *listing) writeVersion(d *document, o *filestore.Object, owner string) {
 		d.number("Size", o.Size)
 		d.text("StorageClass", storageClass(&o.Meta))
 	}
-	d.person("Owner", owner)
+	d.owner("Owner", owner)
 	d.close(element)
 }

@@ -71,9 +71,12 @@ func fromQuery2(r *Request) (*Claim, error) {
 }
 
 func fromForm2(field func(string) string) (*Claim, error) {
+	if field("signature") == "" || field("awsaccesskeyid") == "" {
+		return nil, refuse(invalidArgument, "The form has no AWSAccessKeyId or no signature.")
+	}
 	sum, err := base64.StdEncoding.DecodeString(field("signature"))
-	if err != nil || len(sum) == 0 || field("awsaccesskeyid") == "" {
-		return nil, refuse(invalidArgument, "The form's AWSAccessKeyId or signature is malformed.")
+	if err != nil {
+		return nil, &Error{Code: doesNotMatch, Message: signatureMismatchText}
 	}
 	return &Claim{Place: InForm, Version: 2, AccessKey: field("awsaccesskeyid"), Token: field("x-amz-security-token"), signature: sum}, nil
 }
