@@ -95,6 +95,8 @@ func (t *Tree) mayOpen(pl *place, o OpenOptions) error {
 		return kind.IsDir
 	case !pl.exists() && !o.Create:
 		return kind.NotExist
+	case !pl.exists() && o.Mutable && t.fs.keepsVersions(pl.dir):
+		return errVersioned("a mutable file")
 	case !pl.exists():
 		return pl.dir.mayChange()
 	case o.Create && o.Exclusive:

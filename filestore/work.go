@@ -94,14 +94,17 @@ func (w *work) touch() {
 // addTo seals w's changed nodes and adds them and its slot to req.
 func (w *work) addTo(ctx context.Context, req *metastore.Request) error {
 	id := w.id()
-	if w.edit != nil && !w.next.Tombstone {
+	if w.edit != nil && (!w.next.Tombstone || w.edit.IsEmpty()) {
+		// Of a directory that was emptied and ends here the nodes are dead, too.
 		root, err := w.sealTree(ctx, w.edit, req)
 		if err != nil {
 			return err
 		}
 		w.next.Root = root
-		w.next.Entries = addDelta(w.next.Entries, w.edit.Count())
-		w.next.Bytes = addDelta(w.next.Bytes, w.edit.Bytes())
+		if !w.next.Tombstone {
+			w.next.Entries = addDelta(w.next.Entries, w.edit.Count())
+			w.next.Bytes = addDelta(w.next.Bytes, w.edit.Bytes())
+		}
 	}
 	if w.history != nil {
 		root, err := w.sealTree(ctx, w.history, req)
