@@ -92,7 +92,6 @@ func (c *call) openSource(ctx context.Context) (*source, error) {
 	return s, nil
 }
 
-
 func (c *call) copyObject(ctx context.Context) error {
 	from, err := c.openSource(ctx)
 	if err != nil {

@@ -143,7 +143,7 @@ func (w *world) aws(name string, change ...func(*awss3.Options)) *awss3.Client {
 	u := w.user(name)
 	return awss3.New(awss3.Options{
 		BaseEndpoint: aws.String(w.http.URL), UsePathStyle: true, Region: "us-east-1", Credentials: credentials.NewStaticCredentialsProvider(u.key, u.secret, ""),
-		RetryMaxAttempts: 1,
+		RetryMaxAttempts: 1, RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported, ResponseChecksumValidation: aws.ResponseChecksumValidationWhenSupported,
 	}, change...)
 }
 
