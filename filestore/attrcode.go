@@ -200,7 +200,7 @@ func decodeLock(v []byte) (Lock, error) {
 	r := attrReader{b: v}
 	l := Lock{Mode: LockMode(r.u8()), Hold: r.flags()}
 	until := int64(r.u64())
-	if l.Mode > LockCompliance {
+	if l.Mode > LockCompliance || l.Mode == LockNone && until != 0 {
 		r.bad = true
 	}
 	if l.Mode != LockNone {
