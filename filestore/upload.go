@@ -154,6 +154,7 @@ func (w *work) endWithAll(nodes [][32]byte) {
 		w.group.dead = append(w.group.dead, id)
 	}
 	w.next = dirtree.SlotState{Tombstone: true, Mtime: w.next.Mtime, Home: w.next.Home}
+	w.edit = nil // nothing of it is sealed: its nodes are those of the base
 }
 
 // nodesOf lists the nodes of a version of a directory.
