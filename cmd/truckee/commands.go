@@ -119,7 +119,7 @@ func (c *subcommand) shows(name string) bool {
 	switch name {
 	case "blockstore", "db", "blockstore-wait", "dev":
 		return c.name == "serve" || c.name == "init"
-	case "sftp", "log-level", "log-format", "allow-soft-aes":
+	case "sftp", "s3", "log-level", "log-format", "allow-soft-aes":
 		return c.name == "serve"
 	}
 	return false

@@ -21,10 +21,11 @@ type listeners []listener
 // listen opens the sockets of the configuration, that of sftpd.port first, as far
 // as the service manager hasn't opened them: its sockets stand for the first
 // addresses, in order. On an error it returns those that are open.
-func listen(ctx context.Context, c config.SFTPD) (listeners, error) {
-	all := append(config.Listeners{{At: c.Port}}, c.Listeners...)
-	var ls listeners
-	given, err := activated()
+func listen(ctx context.Context, c config.SFTPD, given []net.Listener) (ls listeners, err error) {
+	var all config.Listeners
+	if c.Enabled {
+		all = append(config.Listeners{{At: c.Port}}, c.Listeners...)
+	}
 	for i, l := range given {
 		if i < len(all) {
 			ls = append(ls, listener{l, listening(all[i])})
@@ -54,6 +55,14 @@ func listen(ctx context.Context, c config.SFTPD) (listeners, error) {
 
 func listening(l config.Listener) sftpd.Listening {
 	return sftpd.Listening{Profile: sftpd.Profile(l.Profile), Proxy: sftpd.ProxyMode(l.Proxy), Proxies: l.Proxies, From: l.From}
+}
+
+// first is the address of the first; empty: there is none.
+func (ls listeners) first() string {
+	if len(ls) == 0 {
+		return ""
+	}
+	return ls[0].Addr().String()
 }
 
 // tell logs what is served where.

@@ -28,8 +28,13 @@ func listenMonitor(ctx context.Context, c config.Metrics) (net.Listener, error) 
 
 // monitor answers Prometheus and whoever asks for the health, until ctx ends. It
 // goes on while sessions drain, so that this can be seen, too.
-func monitor(ctx context.Context, l net.Listener, n *node.Node, server *sftpd.Server) error {
-	n.Metrics.Read(func(_ context.Context, emit metrics.Emit) { sftpFigures(server, emit) })
+func monitor(ctx context.Context, l net.Listener, n *node.Node, server *sftpd.Server, objects *s3Service) error {
+	n.Metrics.Read(func(_ context.Context, emit metrics.Emit) {
+		sftpFigures(server, emit)
+		if objects != nil {
+			objects.figures(emit)
+		}
+	})
 	srv := &http.Server{
 		Handler: n.Monitor(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,

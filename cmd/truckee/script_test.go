@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "mode": mode, "hostkey": hostkey, "userkey": userkey,
-		"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep, "big": bigFile, "grab": grab, "cut": cutFile, "chmod600": closeFiles, "fetch": fetch,
+		"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep, "big": bigFile, "grab": grab, "cut": cutFile, "chmod600": closeFiles, "fetch": fetch, "awaithttp": awaitHTTP,
 	}
 	maps.Copy(cmds, serviceCommands(t))
 	testscript.Run(t, testscript.Params{
@@ -78,6 +78,11 @@ func setup(e *testscript.Env) error {
 		return err
 	}
 	defer monitor.Close()
+	objects, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer objects.Close()
 	home, node := filepath.Join(e.WorkDir, "home"), filepath.Join(e.WorkDir, "node")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
@@ -93,6 +98,8 @@ func setup(e *testscript.Env) error {
 	e.Setenv("NODE", node)
 	e.Setenv("ADDR", l.Addr().String())
 	e.Setenv("MONITOR", monitor.Addr().String())
+	e.Setenv("S3ADDR", objects.Addr().String())
+	e.Setenv("TRUCKEE_S3_LISTEN", objects.Addr().String())
 	e.Setenv("TRUCKEE_BASEDIR", node)
 	e.Setenv("TRUCKEE_SFTPD_PORT", l.Addr().String())
 	e.Setenv("TRUCKEE_SFTPD_HOST_KEYS", key)
@@ -216,6 +223,28 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		case <-tick.C:
 		case <-end:
 			ts.Fatalf("the node doesn't serve")
+		}
+	}
+}
+
+// awaithttp URL: wait until somebody answers there.
+func awaitHTTP(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: awaithttp URL")
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(60 * time.Second)
+	for {
+		resp, err := http.Get(args[0])
+		if err == nil {
+			resp.Body.Close()
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-end:
+			ts.Fatalf("nobody answers: %v", err)
 		}
 	}
 }

@@ -25,8 +25,8 @@ import (
 
 func serveCommand() *subcommand {
 	return &subcommand{
-		name: "serve", args: "[--basedir DIR] [--sftp HOST:PORT]", opensNode: true, run: serve,
-		short: "Serve SFTP. The first start creates the node.",
+		name: "serve", args: "[--basedir DIR] [--sftp HOST:PORT] [--s3 HOST:PORT]", opensNode: true, run: serve,
+		short: "Serve SFTP and S3. The first start creates the node.",
 		long: `
 The first start makes BASEDIR with its keys, and an account named after you, and
 prints how to log in, what to back up, and the account's password (once, on a
@@ -97,20 +97,35 @@ func initialise(ctx context.Context, inv *invocation) error {
 	}
 	defer lock.Release()
 	if n.First != nil {
-		err = welcome(inv.env, n, set.options.Config.SFTPD.Port.String())
+		sftp, s3 := addressesOf(set.options.Config)
+		err = welcome(inv.env, n, sftp, s3)
 	} else if err = n.MakeHostKeys(); err == nil {
 		fmt.Fprintf(inv.stdout, "the node in %s is there already\n", n.BaseDir)
 	}
 	return errors.Join(err, n.Close())
 }
 
+// addressesOf are where a node will serve.
+func addressesOf(c config.Config) (sftp, s3 string) {
+	if c.SFTPD.Enabled {
+		sftp = c.SFTPD.Port.String()
+	}
+	if c.S3.Enabled {
+		s3 = "http://" + node.Reachable(c.S3.Listen.String())
+		if c.S3.Certificate != "" {
+			s3 = "https://" + node.Reachable(c.S3.Listen.String())
+		}
+	}
+	return sftp, s3
+}
+
 // welcome tells what was made. The password is shown on a terminal only.
-func welcome(e env, n *node.Node, addr string) error {
+func welcome(e env, n *node.Node, addr, s3 string) error {
 	out, shown := e.stdout, term.IsTerminal(int(e.stdout.Fd()))
 	if !shown && term.IsTerminal(int(e.stderr.Fd())) {
 		out, shown = e.stderr, true
 	}
-	if err := (node.Welcome{Node: n, Addr: addr, ShowPassword: shown}).Write(out); err != nil {
+	if err := (node.Welcome{Node: n, Addr: addr, S3: s3, ShowPassword: shown}).Write(out); err != nil {
 		return err
 	}
 	if !shown {
@@ -124,15 +139,30 @@ func serve(ctx context.Context, inv *invocation) error {
 	if err != nil {
 		return err
 	}
-	c := set.options.Config.SFTPD
-	if !c.Enabled {
-		return usagef("there is nothing to serve: sftpd.enabled is false")
+	c := set.options.Config
+	if !c.SFTPD.Enabled && !c.S3.Enabled {
+		return usagef("there is nothing to serve: sftpd.enabled and s3.enabled are false")
 	}
 	// First, so that a start which can't serve makes no node.
-	listeners, err := listen(ctx, c)
-	defer listeners.close()
+	given, err := activated()
 	if err != nil {
 		return err
+	}
+	listeners, err := listen(ctx, c.SFTPD, given.sftp)
+	defer listeners.close()
+	if err != nil {
+		given.close()
+		return err
+	}
+	objects, err := listenS3(ctx, c.S3, given.s3, set.options.Log)
+	if err != nil {
+		return err
+	}
+	if objects != nil {
+		defer objects.Close()
+	}
+	if len(listeners) == 0 && objects == nil {
+		return fmt.Errorf("there is nothing to serve: sftpd.enabled is false, and somebody else has the address of S3: %w", kind.Unavailable)
 	}
 	watched, err := listenMonitor(ctx, set.options.Config.Metrics)
 	if err != nil {
@@ -147,13 +177,24 @@ func serve(ctx context.Context, inv *invocation) error {
 		return err
 	}
 	defer lock.Release()
-	return errors.Join(serveNode(ctx, inv, n, set, listeners, watched), n.Close())
+	return errors.Join(serveNode(ctx, inv, n, set, sockets{listeners, objects, watched}), n.Close())
+}
+
+// sockets are what a node listens on.
+type sockets struct {
+	sftp    listeners
+	s3      net.Listener // nil: none
+	watched net.Listener // nil: none
 }
 
 // serveNode serves an open node until ctx ends, then drains.
-func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, ls listeners, watched net.Listener) error {
-	e, o := inv.env, set.options
+func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, on sockets) error {
+	e, o, ls, watched := inv.env, set.options, on.sftp, on.watched
 	server, err := newServer(n, o)
+	if err != nil {
+		return err
+	}
+	objects, err := newS3(n, on.s3, o.Config.S3, o.Log)
 	if err != nil {
 		return err
 	}
@@ -162,11 +203,16 @@ func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, 
 		return err
 	}
 	if n.First != nil {
-		if err := welcome(e, n, ls[0].Addr().String()); err != nil {
+		if err := welcome(e, n, ls.first(), objects.url()); err != nil {
 			return errors.Join(err, commands.Close())
 		}
 	}
-	n.AddFrontend(func(clients bool) node.FrontendStatus { return sftpStatus(server, ls, clients) })
+	if len(ls) > 0 {
+		n.AddFrontend(func(clients bool) node.FrontendStatus { return sftpStatus(server, ls, clients) })
+	}
+	if objects != nil {
+		n.AddFrontend(objects.status)
+	}
 	if err := n.SetServing(); err != nil {
 		return errors.Join(err, commands.Close())
 	}
@@ -186,6 +232,10 @@ func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, 
 		n.CollectForever(ctx, func(ctx context.Context) error { return command.EnterRoots(ctx, n) })
 		return nil
 	})
+	if objects != nil {
+		objects.tell(o.Log)
+		group.Go(objects.serve)
+	}
 	for _, l := range ls {
 		group.Go(func() error { return server.ServeOn(background, l.Listener, l.on) })
 	}
@@ -193,12 +243,12 @@ func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, 
 	defer stopMonitor()
 	if watched != nil {
 		o.Log.Info("answering /metrics, /healthz and /readyz", "address", watched.Addr().String())
-		group.Go(func() error { return monitor(drained, watched, n, server) })
+		group.Go(func() error { return monitor(drained, watched, n, server, objects) })
 	}
 	group.Go(func() error {
 		defer stopMonitor()
 		<-ctx.Done()
-		return drain(background, server, o)
+		return drain(background, server, objects, o)
 	})
 	notify("READY=1")
 	err = group.Wait()
@@ -215,13 +265,22 @@ func limitMemory(c config.Node) {
 
 // drain lets open sessions finish, within the configured time, or until a
 // second signal.
-func drain(ctx context.Context, server *sftpd.Server, o node.Options) error {
+func drain(ctx context.Context, server *sftpd.Server, objects *s3Service, o node.Options) error {
 	notify("STOPPING=1")
-	o.Log.Info("stopping", "timeout", o.Config.Node.ShutdownTimeout)
+	o.Log.Info("stopping", "sessions have", o.Config.Node.ShutdownTimeout)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, o.Config.Node.ShutdownTimeout)
 	defer cancel()
+	var group errgroup.Group
+	if objects != nil {
+		group.Go(func() error { return objects.drain(ctx, o.Log) })
+	}
+	group.Go(func() error { return drainSFTP(ctx, server, o) })
+	return group.Wait()
+}
+
+func drainSFTP(ctx context.Context, server *sftpd.Server, o node.Options) error {
 	err := server.Shutdown(ctx)
 	if kind.Of(err) == kind.Canceled {
 		o.Log.Warn("sessions were cut off; what they had not committed is dropped")

@@ -5,38 +5,59 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 )
 
 // firstSocket is the descriptor of the first socket that systemd hands over
 // (sd_listen_fds(3)).
 const firstSocket = 3
 
+// given are sockets that the service manager opened for this process.
+type given struct {
+	sftp []net.Listener
+	s3   net.Listener // one that is named s3 (FileDescriptorName=); nil: none
+}
+
+func (g given) close() {
+	for _, l := range g.sftp {
+		l.Close()
+	}
+	if g.s3 != nil {
+		g.s3.Close()
+	}
+}
+
 // activated returns the sockets that the service manager opened for this process,
 // none if it did not. The variables that say so are taken away, so that no child
 // believes them.
-func activated() ([]net.Listener, error) {
+func activated() (g given, err error) {
 	pid, fds := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
+	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
 		os.Unsetenv(name)
 	}
 	if pid != strconv.Itoa(os.Getpid()) {
-		return nil, nil
+		return given{}, nil
 	}
 	n, err := strconv.Atoi(fds)
 	if err != nil || n < 0 || n > 100 {
-		return nil, fmt.Errorf("LISTEN_FDS is %.20q", fds)
+		return given{}, fmt.Errorf("LISTEN_FDS is %.20q", fds)
 	}
-	var all []net.Listener
 	for fd := firstSocket; fd < firstSocket+n; fd++ {
 		f := os.NewFile(uintptr(fd), "socket from the service manager")
 		l, err := net.FileListener(f)
 		f.Close()
 		if err != nil {
-			return all, fmt.Errorf("socket %d from the service manager: %w", fd, err)
+			g.close()
+			return given{}, fmt.Errorf("socket %d from the service manager: %w", fd, err)
 		}
-		all = append(all, l)
+		if i := fd - firstSocket; i < len(names) && names[i] == "s3" && g.s3 == nil {
+			g.s3 = l
+			continue
+		}
+		g.sftp = append(g.sftp, l)
 	}
-	return all, nil
+	return g, nil
 }
 
 // notify tells the service manager of a change of state (sd_notify(3)), if it

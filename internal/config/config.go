@@ -14,6 +14,7 @@ import (
 type Config struct {
 	Node       Node       `section:"node" help:"The process."`
 	SFTPD      SFTPD      `section:"sftpd" help:"The SFTP frontend."`
+	S3         S3         `section:"s3" help:"The S3 frontend. Access keys are in the accounts file: truckee account s3key add."`
 	Blockstore Blockstore `section:"blockstore" help:"Where encrypted blocks lie."`
 	Metastore  Metastore  `section:"metastore" help:"The database: slots, tree nodes, the block index."`
 	GC         GC         `section:"gc" help:"Collection: giving back the space of what nothing leads to any more."`
@@ -81,6 +82,29 @@ type SFTPD struct {
 	URIPaths         bool          `key:"uri_paths" default:"false" help:"Let clients open any capability that they can name, as /uri/CAPABILITY, as in Tahoe-LAFS. Off, an account sees its root and nothing else."`
 	ChmodDiminishes  bool          `key:"chmod_diminishes" default:"false" help:"Let chmod u-w on a directory or mutable file replace the link to it by its read capability, for good, as in Tahoe-LAFS. Off, it refuses changes until chmod u+w."`
 	Umask            Mode          `key:"umask" default:"022" help:"Permission bits taken off what clients create, octal."`
+}
+
+// S3 is about the S3 frontend.
+type S3 struct {
+	Enabled         bool          `key:"enabled" default:"true" help:"Serve S3."`
+	Listen          Listen        `key:"listen" flag:"s3" default:"127.0.0.1:5000" help:"Where to listen: HOST:PORT, or tcp:PORT:interface=ADDRESS. Plain HTTP, unless there is a certificate: on this machine, in a network of your own, or behind a proxy that speaks TLS. If nothing is said here and somebody else has the port, the node serves without S3 and says so."`
+	Certificate     Path          `key:"tls_certificate" help:"A file of PEM certificates, the server's first: speak TLS. It is read again when it changes."`
+	Key             Path          `key:"tls_key" help:"Its private key, PEM."`
+	Domains         List          `key:"domain" help:"Host names below which each bucket has a host of its own: with s3.example.org, the bucket photos is at photos.s3.example.org, too."`
+	PublicHosts     List          `key:"public_hosts" help:"HOST or HOST:PORT under which proxies publish this server, if they change the Host header: signatures over these names are accepted where the proxy says in X-Forwarded-Host that it was asked by them."`
+	Region          string        `key:"region" default:"us-east-1" help:"The region that buckets are in."`
+	Regions         List          `key:"regions" help:"More regions that clients may sign for; * is any."`
+	Ownership       string        `key:"object_ownership" default:"BucketOwnerEnforced" one:"BucketOwnerEnforced ObjectWriter" help:"The ownership of buckets that say none: BucketOwnerEnforced, where ACLs mean nothing, or ObjectWriter."`
+	HeaderAuth      bool          `key:"header_auth" default:"false" help:"Accept a key and its secret in the headers X-Access-Key and X-Secret-Key, as MyFSIO does: over TLS, or from this machine."`
+	SignatureV2     bool          `key:"signature_v2" default:"false" help:"Accept signatures of version 2, for old clients. They protect less, by SHA-1."`
+	PlainClientKeys bool          `key:"sse_c_without_tls" default:"false" help:"Accept encryption keys of clients (SSE-C) over plain HTTP, for a proxy that speaks TLS: whoever is on the way reads them."`
+	MinPart         Size          `key:"multipart_min_part" default:"5MiB" min:"0" help:"Least size of a part of an upload but its last. 0: none."`
+	UploadsExpire   time.Duration `key:"uploads_expire" default:"168h" min:"0s" help:"Uploads to which no part was added for so long are aborted. 0s: never, but by rules of the bucket's lifecycle."`
+	LifecycleDay    time.Duration `key:"lifecycle_day" default:"24h" min:"1s" help:"How long a day of lifecycle rules is: shorter ones are for tests."`
+	MaxConns        int           `key:"max_conns" default:"1000" min:"1" help:"Connections at a time; more have to wait."`
+	DebugSignatures bool          `key:"debug_signatures" default:"false" help:"Log what a wrong signature was compared with: the request's names and headers, no secret."`
+
+	Stated bool // somebody has said where to listen
 }
 
 // Blockstore is about where blocks lie. What the driver needs are further keys of

@@ -24,7 +24,7 @@ func (o Option) tomlDefault() string {
 	switch o.field.Interface().(type) {
 	case bool, int:
 		return o.Default
-	case []Path, Listeners:
+	case []Path, Listeners, List:
 		return "[]"
 	}
 	return fmt.Sprintf("%q", o.Default)

@@ -86,7 +86,7 @@ func TestExampleIsTheDefaults(t *testing.T) {
 	if !got.Blockstore.Stated || !got.Metastore.Stated || got.Metastore.DB.String() != want.Metastore.DB.String() {
 		t.Errorf("got %+v, %+v", got.Blockstore, got.Metastore)
 	}
-	got.Blockstore.Stated, got.Metastore.Stated = false, false
+	got.Blockstore.Stated, got.Metastore.Stated, got.S3.Stated = false, false, false
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}

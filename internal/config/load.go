@@ -92,6 +92,7 @@ func load(src Sources) (c Config, warnings []string, err error) {
 		return Config{}, nil, err
 	}
 	c.Metastore.Given = given.has("metastore", "db")
+	c.S3.Stated = file.has("s3", "listen") || given.has("s3", "listen")
 	return c, warnings, c.finish(src, blockstores)
 }
 
@@ -273,7 +274,11 @@ func (c *Config) finish(src Sources, environment []string) error {
 	if n := c.Filestore.FlightMemory; n != 0 && n < leastFlight {
 		return fmt.Errorf("filestore.flight_memory: %s is less than %s, and not 0", n, leastFlight)
 	}
+	if (c.S3.Certificate == "") != (c.S3.Key == "") {
+		return errors.New("s3.tls_certificate and s3.tls_key are set together, or neither")
+	}
 	paths := []*Path{
+		&c.S3.Certificate, &c.S3.Key,
 		&c.SFTPD.HostPrivkeyFile, &c.SFTPD.HostPubkeyFile, &c.SFTPD.AccountsFile, &c.SFTPD.AccountsCA, &c.Filestore.SpoolDir, &c.Audit.File,
 		&c.Node.SecretsFile, &c.Metastore.DB.File, &c.Metastore.Kept.File, &c.Metastore.PasswordFile,
 	}

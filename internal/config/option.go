@@ -101,6 +101,10 @@ func (o Option) set(value any) error {
 		if list, ok := value.([]any); ok {
 			return o.setListeners(list)
 		}
+	case List:
+		if list, ok := value.([]any); ok {
+			return o.setWords(list)
+		}
 	}
 	return fmt.Errorf("it is %s", o.wants())
 }
@@ -120,6 +124,8 @@ func (o Option) wants() string {
 		return `an octal mode, as "022"`
 	case []Path:
 		return "a list of file names"
+	case List:
+		return `a list of texts, as ["s3.example.org"]`
 	case Listeners:
 		return `a list of texts, as ["0.0.0.0:2222 profile=legacy"]`
 	}
@@ -140,6 +146,19 @@ func (o Option) setListeners(list []any) error {
 		all = append(all, l)
 	}
 	o.field.Set(reflect.ValueOf(all))
+	return nil
+}
+
+func (o Option) setWords(list []any) error {
+	var words List
+	for _, v := range list {
+		text, ok := v.(string)
+		if !ok || text == "" || strings.TrimSpace(text) != text || strings.Contains(text, ",") {
+			return fmt.Errorf("it is %s", o.wants())
+		}
+		words = append(words, text)
+	}
+	o.field.Set(reflect.ValueOf(words))
 	return nil
 }
 
@@ -213,6 +232,8 @@ func parseAs(kind any, text string) (any, error) {
 		return ParseListeners(text)
 	case Networks:
 		return ParseNetworks(text)
+	case List:
+		return parseList(text), nil
 	case []Path:
 		return parsePaths(text), nil
 	}

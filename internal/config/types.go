@@ -59,6 +59,19 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
+// List is several words, as text with commas between.
+type List []string
+
+func parseList(text string) List {
+	var words List
+	for word := range strings.SplitSeq(text, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
 // Mode is permission bits, octal as text.
 type Mode uint32
 

@@ -8,6 +8,10 @@ const (
 	SFTPConnections  Name = "truckee_sftp_connections"
 	SFTPRefusals     Name = "truckee_sftp_refusals_total"
 	SFTPRequests     Name = "truckee_sftp_requests_total"
+	S3Connections    Name = "truckee_s3_connections"
+	s3Requests       Name = "truckee_s3_requests_total"
+	s3Seconds        Name = "truckee_s3_request_seconds"
+	s3Bytes          Name = "truckee_s3_bytes_total"
 	OpenFiles        Name = "truckee_open_files"
 	DraftBytes       Name = "truckee_draft_bytes"
 	SpoolBytes       Name = "truckee_spool_bytes"
@@ -56,6 +60,10 @@ func Families() []Family {
 		{SFTPConnections, gauge, []string{"state"}, "SSH connections: state is login (not logged in yet) or session."},
 		{SFTPRefusals, counter, []string{"reason"}, "Clients that were refused, by reason; silent ones said nothing, as load balancers do."},
 		{SFTPRequests, counter, nil, "SFTP requests of all sessions."},
+		{S3Connections, gauge, nil, "Connections of S3 clients, idle ones, too."},
+		{s3Requests, counter, []string{"operation", "status"}, "S3 requests by their operation, as S3 names it (unknown: none), and the HTTP status of the answer."},
+		{s3Seconds, histogram, []string{"operation"}, "How long they took, bodies included."},
+		{s3Bytes, counter, []string{"operation", "direction"}, "Bytes of their bodies: direction is in or out."},
 		{OpenFiles, gauge, nil, "Files open for writing, or being read, of all sessions; one that several have open counts once."},
 		{DraftBytes, gauge, nil, "Unsaved bytes in memory (dirty_memory bounds them)."},
 		{SpoolBytes, gauge, nil, "Room that the encrypted spool takes on the disk (spool_limit bounds it)."},

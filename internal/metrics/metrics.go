@@ -5,6 +5,7 @@ package metrics
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,8 @@ type Metrics struct {
 	commitsLost                  *prometheus.CounterVec
 	blockSeconds                 *prometheus.HistogramVec
 	blockBytes, blockErrors      *prometheus.CounterVec
+	s3Requests, s3Bytes          *prometheus.CounterVec
+	s3Seconds                    *prometheus.HistogramVec
 }
 
 // New returns metrics in which nothing has happened yet.
@@ -34,9 +37,12 @@ func New() *Metrics {
 	m.commitsLost = m.counters(commitsLost)
 	m.blockSeconds = prometheus.NewHistogramVec(m.histogramOf(blockSeconds, seconds()), m.families[blockSeconds].Labels)
 	m.blockBytes, m.blockErrors = m.counters(blockBytes), m.counters(blockErrors)
+	m.s3Requests, m.s3Bytes = m.counters(s3Requests), m.counters(s3Bytes)
+	m.s3Seconds = prometheus.NewHistogramVec(m.histogramOf(s3Seconds, seconds()), m.families[s3Seconds].Labels)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		m.commitSeconds, m.commitChanges, m.commitsLost, m.blockSeconds, m.blockBytes, m.blockErrors,
+		m.s3Requests, m.s3Bytes, m.s3Seconds,
 	)
 	return m
 }
@@ -69,6 +75,15 @@ func (m *Metrics) Block(store, op string, took time.Duration, bytes int, kind st
 	if kind != "" {
 		m.blockErrors.WithLabelValues(store, op, kind).Inc()
 	}
+}
+
+// S3Request notes one request to the S3 frontend: its operation, one of the
+// frontend's own words, the status, and the bytes of the bodies.
+func (m *Metrics) S3Request(operation string, status int, received, sent int64, took time.Duration) {
+	m.s3Requests.WithLabelValues(operation, strconv.Itoa(status)).Inc()
+	m.s3Seconds.WithLabelValues(operation).Observe(took.Seconds())
+	m.s3Bytes.WithLabelValues(operation, "in").Add(float64(max(received, 0)))
+	m.s3Bytes.WithLabelValues(operation, "out").Add(float64(max(sent, 0)))
 }
 
 // Emit gives the value of one metric, with the values of its labels.

@@ -32,6 +32,7 @@ func scrape(t *testing.T, m *metrics.Metrics) string {
 func TestEveryFamilyIsShown(t *testing.T) {
 	m := metrics.New()
 	m.Commit(3*time.Millisecond, 5, []string{"conflict"})
+	m.S3Request("PutObject", 200, 1000, 0, 20*time.Millisecond)
 	m.Block("0:s3", "put", 20*time.Millisecond, 1000, "unavailable")
 	m.Read(func(_ context.Context, emit metrics.Emit) {
 		for _, f := range metrics.Families() {
@@ -56,6 +57,7 @@ func TestEveryFamilyIsShown(t *testing.T) {
 		"truckee_commit_seconds_count 1", "truckee_commit_changes_sum 5", `truckee_commit_failures_total{kind="conflict"} 1`,
 		`truckee_blockstore_request_bytes_total{op="put",store="0:s3"} 1000`,
 		`truckee_blockstore_request_errors_total{kind="unavailable",op="put",store="0:s3"} 1`,
+		`truckee_s3_requests_total{operation="PutObject",status="200"} 1`, `truckee_s3_bytes_total{direction="in",operation="PutObject"} 1000`,
 		"truckee_open_files 7",
 	} {
 		if !strings.Contains(text, line+"\n") {
@@ -67,6 +69,7 @@ func TestEveryFamilyIsShown(t *testing.T) {
 // hooked are the families that calls fill.
 var hooked = map[string]bool{
 	"truckee_commit_seconds": true, "truckee_commit_changes": true, "truckee_commit_failures_total": true,
+	"truckee_s3_requests_total": true, "truckee_s3_request_seconds": true, "truckee_s3_bytes_total": true,
 	"truckee_blockstore_request_seconds": true, "truckee_blockstore_request_bytes_total": true, "truckee_blockstore_request_errors_total": true,
 }
 

@@ -362,8 +362,15 @@ func canOpen(c caps.Cap) bool {
 }
 
 // mountOptions are the account's policy.
-func mountOptions(a accounts.Account) filestore.MountOptions {
-	p := a.Policy()
+func mountOptions(a accounts.Account) filestore.MountOptions { return optionsOf(a.Policy()) }
+
+// Policies gives how what is written into an account's buckets is stored, and how
+// much of it, by whomever: what all logins of the account say together.
+func (n *Node) Policies(owner string) filestore.MountOptions {
+	return optionsOf(n.Accounts.OwnerPolicy(owner))
+}
+
+func optionsOf(p accounts.Policy) filestore.MountOptions {
 	o := filestore.MountOptions{Source: "account", Dedup: p.Dedup, MaxBytes: p.MaxBytes, MaxFiles: p.MaxFiles}
 	switch p.Pad {
 	case "4096":

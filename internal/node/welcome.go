@@ -14,7 +14,8 @@ import (
 // Welcome is what a new node's user is told.
 type Welcome struct {
 	Node         *Node
-	Addr         string // HOST:PORT that the node listens on, or will
+	Addr         string // HOST:PORT that the node listens on for SFTP, or will; empty: it doesn't
+	S3           string // URL at which it serves S3, or will; empty: it doesn't
 	ShowPassword bool   // else it says where the password lies
 }
 
@@ -33,8 +34,13 @@ func (w Welcome) Write(out io.Writer) error {
 	var b strings.Builder
 	line := func(label, text string) { fmt.Fprintf(&b, "  %-10s %s\n", label, text) }
 	fmt.Fprintf(&b, "A new node is in %s.\n\n", w.Node.BaseDir)
-	line("sftp", fmt.Sprintf("sftp -P %s %s", port, quoted(name+"@"+bracketed(host))))
-	line("sshfs", fmt.Sprintf("mkdir -p ~/truckee && sshfs -p %s %s ~/truckee", port, quoted(name+"@"+bracketed(host)+":/")))
+	if w.Addr != "" {
+		line("sftp", fmt.Sprintf("sftp -P %s %s", port, quoted(name+"@"+bracketed(host))))
+		line("sshfs", fmt.Sprintf("mkdir -p ~/truckee && sshfs -p %s %s ~/truckee", port, quoted(name+"@"+bracketed(host)+":/")))
+	}
+	if w.S3 != "" {
+		line("s3", fmt.Sprintf("%s, with the key that `truckee account s3key add %s` prints", w.S3, name))
+	}
 	switch {
 	case first.Account == "":
 		line("password", fmt.Sprintf("as %s says", w.Node.Config.SFTPD.AccountsFile))
@@ -63,6 +69,12 @@ func place(c blockstore.Config) string {
 		return c.Fields["dir"]
 	}
 	return c.String()
+}
+
+// Reachable is the address of a listener as a client on this machine can use it.
+func Reachable(addr string) string {
+	host, port := reachable(addr)
+	return net.JoinHostPort(host, port)
 }
 
 // reachable is an address that a client on this machine can use.

@@ -23,6 +23,7 @@ const Account = "tester"
 type Truckee struct {
 	Endpoint
 	Binary  string
+	S3Port  int
 	BaseDir string
 	env     []string
 	cmd     *exec.Cmd
@@ -78,7 +79,12 @@ func newTruckee(binary, dir, clientKey string) (*Truckee, error) {
 	if err != nil {
 		return nil, err
 	}
+	s3, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
 	return &Truckee{
+		S3Port:   s3,
 		Endpoint: Endpoint{Name: "truckee", Port: port, User: Account, Key: clientKey, Root: "/"},
 		Binary:   binary,
 		BaseDir:  filepath.Join(dir, "node"),
@@ -119,7 +125,7 @@ func (t *Truckee) Start(ctx context.Context, flags ...string) error {
 		return err
 	}
 	defer log.Close()
-	words := append([]string{"serve", "--sftp", "127.0.0.1:" + strconv.Itoa(t.Port)}, flags...)
+	words := append([]string{"serve", "--sftp", "127.0.0.1:" + strconv.Itoa(t.Port), "--s3", "127.0.0.1:" + strconv.Itoa(t.S3Port)}, flags...)
 	t.cmd = t.Command(context.Background(), words...)
 	t.cmd.Stdout, t.cmd.Stderr = log, log
 	if err := t.cmd.Start(); err != nil {
@@ -135,6 +141,29 @@ func (t *Truckee) Start(ctx context.Context, flags ...string) error {
 		return fmt.Errorf("truckee serve: %w: %s", err, t.Log())
 	}
 	return nil
+}
+
+// S3 is the URL of the node's S3 frontend.
+func (t *Truckee) S3() string { return "http://127.0.0.1:" + strconv.Itoa(t.S3Port) }
+
+// S3Key gives the account another access key, with what flags say.
+func (t *Truckee) S3Key(ctx context.Context, flags ...string) (id, secret string, err error) {
+	out, err := t.Run(ctx, nil, append([]string{"account", "s3key", "add", Account}, flags...)...)
+	if err != nil {
+		return "", "", err
+	}
+	for line := range strings.Lines(out) {
+		if text, ok := strings.CutPrefix(line, "access key id: "); ok {
+			id = strings.TrimSpace(text)
+		}
+		if text, ok := strings.CutPrefix(line, "secret access key: "); ok {
+			secret = strings.TrimSpace(text)
+		}
+	}
+	if id == "" || secret == "" {
+		return "", "", errors.New("truckee account s3key add printed no key")
+	}
+	return id, secret, nil
 }
 
 // Log returns what the server printed so far.
