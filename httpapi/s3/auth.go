@@ -172,6 +172,7 @@ func (c *call) hoist() {
 		}
 		if len(c.r.Header.Values(name)) == 0 {
 			c.r.Header.Set(name, p.value)
+			c.hoisted = true
 		}
 	}
 }

@@ -30,6 +30,7 @@ type call struct {
 
 	op      *operation
 	who     identity
+	hoisted bool              // parameters of a presigned URL became headers
 	payload payloadForm       // how the body came, as the signature declares it
 	bucket  *filestore.Bucket // of the target, once it was found
 	bytes   *counted          // the body, as it comes
@@ -111,6 +112,10 @@ func (c *call) run(ctx context.Context) error {
 	}
 	if err := c.authenticate(ctx); err != nil {
 		return err
+	}
+	if c.hoisted { // one of the headers may make it another operation
+		op, routing = c.server.find(&c.target, c.r)
+		c.op = op
 	}
 	if routing != nil {
 		return routing
