@@ -57,9 +57,12 @@ func TestListingsShowWhatS3Says(t *testing.T) {
 	keys = append(keys, "full/er/f")
 	prefixes := []string{"", "a", "a/", "a//", "b", "b/", "b/x", "c-", "d", "d/d/", "full", "full/", "empty", "nothing", "/", "\xff", "z"}
 	afters := append([]string{"", "a/", "a/a", "b/x", "b/x-", "c--", "c-", "e", "empty/", "full/", "full/er", "zz", "\xff\xff"}, keys...)
-	for _, delimiter := range []string{"", "/", "-", "--", "x", "/d", "er/f"} {
-		for _, prefix := range prefixes {
-			for _, after := range afters {
+	for i, delimiter := range []string{"", "/", "-", "--", "x", "/d", "er/f"} {
+		for j, prefix := range prefixes {
+			for k, after := range afters {
+				if k > 12 && (i+j+k)%4 > 0 {
+					continue
+				}
 				o := filestore.ListOptions{Prefix: prefix, Delimiter: delimiter, After: after, Max: 1000}
 				want := shown(keys, o)
 				for _, o.Max = range []int{1, 3, 1000} {
@@ -114,7 +117,7 @@ func (s *nodeReads) spent() (nodes, slots int) {
 // and nothing is read of what a common prefix stands for.
 func TestAPageCostsWhatIsOnIt(t *testing.T) {
 	t.Parallel()
-	const few, many = 600, 12_000
+	const few, many = 300, 3000
 	cost := func(n int, o filestore.ListOptions, key func(i int) string) (nodes, slots int) {
 		s := newStorage(t)
 		fs := s.open()
@@ -144,13 +147,13 @@ func TestAPageCostsWhatIsOnIt(t *testing.T) {
 	}{
 		{"flat", func(i int) string { return fmt.Sprintf("key-%06d", i) }, "", 1},
 		{"flat, with a delimiter in the names", func(i int) string { return fmt.Sprintf("key%06d-%d", i/2, i) }, "-", 1},
-		{"directories", func(i int) string { return fmt.Sprintf("dir%06d/key", i) }, "/", 400},
+		{"directories", func(i int) string { return fmt.Sprintf("dir%06d/key", i) }, "/", 60},
 		{"one directory", func(i int) string { return fmt.Sprintf("dir/key%06d", i) }, "", 2},
 	} {
-		o := filestore.ListOptions{Max: 100, Delimiter: shape.delimiter}
+		o := filestore.ListOptions{Max: 50, Delimiter: shape.delimiter}
 		fewNodes, _ := cost(few, o, shape.key)
 		manyNodes, slots := cost(many, o, shape.key)
-		if manyNodes > fewNodes+fewNodes/4+4 || manyNodes > 40 {
+		if manyNodes > fewNodes+16 || manyNodes > 30 {
 			t.Errorf("%s: a page reads %d nodes of %d keys, and %d of %d", shape.name, manyNodes, many, fewNodes, few)
 		}
 		if slots > shape.slots {
