@@ -255,3 +255,27 @@ func TestLocksAndRemovalsRace(t *testing.T) {
 		}
 	}
 }
+
+// The lock that an upload is begun with is that of its object, not of the upload.
+func TestUploadsWithLocks(t *testing.T) {
+	b, _, _, c := lockedBucket(t)
+	lock := filestore.Lock{Mode: filestore.LockCompliance, Until: c.now().Add(time.Hour), Hold: true}
+	begin := func() string {
+		t.Helper()
+		id, err := b.CreateUpload(t.Context(), "a", filestore.ObjectMeta{Lock: lock}, filestore.UploadOptions{})
+		must(t, err)
+		return id
+	}
+	id := begin()
+	m := multi{t: t, Bucket: b.Bucket}
+	o := m.complete("a", id, m.part("a", id, 1, []byte("1")))
+	if o.Version.Null || b.stat("a").Meta.Lock != lock {
+		t.Fatalf("the object is %+v", o)
+	}
+	id = begin()
+	m.part("a", id, 1, []byte("22"))
+	must(t, b.AbortUpload(t.Context(), "a", id))
+	b.expectVersions("a 1*")
+	_, err := b.DeleteObject(t.Context(), "a", o.Version, filestore.DeleteOptions{BypassGovernance: true})
+	expectKind(t, "remove it", err, kind.Denied)
+}

@@ -131,7 +131,7 @@ func (u *upload) end(ctx context.Context, b *batch, dead [][32]byte, memory *dir
 		}
 	}
 	files := b.op.files
-	if err := all.delete(ctx, u.entry); err != nil {
+	if err := all.take(ctx, u.entry); err != nil {
 		return err
 	}
 	if memory != nil {

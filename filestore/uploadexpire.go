@@ -111,7 +111,7 @@ func (t *Tree) forgetUploads(ctx context.Context, names []string) error {
 			if e == nil {
 				continue
 			}
-			if err := w.delete(ctx, e); err != nil {
+			if err := w.take(ctx, e); err != nil {
 				return err
 			}
 		}
