@@ -194,7 +194,7 @@ func (c *slotCache) fresh(ctx context.Context, v *version, mark *Mark) error {
 	case m.Before(*mark), !mark.Before(m):
 		c.fs.log.Error("slot record is older than one seen before, or another of the same version",
 			slog.String("slot", v.rec.ID.String()), slog.Uint64("version", m.Version), slog.Uint64("seen", mark.Version),
-			slog.Uint64("epoch", uint64(m.Epoch)), slog.Uint64("seenEpoch", uint64(mark.Epoch)))
+			slog.Uint64("epoch", uint64(m.Epoch)), slog.Uint64("seen_epoch", uint64(mark.Epoch)))
 		return fmt.Errorf("slot %v: version %d is older than one seen before: %w", v.rec.ID, m.Version, kind.Corrupt)
 	case !c.chained(ctx, *mark, v):
 		c.fs.log.Warn("slot record accepted without the chain that leads to it",

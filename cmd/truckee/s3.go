@@ -52,6 +52,7 @@ func listenS3(ctx context.Context, c config.S3, given net.Listener, log *slog.Lo
 // s3Service is the S3 frontend on its socket.
 type s3Service struct {
 	net.Listener
+	handler  *s3.Server
 	http     *http.Server
 	tls      *certificates // nil: plain HTTP
 	conns    atomic.Int64
@@ -76,12 +77,13 @@ func newS3(n *node.Node, l net.Listener, c config.S3, log *slog.Logger) (*s3Serv
 		Files: n.FS, Keys: n.Accounts, Mount: n.Mount, Policies: n.Policies, Log: log, Audit: n.Audit,
 		Region: c.Region, Regions: c.Regions, Domains: c.Domains, PublicHosts: c.PublicHosts, MinPart: int64(c.MinPart),
 		HeaderAuth: c.HeaderAuth, SignatureV2: c.SignatureV2, PlainClientKeys: c.PlainClientKeys,
-		ObjectWriter: c.Ownership == "ObjectWriter", DebugSignatures: c.DebugSignatures,
+		LifecycleDay: c.LifecycleDay, ObjectWriter: c.Ownership == "ObjectWriter", DebugSignatures: c.DebugSignatures,
 		Observe: func(o s3.Observation) {
 			s.requests.Add(1)
 			n.Metrics.S3Request(o.Operation, o.Status, o.Received, o.Sent, o.Took)
 		},
 	}
+	s.handler = handler
 	if c.MinPart == 0 {
 		handler.MinPart = -1
 	}

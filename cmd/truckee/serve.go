@@ -235,6 +235,9 @@ func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, 
 	if objects != nil {
 		objects.tell(o.Log)
 		group.Go(objects.serve)
+		for _, t := range objects.tasks(n, o.Config.S3, o.Log) {
+			group.Go(func() error { t.run(ctx, n.FS.Turn, o.Log); return nil })
+		}
 	}
 	for _, l := range ls {
 		group.Go(func() error { return server.ServeOn(background, l.Listener, l.on) })
@@ -267,7 +270,7 @@ func limitMemory(c config.Node) {
 // second signal.
 func drain(ctx context.Context, server *sftpd.Server, objects *s3Service, o node.Options) error {
 	notify("STOPPING=1")
-	o.Log.Info("stopping", "sessions have", o.Config.Node.ShutdownTimeout)
+	o.Log.Info("stopping", "timeout", o.Config.Node.ShutdownTimeout)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, o.Config.Node.ShutdownTimeout)
