@@ -84,7 +84,7 @@ func (m *versionModel) data() string {
 func (m *versionModel) step() {
 	t := m.t
 	key, to := modelKeys[m.r.IntN(len(modelKeys))], modelKeys[m.r.IntN(len(modelKeys))]
-	op := m.r.IntN(13)
+	op := m.r.IntN(16)
 	m.log = append(m.log, fmt.Sprint(op, " ", m.state, " ", key, " ", to))
 	switch op {
 	case 0, 1, 2:
@@ -137,12 +137,90 @@ func (m *versionModel) step() {
 		m.renameByTree(key, to)
 	case 11:
 		m.directories(key)
+	case 13:
+		m.deleteSome()
+	case 14:
+		m.renameDirectory(key, to)
+	case 15:
+		m.tagVersion(key)
 	case 12:
 		if m.r.IntN(4) > 0 {
 			break
 		}
 		m.state = filestore.VersioningEnabled + filestore.Versioning(m.r.IntN(2))
 		m.b.setVersioning(m.state)
+	}
+}
+
+// deleteSome deletes several at once, versions and latest ones, of different keys.
+func (m *versionModel) deleteSome() {
+	var reqs []filestore.DeleteRequest
+	var which []int // of a version; -1: the latest
+	for _, i := range m.r.Perm(len(modelKeys))[:4] {
+		key, at := modelKeys[i], -1
+		r := filestore.DeleteRequest{Key: key}
+		if n := len(m.keys[key]); n > 0 && m.r.IntN(2) == 0 {
+			at = m.r.IntN(n)
+			r.Version = m.idOf(key, at)
+		}
+		reqs, which = append(reqs, r), append(which, at)
+	}
+	for i, res := range m.b.DeleteObjects(m.t.Context(), reqs) {
+		key := reqs[i].Key
+		if res.Err != nil {
+			m.fail("delete %q with others: %v", key, res.Err)
+		}
+		if at := which[i]; at >= 0 {
+			m.keys[key] = slices.Delete(m.keys[key], at, at+1)
+			continue
+		}
+		m.put(key, "", true)
+		if res.Marker {
+			m.is(key, res.Version)
+		}
+	}
+}
+
+// renameDirectory moves a directory of one key to a new name, and back.
+func (m *versionModel) renameDirectory(key, _ string) {
+	dir, _, nested := strings.Cut(key, "/")
+	if !nested {
+		return
+	}
+	kept := false // what a rename would take along
+	for _, k := range modelKeys {
+		if vs := m.keys[k]; strings.HasPrefix(k, dir+"/") && (len(vs) > 1 || len(vs) == 1 && vs[0].marker) {
+			kept = true
+		}
+	}
+	i, err := m.tr.Lstat(m.t.Context(), filestore.Path{"b", dir})
+	if err != nil || i.Kind != filestore.KindDir || m.current(dir) != nil {
+		return
+	}
+	err = m.tr.Rename(m.t.Context(), filestore.Path{"b", dir}, filestore.Path{"b", "other"}, filestore.NoReplace)
+	if (err == nil) == kept {
+		m.fail("rename directory %s, where versions are kept %v: %v", dir, kept, err)
+	}
+	if err == nil {
+		if err := m.tr.Rename(m.t.Context(), filestore.Path{"b", "other"}, filestore.Path{"b", dir}, filestore.NoReplace); err != nil {
+			m.fail("rename directory %s back: %v", dir, err)
+		}
+	}
+}
+
+// tagVersion tags any version, which makes none.
+func (m *versionModel) tagVersion(key string) {
+	vs := m.keys[key]
+	if len(vs) == 0 {
+		return
+	}
+	i := m.r.IntN(len(vs))
+	_, err := m.b.SetMeta(m.t.Context(), key, m.idOf(key, i), func(o *filestore.ObjectMeta) error {
+		o.Tags = []filestore.Pair{{Name: "t", Value: fmt.Sprint(m.made)}}
+		return nil
+	})
+	if (err == nil) == vs[i].marker {
+		m.fail("tag version %d of %q: %v", i, key, err)
 	}
 }
 
