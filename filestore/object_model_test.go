@@ -131,6 +131,47 @@ func (w *objectWriter) step() (what string, after objectModel, got, want error) 
 	}
 }
 
+// sftp does one thing as SFTP would. What it makes of the model follows from
+// whether it was done.
+func (w *objectWriter) sftp(t *filestore.Tree) (what string, after objectModel, got error) {
+	after = maps.Clone(w.m)
+	ctx, key, to := w.t.Context(), w.pick(), w.keys(w.r)
+	switch w.r.IntN(4) {
+	case 0:
+		data := w.data()
+		if got = put(ctx, t, path(key), data); got == nil {
+			after[key] = string(data)
+		}
+		return fmt.Sprintf("sftp put %q of %d", key, len(data)), after, got
+	case 1:
+		if got = t.Remove(ctx, path(key)); got == nil {
+			delete(after, key)
+		}
+		return fmt.Sprintf("sftp rm %q", key), after, got
+	case 2:
+		return fmt.Sprintf("sftp mkdir %q", to), after, t.Mkdir(ctx, path(to), filestore.Attr{})
+	default:
+		info, err := t.Lstat(ctx, path(key))
+		if err != nil {
+			return fmt.Sprintf("sftp mv %q", key), after, err
+		}
+		if got = t.Rename(ctx, path(key), path(to), filestore.Replace); got != nil || to == key {
+			return fmt.Sprintf("sftp mv %q to %q", key, to), after, got
+		}
+		for k, v := range w.m {
+			if rest, below := strings.CutPrefix(k, key+"/"); below && info.Kind == filestore.KindDir {
+				delete(after, k)
+				after[to+"/"+rest] = v
+			}
+		}
+		if info.Kind == filestore.KindFile {
+			delete(after, key)
+			after[to] = w.m[key]
+		}
+		return fmt.Sprintf("sftp mv %q to %q", key, to), after, nil
+	}
+}
+
 func TestObjectsAgainstAMap(t *testing.T) {
 	t.Parallel()
 	faults := map[string][]metastoretest.Fault{
@@ -142,14 +183,20 @@ func TestObjectsAgainstAMap(t *testing.T) {
 		for _, sd := range seeds(1) {
 			t.Run(fmt.Sprint(name, "/seed=", sd), func(t *testing.T) {
 				t.Parallel()
-				objectRun(t, sd, set)
+				objectRun(t, sd, set, false)
 			})
 		}
+	}
+	for _, sd := range seeds(2) {
+		t.Run(fmt.Sprint("with SFTP/seed=", sd), func(t *testing.T) {
+			t.Parallel()
+			objectRun(t, sd, nil, true)
+		})
 	}
 }
 
 // objectRun does random things by several gateways, one after the other.
-func objectRun(t *testing.T, sd uint64, faults []metastoretest.Fault) {
+func objectRun(t *testing.T, sd uint64, faults []metastoretest.Fault, mixed bool) {
 	s := newStorage(t)
 	watch := s.gateway()
 	tr, _ := newTree(t, watch)
@@ -171,7 +218,19 @@ func objectRun(t *testing.T, sd uint64, faults []metastoretest.Fault) {
 	w := &objectWriter{r: r, m: objectModel{}, keys: randomKey}
 	var log []string
 	for range 150 {
-		w.bucket = gateways[r.IntN(len(gateways))]
+		n := r.IntN(len(gateways))
+		w.bucket = gateways[n]
+		if mixed && r.IntN(3) == 0 {
+			what, after, got := w.sftp(gateways[n].Tree())
+			log, w.m = append(log, fmt.Sprintf("%s: %v", what, got)), after
+			if k := kind.Of(got); k == kind.Other || k == kind.Corrupt || k == kind.Conflict {
+				t.Fatalf("after\n%s", strings.Join(log, "\n"))
+			}
+			if err := w.m.holds(observer); err != nil {
+				t.Fatalf("%v, after\n%s", err, strings.Join(log, "\n"))
+			}
+			continue
+		}
 		what, after, got, want := w.step()
 		log = append(log, fmt.Sprintf("%s: %v", what, got))
 		tell := func(err error) { t.Fatalf("%v, after\n%s", err, strings.Join(log, "\n")) }
@@ -200,7 +259,9 @@ func objectRun(t *testing.T, sd uint64, faults []metastoretest.Fault) {
 	for key := range w.m {
 		observer.remove(key)
 	}
-	tr.expectNames("b")
+	if !mixed {
+		tr.expectNames("b")
+	}
 	expectWhole(t, watch)
 }
 
