@@ -58,17 +58,17 @@ func (l Lock) holds(now time.Time, bypassGovernance bool) error {
 	return errLocked
 }
 
-// changes refuses to weaken a lock that lasts: a retention in compliance mode can
-// only become longer, one in governance mode can be shortened or ended by who may
-// bypass it. The hold is anybody's to set and end.
+// changes refuses to weaken a lock that lasts: a retention can only become longer;
+// one in governance mode can be shortened, ended or made compliance by who may
+// bypass it, as S3 has it. The hold is anybody's to set and end.
 func (l Lock) changes(to Lock, now time.Time, bypassGovernance bool) error {
 	if to.Mode > LockCompliance || to.Mode == LockNone && !to.Until.IsZero() || to.Mode != LockNone && to.Until.IsZero() {
 		return fmt.Errorf("a retention: %w", kind.Invalid)
 	}
 	lasts := l.Mode != LockNone && now.Before(l.Until)
-	weaker := to.Mode < l.Mode || to.Until.Before(l.Until)
+	longer := to.Mode == l.Mode && !to.Until.Before(l.Until)
 	switch {
-	case !lasts || !weaker:
+	case !lasts || longer:
 		return nil
 	case l.Mode == LockGovernance && bypassGovernance:
 		return nil
