@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"hash"
 	"io"
 	"net/http"
 	"os"
@@ -85,7 +84,7 @@ func (c *call) receive(ctx context.Context, p *promises, sink func([]byte) error
 		framed = sigv4.NewReader(src, sigv4.Form{Chain: p.form.chain, Trailers: p.trailers})
 		src = framed
 	}
-	in := &intake{src: src, most: p.size, sink: sink}
+	in := &intake{lanes: c.server.lanes, src: src, most: p.size, sink: sink}
 	if p.form.sha256 != nil {
 		in.sha = sha256.New()
 	}
@@ -174,6 +173,3 @@ func (c *call) document(ctx context.Context, most int64) ([]byte, error) {
 	})
 	return b.Bytes(), err
 }
-
-// newMD5 is apart so that what computes ETags is named once.
-func newMD5() hash.Hash { return md5.New() }

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -272,11 +271,3 @@ func randomBytes(n int) []byte {
 }
 
 func ptr[T any](v T) *T { return &v }
-
-func keysOf[T fmt.Stringer](all []T) []string {
-	out := make([]string, len(all))
-	for i := range all {
-		out[i] = all[i].String()
-	}
-	return out
-}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	md5simd "github.com/minio/md5-simd"
+
 	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/audit"
@@ -73,6 +75,7 @@ type Server struct {
 	Observe func(Observation)
 
 	once   sync.Once
+	lanes  md5simd.Server // MD5s of several bodies at a time
 	routes map[route]*operation
 	subs   map[scope]map[string]bool
 

@@ -45,7 +45,6 @@ type Reader struct {
 	sum     hash.Hash
 	claimed []byte // signature of the chunk, as it came
 	trailer map[string]string
-	begun   bool
 	err     error
 }
 
