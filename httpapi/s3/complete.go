@@ -88,7 +88,7 @@ func (c *call) completeUpload(ctx context.Context) error {
 	if err != nil {
 		return completeFailure(err)
 	}
-	c.setVersion(c.bucket, o.Version)
+	c.setNewVersion(c.bucket, o.Version)
 	if o.Meta.Client == nil {
 		describeSeal(c.w.Header(), nil, c.r.Header)
 	} else {

@@ -117,8 +117,7 @@ func (c *call) copyObject(ctx context.Context) error {
 	if err != nil {
 		return writeFailure(err)
 	}
-	c.identifyObject(c.bucket, &o)
-	c.w.Header().Del("ETag")
+	c.setNewVersion(c.bucket, o.Version)
 	c.setSourceVersion(from)
 	describeSeal(c.w.Header(), o.Meta.Client, c.r.Header)
 	c.record.Read, c.record.Size = o.Size, o.Size

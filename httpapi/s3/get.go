@@ -81,7 +81,7 @@ func (c *call) absent(err error, v filestore.VersionID) error {
 	case errors.Is(err, kind.NotExist) && !v.IsLatest():
 		return fail(NoSuchVersion, "").with("Key", c.key).with("VersionId", v.String()).because(err)
 	case errors.Is(err, kind.NotExist), errors.Is(err, kind.NameInvalid):
-		return fail(NoSuchKey, "").because(err)
+		return fail(NoSuchKey, "").because(err).header("X-Amz-Delete-Marker", "false")
 	}
 	return err
 }
@@ -90,7 +90,8 @@ func (c *call) absent(err error, v filestore.VersionID) error {
 type span struct {
 	off, n  int64
 	partial bool
-	number  int // of a part that was asked for
+	number  int                  // of a part that was asked for
+	sums    []filestore.Checksum // of that part
 }
 
 // prepareRead judges what a GET or HEAD demands, and sets the headers that
@@ -125,8 +126,13 @@ func (c *call) prepareRead(ctx context.Context, r *filestore.ObjectReader, o *fi
 		return nil, part, err
 	}
 	whole := !part.partial || part.n == o.Size
-	if strings.EqualFold(c.r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") && whole {
-		c.setChecksums(&o.Meta)
+	if strings.EqualFold(c.r.Header.Get("X-Amz-Checksum-Mode"), "ENABLED") {
+		switch {
+		case part.sums != nil:
+			c.setPartChecksums(part.sums, &o.Meta)
+		case whole:
+			c.setChecksums(&o.Meta)
+		}
 	}
 	return key, part, nil
 }
@@ -174,7 +180,7 @@ func (c *call) partSpan(ctx context.Context, r *filestore.ObjectReader, o *files
 	c.w.Header().Set("X-Amz-Mp-Parts-Count", strconv.Itoa(len(parts)))
 	for _, p := range parts {
 		if p.Number == number {
-			s.n, s.partial = p.Size, true
+			s.n, s.partial, s.sums = p.Size, true, p.Checksums
 			return s, nil
 		}
 		s.off += p.Size

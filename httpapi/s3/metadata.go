@@ -67,13 +67,16 @@ func headersOf(h http.Header) ([]filestore.Pair, error) {
 // withoutChunked takes the framing out of a Content-Encoding: it is how the body
 // came, and nothing of the object's.
 func withoutChunked(value string) string {
+	if !strings.Contains(strings.ToLower(value), "aws-chunked") {
+		return value
+	}
 	var kept []string
 	for coding := range strings.SplitSeq(value, ",") {
 		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "aws-chunked") {
 			kept = append(kept, coding)
 		}
 	}
-	return strings.Join(kept, ",")
+	return strings.Join(kept, ", ")
 }
 
 func valueOf(pairs []filestore.Pair, name string) string {
@@ -210,6 +213,14 @@ func (c *call) identifyObject(b *filestore.Bucket, o *filestore.Object) {
 	c.setVersion(b, o.Version)
 }
 
+// setNewVersion tells the version that a request has made: none where versioning
+// is suspended, since the null version is what there always is.
+func (c *call) setNewVersion(b *filestore.Bucket, v filestore.VersionID) {
+	if b.Info().Versioning == filestore.VersioningEnabled {
+		c.setVersion(b, v)
+	}
+}
+
 // setVersion tells the version, in a bucket that has versions.
 func (c *call) setVersion(b *filestore.Bucket, v filestore.VersionID) {
 	if text := v.String(); text != "" && b.Info().Versioning != filestore.VersioningNever {
@@ -265,6 +276,18 @@ func (c *call) setChecksums(m *filestore.ObjectMeta) {
 		h := c.w.Header()
 		h.Set(checksum.Algorithm(sum.Algorithm).Header(), checksumText(sum, m.Parts))
 		h.Set("X-Amz-Checksum-Type", checksumType(sum))
+	}
+}
+
+// setPartChecksums tells those of one part of an object, of whose checksum they
+// say the type.
+func (c *call) setPartChecksums(sums []filestore.Checksum, m *filestore.ObjectMeta) {
+	h := c.w.Header()
+	for _, sum := range sums {
+		h.Set(checksum.Algorithm(sum.Algorithm).Header(), checksumText(sum, 0))
+	}
+	if len(sums) > 0 && len(m.Checksums) > 0 {
+		h.Set("X-Amz-Checksum-Type", checksumType(m.Checksums[0]))
 	}
 }
 

@@ -3,6 +3,8 @@ package s3
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/httpapi/s3/settings"
@@ -14,7 +16,13 @@ func (c *call) getTagging(ctx context.Context) error {
 		return err
 	}
 	c.setVersion(c.bucket, o.Version)
-	return c.send(http.StatusOK, xmlType, settings.WriteTagging(tagList(o.Meta.Tags)))
+	return c.send(http.StatusOK, xmlType, settings.WriteTagging(sorted(tagList(o.Meta.Tags))))
+}
+
+// sorted has tags by their keys, whichever way they came.
+func sorted(tags []settings.Tag) []settings.Tag {
+	slices.SortFunc(tags, func(a, b settings.Tag) int { return strings.Compare(a.Key, b.Key) })
+	return tags
 }
 
 // putTagging asks for its permission itself: a policy may depend on the tags.

@@ -271,6 +271,8 @@ func (c *Claim) Fresh(now time.Time) error {
 	switch {
 	case c.Place == InForm: // its policy has an end of its own
 		return nil
+	case c.Version == 2 && c.Place == InHeader && c.Time.Unix() < 0: // no time that a clock shows
+		return refuse(accessDenied, "AWS authentication requires a valid Date or x-amz-date header")
 	case c.Place == InHeader && now.Sub(c.Time).Abs() > maxSkew:
 		return refuse(tooSkewed, "The difference between the request time and the current time is too large.").
 			with("RequestTime", c.stamp).with("ServerTime", now.UTC().Format(time.RFC3339)).with("MaxAllowedSkewMilliseconds", maxSkewMilliText)
