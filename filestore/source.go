@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -91,7 +92,7 @@ func (s blocks) inline(ctx context.Context, id blockstore.ID, off, n int64) ([]b
 		return nil, err
 	}
 	off = min(off, int64(len(data)))
-	return data[off:min(off+n, int64(len(data)))], nil
+	return bytes.Clone(data[off:min(off+n, int64(len(data)))]), nil // a metastore may keep what it gave
 }
 
 // Reread reads a chunk's whole block, from a sound copy if there is any: whole

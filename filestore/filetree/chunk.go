@@ -181,30 +181,27 @@ func (c *chunk) setHead(ctx context.Context, src Source, block []byte) error {
 	return err
 }
 
-// open checks and decrypts the frames of cells first to last out of sealed, of
-// which those up to cell need must be sound; one that isn't is an error when it
-// is needed. Their plaintexts share one buffer, which counts as a whole if any
-// is kept.
+// open checks and decrypts the frames of cells first to last where they lie in
+// sealed, of which those up to cell need must be sound; one that isn't is an
+// error when it is needed. sealed counts as a whole if anything in it is kept.
 func (c *chunk) open(sealed []byte, from int64, first, last, need int) (added int64, err error) {
 	h := c.opener.h
-	begin := int64(frameOf(h, first)) * h.FrameSize()
-	plain := make([]byte, min(int64(frameOf(h, last)+1)*h.FrameSize(), int64(h.Len1))-begin)
 	for i := frameOf(h, first); i <= frameOf(h, last); i++ {
-		lo := int64(i)*h.FrameSize() - begin
-		hi := min(lo+h.FrameSize(), int64(len(plain)))
-		cell := int((begin + lo) / blockstore.FrameSize)
-		end := min(int((begin+hi-1)/blockstore.FrameSize), len(c.cells)-1)
-		if c.holds(cell, end) {
+		begin := int64(i) * h.FrameSize()
+		end := min(begin+h.FrameSize(), int64(c.ref.Size))
+		cell := int(begin / blockstore.FrameSize)
+		if c.holds(cell, int((end-1)/blockstore.FrameSize)) {
 			continue
 		}
 		off, n := h.Frame(i)
-		_, err := c.opener.frame(i, plain[lo:lo:hi], sealed[off-from:off-from+n])
+		frame := sealed[off-from : off-from+n]
+		plain, err := c.opener.frame(i, frame[:0], frame)
 		if err != nil && cell <= need {
 			return added, err
 		}
 		if err == nil {
-			c.keep(plain[lo:min(hi, int64(c.ref.Size)-begin)], cell)
-			added = int64(len(plain))
+			c.keep(plain[:end-begin], cell)
+			added = int64(cap(sealed))
 		}
 	}
 	return added, nil

@@ -27,7 +27,7 @@ func (b blocks) ChunkRange(_ context.Context, id blockstore.ID, _, off, n int64)
 	if !ok {
 		return nil, kind.NotExist
 	}
-	return data[min(off, int64(len(data))):min(off+n, int64(len(data)))], nil
+	return bytes.Clone(data[min(off, int64(len(data))):min(off+n, int64(len(data)))]), nil
 }
 
 // crafted is a node as somebody who holds its key, and lies, would make it.

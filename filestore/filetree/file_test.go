@@ -67,7 +67,7 @@ func (s *store) ChunkRange(_ context.Context, id blockstore.ID, _, off, n int64)
 		return nil, fmt.Errorf("store: %v: %w", id, kind.NotExist)
 	}
 	off = min(off, int64(len(b)))
-	return b[off:min(off+n, int64(len(b)))], nil
+	return bytes.Clone(b[off:min(off+n, int64(len(b)))]), nil
 }
 
 func (s *store) resetCounts() { s.nodes, s.ranges = 0, nil }

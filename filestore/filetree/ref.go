@@ -107,6 +107,7 @@ type Source interface {
 	// ChunkRange returns bytes off to off+n of a chunk's block, fewer if it
 	// ends earlier. total is the length of the whole block as far as it is
 	// known; a chunk with a padded tail is longer until its head has been read.
+	// The slice is the caller's own, who decrypts in it.
 	ChunkRange(ctx context.Context, id blockstore.ID, total, off, n int64) ([]byte, error)
 }
 
