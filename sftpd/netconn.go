@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/truckee-fs/truckee/internal/pace"
@@ -20,6 +21,9 @@ const (
 	maxRead   = 256 << 10
 	// maxPending bounds what has been written and not yet sent.
 	maxPending = 256 << 10
+	// maxAtOnce is the longest piece that its writer tries to send itself, which
+	// spares waking the sender. Of what is longer, more follows.
+	maxAtOnce = 4<<10 - 1
 	// closeLinger is how long Close tries to send what is pending.
 	closeLinger = 2 * time.Second
 )
@@ -27,12 +31,14 @@ const (
 // bufferedConn is the net.Conn under an SSH connection. The SSH layer reads a
 // packet in two or three small pieces and writes it in two or three; here
 // reads are served from a large buffer, and a goroutine of its own sends what
-// several writes have left. It also replays what sniff has looked at, and
+// several writes have left; one short piece goes out at once if it can without
+// waiting. It also replays what sniff has looked at, and
 // swallows the identification line that has been sent already.
 //
 // One goroutine reads and any number write.
 type bufferedConn struct {
 	net.Conn
+	raw    syscall.RawConn            // to write without waiting; nil: can't
 	remote net.Addr                   // where it comes from, if not from the other end
 	total  atomic.Int64               // bytes received
 	look   func(received int64) error // at what was received; its error is a Read's
@@ -62,6 +68,9 @@ func newBufferedConn(nc net.Conn) *bufferedConn {
 	c := &bufferedConn{Conn: nc, in: make([]byte, firstRead), ended: make(chan struct{})}
 	c.ctx, c.hurry = context.WithCancel(context.Background())
 	c.wake.L = &c.mu
+	if s, ok := nc.(syscall.Conn); ok {
+		c.raw, _ = s.SyscallConn() // without it all is sent by the sender
+	}
 	return c
 }
 
@@ -212,6 +221,11 @@ func (c *bufferedConn) Write(p []byte) (int, error) {
 	if c.closed {
 		return 0, net.ErrClosed
 	}
+	if len(p) <= maxAtOnce && len(c.pending) == 0 && !c.sending && c.raw != nil && c.down.Load() == nil {
+		if p = p[writeNow(c.raw, p):]; len(p) == 0 {
+			return n, nil
+		}
+	}
 	if !c.started {
 		c.started = true
 		go c.send()
@@ -221,6 +235,21 @@ func (c *bufferedConn) Write(p []byte) (int, error) {
 		c.wake.Broadcast()
 	}
 	return n, nil
+}
+
+// writeNow sends as much of p as the system takes without waiting, and says how
+// much that is. What is wrong with the connection, whoever sends the rest hears.
+func writeNow(c syscall.RawConn, p []byte) (sent int) {
+	err := c.Write(func(fd uintptr) bool {
+		if n, err := syscall.Write(int(fd), p); err == nil {
+			sent = n
+		}
+		return true
+	})
+	if err != nil {
+		return 0
+	}
+	return sent
 }
 
 // send writes what is pending until the connection is closed or breaks.

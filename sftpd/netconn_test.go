@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -84,33 +85,92 @@ func TestAnnouncedLineIsSentOnce(t *testing.T) {
 	}
 }
 
-// Writes arrive in order and whole, from a writer that reuses its buffer.
+// Writes arrive in order and whole, from a writer that reuses its buffer,
+// whether it sends them itself or has them sent.
 func TestWritesAreSentInOrder(t *testing.T) {
 	t.Parallel()
 	near, far := net.Pipe()
 	c := newBufferedConn(far)
-	const rounds = 2000
+	var want []byte
 	go func() {
-		b := make([]byte, 1000)
-		for i := range rounds {
+		b := make([]byte, 3*maxAtOnce)
+		for i := range 2000 {
 			for j := range b {
 				b[j] = byte(i)
 			}
-			if _, err := c.Write(b); err != nil {
+			p := b[:1+i*7919%len(b)]
+			want = append(want, p...)
+			if _, err := c.Write(p); err != nil {
 				t.Error(err)
 			}
 		}
 		c.Close()
 	}()
 	got, err := io.ReadAll(near)
-	if err != nil || len(got) != rounds*1000 {
-		t.Fatalf("%d bytes, %v", len(got), err)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Fatalf("%d bytes, or others, of %d: %v", len(got), len(want), err)
 	}
-	for i, b := range got {
-		if b != byte(i/1000) {
-			t.Fatalf("byte %d is %d", i, b)
+}
+
+// A short piece is sent by its writer; what the system doesn't take without
+// waiting, the sender sends, in order.
+func TestShortWritesNeedNoSender(t *testing.T) {
+	t.Parallel()
+	near, far := unixPair(t)
+	c := newBufferedConn(far)
+	var want []byte
+	write := func(i int) {
+		p := bytes.Repeat([]byte{byte(i)}, 1+i*7919%maxAtOnce)
+		want = append(want, p...)
+		if _, err := c.Write(p); err != nil {
+			t.Error(err)
 		}
 	}
+	write(0)
+	if c.started {
+		t.Error("a sender was started for nothing")
+	}
+	i := 1
+	for ; !c.started && i < 10000; i++ {
+		write(i) // nobody reads
+	}
+	if !c.started {
+		t.Fatal("the system takes all")
+	}
+	read := make(chan []byte)
+	go func() {
+		got, err := io.ReadAll(near)
+		if err != nil {
+			t.Error(err)
+		}
+		read <- got
+	}()
+	for range 1000 {
+		write(i)
+		i++
+	}
+	c.Close()
+	if got := <-read; !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, or others, of %d", len(got), len(want))
+	}
+}
+
+// unixPair is a connection with the system's buffers.
+func unixPair(t *testing.T) (near, far net.Conn) {
+	t.Helper()
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if far, err = net.Dial("unix", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	if near, err = l.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close() })
+	return near, far
 }
 
 // A peer that does not read holds up its writers after maxPending bytes, and
