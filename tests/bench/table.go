@@ -68,7 +68,11 @@ func (r row) text(targets []*target) string {
 		case r.cells[who].err != nil:
 			fields = append(fields, "fails")
 		default:
-			fields = append(fields, fmt.Sprintf("%s (%.2f)", number(median(r.cells[who].figures)), r.ratio(who)))
+			cpu := r.processor(who)
+			if cpu != "" {
+				cpu = "; " + cpu
+			}
+			fields = append(fields, fmt.Sprintf("%s (%.2f%s)", number(median(r.cells[who].figures)), r.ratio(who), cpu))
 		}
 	}
 	return "| " + strings.Join(fields, " | ") + " |"
