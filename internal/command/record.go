@@ -33,7 +33,7 @@ func carryOut(ctx context.Context, o Operation, n *node.Node, s control.Streams)
 // looks reports whether an operation changes nothing and shows no files.
 func looks(o Operation) bool {
 	switch o.(type) {
-	case *Status, *AccountList, *BlockstoreStatus, *BackupList, *RootList:
+	case *Status, *AccountList, *S3KeyList, *BlockstoreStatus, *BackupList, *RootList:
 		return true
 	}
 	return false
@@ -45,4 +45,8 @@ func (t Target) subject() (account, path string) { return t.Account, t.path().St
 
 func (o *AccountAdd) subject() (account, path string)      { return o.Name, "" }
 func (o *AccountRemove) subject() (account, path string)   { return o.Name, "" }
+func (o *S3KeyAdd) subject() (account, path string)        { return o.Name, "" }
+func (o *S3KeyList) subject() (account, path string)       { return o.Name, "" }
+func (o *S3KeyRemove) subject() (account, path string)     { return o.Name, "" }
+func (o *S3KeyDisable) subject() (account, path string)    { return o.Name, "" }
 func (o *AccountPassword) subject() (account, path string) { return o.Name, "" }
