@@ -57,6 +57,7 @@ bench:
 	$(GO) run ./tests/bench
 	$(GO) run ./tests/bench/metastore
 	$(GO) run ./tests/bench/storage
+	$(GO) run ./tests/bench/s3
 
 clean:
 	rm -rf bin

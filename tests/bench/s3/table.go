@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// row is a workload with what the servers have reached.
+type row struct {
+	workload
+	cells []cell
+}
+
+// cell is one server's.
+type cell struct {
+	bucket  string
+	figures []float64
+	load    []float64 // processors that the server used
+	peak    int64     // bytes of its memory
+	err     error     // it can't do it
+}
+
+// text is a figure, the ratio of truckee's to it (above 1 where truckee is faster), the
+// processors in use, and the peak of memory.
+func (r *row) text(i int) string {
+	c := &r.cells[i]
+	if c.err != nil || len(c.figures) == 0 {
+		return "fails"
+	}
+	v := median(c.figures)
+	out := number(v)
+	if i > 0 {
+		ratio := median(r.cells[0].figures) / v
+		if r.lowerIsBetter {
+			ratio = 1 / ratio
+		}
+		out += fmt.Sprintf(" (**%.2f**)", ratio)
+	}
+	return fmt.Sprintf("%s; %.1f, %d", out, median(c.load), c.peak>>20)
+}
+
+func (b *bench) line(r *row) string {
+	fields := []string{r.name, r.unit}
+	for i := range r.cells {
+		fields = append(fields, r.text(i))
+	}
+	return "| " + strings.Join(fields, " | ") + " |"
+}
+
+func (b *bench) table(rows []*row) string {
+	if len(b.servers) == 0 {
+		return ""
+	}
+	head, rule := "| work | unit |", "| --- | --- |"
+	for _, s := range b.servers {
+		head, rule = head+" "+s.name+" |", rule+" ---: |"
+	}
+	lines := []string{head, rule}
+	for _, r := range rows {
+		lines = append(lines, b.line(r))
+	}
+	return strings.Join(lines, "\n") + "\n\nBehind each figure: in brackets truckee's ratio to it, above 1 where truckee is faster; then the processors that the server used, and its memory at most in MiB.\n"
+}
+
+func number(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	if len(v) == 0 {
+		return 0
+	}
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+}
