@@ -217,8 +217,7 @@ func (r *renaming) takeOut(ctx context.Context, src *work, e *dirtree.Entry) err
 	if !isObject(e) {
 		return src.delete(ctx, e)
 	}
-	_, err := src.remove(ctx, e.SortKey())
-	return err
+	return src.moveAway(ctx, e)
 }
 
 // below refuses to move a directory to where it contains itself, as far as the

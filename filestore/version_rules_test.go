@@ -151,6 +151,33 @@ func TestHandlesAndVersions(t *testing.T) {
 	}
 }
 
+// A file that was renamed and the version that it left under its old name are two
+// files, also when that comes back.
+func TestRenamedFilesAndTheirVersions(t *testing.T) {
+	b, tr := versionedBucket(t)
+	tr.put("b/old", []byte("first"))
+	f := tr.open("b/old", forWriting)
+	write(t, f, []byte("F"), 0)
+	tr.rename("b/old", "b/new")
+	closeFile(t, f)
+	b.expectVersions("new 5*", "new 5", "old x*", "old 5")
+	tr.expect("b/new", []byte("First"))
+	v, err := b.ListVersions(t.Context(), filestore.VersionListOptions{ListOptions: filestore.ListOptions{Prefix: "old", Max: 1}})
+	must(t, err)
+	b.delete("old", v.Items[0].Object.Version) // the marker
+	tr.expect("b/old", []byte("first"))
+	old, moved := tr.open("b/old", forWriting), tr.open("b/new", forWriting)
+	write(t, old, []byte("1"), 0)
+	write(t, moved, []byte("2"), 0)
+	closeFile(t, moved)
+	closeFile(t, old)
+	tr.expect("b/old", []byte("1irst"))
+	tr.expect("b/new", []byte("2irst"))
+	if tr.stat("b/old").FileID == tr.stat("b/new").FileID {
+		t.Error("two files have one id")
+	}
+}
+
 // Versions have their attributes, each its own.
 func TestVersionsKeepTheirMetadata(t *testing.T) {
 	b, _ := versionedBucket(t)
@@ -222,6 +249,11 @@ func TestFreezeOfAVersionedBucket(t *testing.T) {
 	expectKind(t, "a link to a directory in the bucket", tr.LinkCap(t.Context(), path("b/link"), link), kind.Unsupported)
 	_, err = tr.Open(t.Context(), path("b/mutable"), filestore.OpenOptions{Write: true, Create: true, Mutable: true})
 	expectKind(t, "a mutable file in the bucket", err, kind.Unsupported)
+	f, err := tr.Open(t.Context(), path("m"), filestore.OpenOptions{Write: true, Create: true, Mutable: true})
+	must(t, err)
+	closeFile(t, f)
+	expectKind(t, "a mutable file that comes in", tr.Rename(t.Context(), path("m"), path("b/m"), filestore.Replace), kind.Unsupported)
+	expectKind(t, "a second name of one", tr.Link(t.Context(), path("m"), path("b/m")), kind.Unsupported)
 }
 
 // The nodes of histories, and of directories that are emptied and removed by one

@@ -185,6 +185,9 @@ func (w *work) supersede(ctx context.Context, e *dirtree.Entry) (VersionID, erro
 	fresh, v := *e, nullVersion
 	fresh.Attrs = dirtree.WithoutAttr(e.Attrs, dirtree.AttrVersion)
 	if versioning != VersioningNever {
+		if e.Kind == dirtree.MutableFile {
+			return VersionID{}, errVersioned("a mutable file")
+		}
 		if v, err = w.retire(ctx, e.Name, old, versioning); err != nil {
 			return VersionID{}, err
 		}
@@ -210,9 +213,6 @@ func (w *work) lockNew(e *dirtree.Entry) error {
 		l = rules.DefaultLock.lock(w.batch.fs.now())
 		l.Hold = hold
 		e.Attrs = withLock(e.Attrs, l)
-	}
-	if e.Kind == dirtree.MutableFile {
-		return fmt.Errorf("a mutable file in a bucket with object lock: %w", kind.Unsupported)
 	}
 	return nil
 }
@@ -275,17 +275,30 @@ type removal struct {
 // remove takes the current object of a key away. Where versions are kept it becomes
 // a noncurrent one, and a delete marker is the newest; also where there was none.
 func (w *work) remove(ctx context.Context, sortKey string) (removal, error) {
-	var r removal
 	old, err := get(ctx, w, sortKey)
 	if err != nil {
-		return r, err
+		return removal{}, err
 	}
+	return w.removeAs(ctx, sortKey, old, old)
+}
+
+// moveAway is remove of an object that gets another name: it takes its file id
+// along, and the version that stays has one of its own, in case it comes back.
+func (w *work) moveAway(ctx context.Context, old *dirtree.Entry) error {
+	stays := *old
+	stays.FileID = newFileID()
+	_, err := w.removeAs(ctx, old.SortKey(), old, &stays)
+	return err
+}
+
+// removeAs is remove of old, of which past is what stays.
+func (w *work) removeAs(ctx context.Context, sortKey string, old, past *dirtree.Entry) (r removal, err error) {
 	versioning := w.versioning(old)
 	if err := w.mayReplace(old, versioning == VersioningEnabled); err != nil {
 		return r, err
 	}
 	if versioning != VersioningNever {
-		if r.Version, err = w.retire(ctx, sortKey, old, versioning); err != nil {
+		if r.Version, err = w.retire(ctx, sortKey, past, versioning); err != nil {
 			return r, err
 		}
 		r.Marker = true
