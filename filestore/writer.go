@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/retry"
@@ -128,7 +129,7 @@ func (w *writer) put(ctx context.Context, l *lease, owner slotID, b filetree.Blo
 	if err := w.enter(ctx, l, rows); err != nil {
 		return err
 	}
-	err := retry.Do(ctx, func() error { return w.fs.o.Blocks.Put(ctx, b.ID, b.Data) })
+	err := retry.Do(ctx, func() error { return blockstore.PutFresh(ctx, w.fs.o.Blocks, b.ID, b.Data) })
 	if err != nil {
 		return fmt.Errorf("store a block: %w", err)
 	}
