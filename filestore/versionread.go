@@ -17,6 +17,7 @@ type DeleteMarkerError struct {
 	Mtime   time.Time // when it was deleted
 }
 
+// Error names no key: who asked knows it.
 func (*DeleteMarkerError) Error() string { return "the object was deleted" }
 
 // Unwrap gives kind.NotExist.
