@@ -1,0 +1,294 @@
+package filestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// errListed ends a listing that is complete, or whose page is full.
+var errListed = errors.New("listed")
+
+// objectLister is one listing under way.
+type objectLister struct {
+	t     *Tree
+	o     ListOptions
+	from  string // the least key that is still wanted
+	types []dirtree.AttrType
+
+	items []ListItem
+	more  bool
+}
+
+func (l *objectLister) page() ObjectList {
+	p := ObjectList{Items: l.items, Truncated: l.more}
+	if n := len(l.items); l.more && n > 0 {
+		last := &l.items[n-1]
+		if p.Next = last.Prefix; p.Next == "" {
+			p.Next = last.Object.Key
+		}
+	}
+	return p
+}
+
+func (l *objectLister) all(ctx context.Context) error {
+	v, err := l.slot(ctx, l.t.read)
+	if err != nil {
+		return err
+	}
+	return l.directory(ctx, v, "")
+}
+
+// slots are versions of directories that were read together.
+type slots map[slotID]*version
+
+// slotAmong is slot of one that may have been read already.
+func (l *objectLister) slotAmong(ctx context.Context, r caps.SlotRead, at slots) (*version, error) {
+	if v, ok := at[slotID(r.ID())]; ok && v.read.ReadKey().Equal(r.ReadKey()) {
+		return v, nil
+	}
+	return l.slot(ctx, r)
+}
+
+// slot is the current version of a directory.
+func (l *objectLister) slot(ctx context.Context, r caps.SlotRead) (*version, error) {
+	if l.t.fs.slots.authoritative {
+		v, _, err := l.t.fs.slots.get(ctx, r)
+		return v, err
+	}
+	return l.t.fs.slots.load(ctx, r)
+}
+
+const (
+	listAhead = 128 // entries of a directory that are taken together
+	listBelow = 16  // slots of directories that are read before they are listed
+	listSkip  = 32  // entries passed over before their end is looked for
+)
+
+// directory lists what is in a directory whose keys begin with base.
+func (l *objectLister) directory(ctx context.Context, v *version, base string) error {
+	if v.state.Tombstone {
+		return nil
+	}
+	return l.entries(ctx, v.dir, base)
+}
+
+func (l *objectLister) entries(ctx context.Context, d *dirtree.Dir, base string) error {
+	for {
+		seek := ""
+		if l.from > base {
+			var below bool
+			if seek, below = strings.CutPrefix(l.from, base); !below {
+				return nil
+			}
+		}
+		if i := strings.IndexByte(seek, '/'); i >= 0 {
+			seek = seek[:i+1]
+		}
+		again, err := l.scan(ctx, d, base, seek)
+		if err != nil || !again {
+			return err
+		}
+	}
+}
+
+// scan lists entries from a sort key on. It reports whether the scan should begin
+// anew where l.from is by then.
+func (l *objectLister) scan(ctx context.Context, d *dirtree.Dir, base, seek string) (again bool, err error) {
+	skipped := 0
+	batch := make([]*dirtree.Entry, 0, min(listAhead, l.o.Max-len(l.items)+1))
+	flush := func() error {
+		at, err := l.prepare(ctx, base, batch)
+		if err != nil {
+			return err
+		}
+		for _, e := range batch {
+			passed, err := l.entry(ctx, e, base+e.SortKey(), at)
+			if err != nil {
+				return err
+			}
+			if skipped++; !passed {
+				skipped = 0
+			}
+		}
+		batch = batch[:0]
+		return nil
+	}
+	for e, err := range d.ScanFrom(ctx, seek) {
+		if err != nil {
+			if ferr := flush(); ferr != nil {
+				return false, ferr
+			}
+			return false, fmt.Errorf("read a directory: %w", err)
+		}
+		if batch = append(batch, e); len(batch) < cap(batch) {
+			continue
+		}
+		if err := flush(); err != nil {
+			return false, err
+		}
+		if skipped >= listSkip {
+			return true, nil
+		}
+	}
+	return false, flush()
+}
+
+// prepare reads the slots of directories in a batch by one query: of all that are
+// shown by a common prefix, to tell whether there is anything in them, and of some
+// that are to be listed.
+func (l *objectLister) prepare(ctx context.Context, base string, batch []*dirtree.Entry) (slots, error) {
+	var reads []caps.SlotRead
+	below := 0
+	for _, e := range batch {
+		key := base + e.SortKey()
+		if e.Kind != dirtree.Directory || l.passed(key) || e.Check() != nil {
+			continue
+		}
+		if _, rolled := l.o.common(key); !rolled {
+			if below++; below > listBelow {
+				continue
+			}
+		}
+		if !l.t.fs.slots.authoritative || l.t.fs.slots.cached(e.Dir) == nil {
+			reads = append(reads, e.Dir)
+		}
+	}
+	if len(reads) < 2 {
+		return nil, nil
+	}
+	got, err := l.t.fs.slots.loadAll(ctx, reads)
+	if err != nil {
+		return nil, err
+	}
+	at := make(slots, len(got))
+	for i, g := range got {
+		if g.err == nil {
+			at[slotID(reads[i].ID())] = g.v
+		}
+	}
+	return at, nil
+}
+
+// passed reports whether all keys that begin with key lie before what is wanted.
+func (l *objectLister) passed(key string) bool {
+	return l.from > key && !strings.HasPrefix(l.from, key)
+}
+
+// entry lists one entry, and reports whether it was passed over.
+func (l *objectLister) entry(ctx context.Context, e *dirtree.Entry, key string, at slots) (passed bool, err error) {
+	dir := e.Kind.IsDir()
+	switch {
+	case dir && l.passed(key), !dir && key < l.from:
+		return true, nil
+	case strings.HasPrefix(key, l.o.Prefix), dir && strings.HasPrefix(l.o.Prefix, key):
+	case key > l.o.Prefix:
+		return false, errListed
+	default:
+		return true, nil
+	}
+	if !dir {
+		return false, l.object(ctx, e, key)
+	}
+	if err := e.Check(); err != nil {
+		return false, fmt.Errorf("read a directory: %w", err)
+	}
+	p, rolled := l.o.common(key)
+	if !rolled {
+		return false, l.child(ctx, e, key, at)
+	}
+	any, err := l.holds(ctx, e, key, at)
+	if err != nil || !any {
+		return false, err
+	}
+	return false, l.prefix(p)
+}
+
+// child lists a directory below.
+func (l *objectLister) child(ctx context.Context, e *dirtree.Entry, key string, at slots) error {
+	if e.Kind == dirtree.FrozenDir {
+		return l.entries(ctx, l.t.fs.frozen(e.Frozen).dir, key)
+	}
+	v, err := l.slotAmong(ctx, e.Dir, at)
+	if err != nil {
+		return err
+	}
+	return l.directory(ctx, v, key)
+}
+
+// holds reports whether a directory has an object in it that is wanted. Mostly its
+// record tells.
+func (l *objectLister) holds(ctx context.Context, e *dirtree.Entry, key string, at slots) (bool, error) {
+	if e.Kind == dirtree.Directory && l.from <= key {
+		v, err := l.slotAmong(ctx, e.Dir, at)
+		switch {
+		case err != nil:
+			return false, err
+		case v.state.Tombstone || v.state.Root.IsZero():
+			return false, nil
+		case v.state.Bytes > 0:
+			return true, nil
+		}
+	}
+	first := objectLister{t: l.t, o: ListOptions{Prefix: key, Max: 1}, from: max(l.from, key)}
+	err := first.child(ctx, e, key, at)
+	if err != nil && !errors.Is(err, errListed) {
+		return false, err
+	}
+	return len(first.items) > 0, nil
+}
+
+// object adds an object, or the common prefix that it is shown by.
+func (l *objectLister) object(ctx context.Context, e *dirtree.Entry, key string) error {
+	if !isObject(e) {
+		return nil
+	}
+	if p, rolled := l.o.common(key); rolled {
+		return l.prefix(p)
+	}
+	if l.full() {
+		return errListed
+	}
+	in := e
+	if e.Kind == dirtree.MutableFile {
+		v, err := l.slot(ctx, e.Dir)
+		if err != nil {
+			return err
+		}
+		if in, err = v.contents(ctx); err != nil {
+			return err
+		}
+	}
+	o, err := l.t.fs.object(ctx, key, e, in, l.types...)
+	if kind.Of(err) == kind.Corrupt {
+		// Attributes that make no sense must not hide the other keys.
+		o, err = l.t.fs.object(ctx, key, e, in)
+	}
+	if err != nil {
+		return err
+	}
+	l.items = append(l.items, ListItem{Object: o})
+	l.from = key + "\x00"
+	return nil
+}
+
+// prefix adds a common prefix.
+func (l *objectLister) prefix(p string) error {
+	if l.full() {
+		return errListed
+	}
+	l.items = append(l.items, ListItem{Prefix: p})
+	l.from = following(p)
+	return nil
+}
+
+// full reports whether the page is, when there is something more to show.
+func (l *objectLister) full() bool {
+	l.more = len(l.items) >= l.o.Max
+	return l.more
+}
