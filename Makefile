@@ -3,6 +3,7 @@
 # make bench   the table of docs/performance.md, measured here
 # make soak    longer runs: fuzz targets, model tests under many seeds, drills, clients from other registries (Maven, npm)
 # make build   bin/truckee
+# make s3-conformance S3TESTS=<checkout of ceph/s3-tests>    remakes docs/s3-conformance.md
 
 GO      ?= go
 FUZZ    ?= 10s
@@ -11,7 +12,7 @@ PKGS    := ./...
 # it, is for the packages only.
 UNIT     = $$($(GO) list ./... | grep -v /tests/)
 
-.PHONY: test quick lint serviced race e2e fuzz soak bench build deps clean
+.PHONY: test quick lint serviced race e2e fuzz soak bench build deps clean s3-conformance
 
 test: deps lint serviced
 
@@ -58,6 +59,9 @@ bench:
 	$(GO) run ./tests/bench/metastore
 	$(GO) run ./tests/bench/storage
 	$(GO) run ./tests/bench/s3
+
+s3-conformance:
+	$(GO) run ./tests/s3conformance -s3tests "$(S3TESTS)" -markdown docs/s3-conformance.md
 
 clean:
 	rm -rf bin
