@@ -58,11 +58,15 @@ type BucketInfo struct {
 	Documents map[string][]byte
 }
 
-// MaxDocument is the longest document of a bucket, and MaxDocuments what all of
-// a bucket's documents may have together, in bytes.
+// Every gateway has all buckets in memory, so that they are bounded: MaxDocument is
+// the longest document of a bucket, MaxDocuments what all of a bucket's documents may
+// have together, MaxOwnerDocuments those of all of an account's buckets, in bytes;
+// MaxBuckets is how many an account may have.
 const (
-	MaxDocument  = 64 << 10
-	MaxDocuments = 512 << 10
+	MaxDocument       = 64 << 10
+	MaxDocuments      = 512 << 10
+	MaxOwnerDocuments = 16 << 20
+	MaxBuckets        = 1000
 )
 
 func (i BucketInfo) clone() BucketInfo {
@@ -80,17 +84,23 @@ func (i *BucketInfo) check() error {
 	if err := checkName(i.Name); err != nil {
 		return err
 	}
-	sum := 0
 	for name, d := range i.Documents {
 		if len(d) > MaxDocument {
 			return fmt.Errorf("a bucket's document %q of %d bytes: %w", name, len(d), kind.TooLarge)
 		}
-		sum += len(d)
 	}
-	if sum > MaxDocuments {
+	if sum := i.size(); sum > MaxDocuments {
 		return fmt.Errorf("a bucket's documents of %d bytes together: %w", sum, kind.TooLarge)
 	}
 	return nil
+}
+
+// size is that of the documents.
+func (i *BucketInfo) size() (sum int) {
+	for _, d := range i.Documents {
+		sum += len(d)
+	}
+	return sum
 }
 
 // Bucket is a registered bucket: a directory at the top of its owner's root, by
@@ -120,7 +130,10 @@ func (b *Bucket) Name() string { return b.state().info.Name }
 // In reports whether the bucket is a part of what t was mounted at: the bucket
 // was made through the same root.
 func (b *Bucket) In(t *Tree) bool {
-	return t.root == nil && t.rootID() == slotID(b.state().info.Root)
+	if t.part != nil {
+		return t.part.of == slotID(b.state().info.Root)
+	}
+	return t.root == nil && t.read.Verify().Equal(b.state().root)
 }
 
 // WithOptions gives the bucket with the policies of its owner's account: quota,
@@ -150,7 +163,7 @@ func (b *Bucket) source() string {
 // CreateBucket registers a bucket: a directory of that name at the top of owner,
 // which is made if it isn't there. Of info Owner, Name and the settings count.
 //
-// Exist if the name is taken, by whomever; NotDir if something else than a
+// Exist if the name is taken, by whomever; TooLarge if the account has too many; NotDir if something else than a
 // directory has it in owner, Unsupported if a directory has it that is no bucket's
 // to be (linked from elsewhere, or by a weaker capability, or that is a bucket by
 // another name); ReadOnly if owner is.

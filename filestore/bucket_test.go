@@ -560,3 +560,28 @@ func TestBucketsAreCollected(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// One account can't fill the memory of every gateway.
+func TestBucketsOfAnAccountAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newStorage(t)
+	fs := s.open()
+	alice, _ := newTree(t, fs)
+	bob, _ := newTree(t, fs)
+	for i := range filestore.MaxBuckets {
+		newBucket(t, fs, alice, fmt.Sprint("b", i))
+	}
+	_, err := fs.CreateBucket(t.Context(), alice.Tree, filestore.BucketInfo{Name: "more", Owner: "alice"})
+	expectKind(t, "one bucket more", err, kind.TooLarge)
+	_, err = fs.CreateBucket(t.Context(), bob.Tree, filestore.BucketInfo{Name: "more", Owner: "bob"})
+	must(t, err)
+	large := strings.Repeat("x", filestore.MaxDocument)
+	for i := range filestore.MaxOwnerDocuments / filestore.MaxDocument {
+		must(t, setDocument(findBucket(t, fs, fmt.Sprint("b", i/4)), fmt.Sprint(i%4), large)(t.Context()))
+	}
+	b := findBucket(t, fs, "b999")
+	expectKind(t, "a document more", setDocument(b, "x", "y")(t.Context()), kind.TooLarge)
+	must(t, setDocument(findBucket(t, fs, "b0"), "0", "short")(t.Context()))
+	must(t, setDocument(b, "x", "y")(t.Context()))
+	must(t, setDocument(findBucket(t, fs, "more"), "x", large)(t.Context()))
+}

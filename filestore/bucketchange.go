@@ -27,6 +27,9 @@ func (fs *FS) createBucket(ctx context.Context, owner *Tree, info BucketInfo) (*
 	if err := fs.unnamedBucket(ctx, info.Name); err != nil {
 		return nil, err
 	}
+	if err := fs.buckets.room(&info, nil); err != nil {
+		return nil, err
+	}
 	if _, err := owner.resolve(ctx, Path{info.Name}, wantEntry); err != nil {
 		return nil, err // and what another gateway did is known here
 	}
@@ -163,6 +166,9 @@ func (b *Bucket) update(ctx context.Context, change func(*BucketInfo) error) err
 			return err
 		}
 		if err := next.keeps(old); err != nil {
+			return err
+		}
+		if err := fs.buckets.room(&next.info, old); err != nil {
 			return err
 		}
 		data, err := fs.sealBucket(&next)

@@ -65,9 +65,9 @@ func (t *bucketTable) begin(ctx context.Context) error {
 				return
 			case <-tick.C:
 			}
-			t.expire()
 			ctx, cancel := context.WithTimeout(t.fs.ctx, 10*time.Second)
-			if err := t.renew(ctx); err != nil && t.fs.ctx.Err() == nil {
+			if err := t.look(ctx); err != nil && t.fs.ctx.Err() == nil {
+				t.expire() // whoever asks next hears why
 				t.fs.log.Debug("the registry of buckets couldn't be renewed", slog.Any("error", err))
 			}
 			cancel()
@@ -90,6 +90,19 @@ func (t *bucketTable) renew(ctx context.Context) error {
 	if t.seen.Load() >= wanted {
 		return nil // by whom we have waited for
 	}
+	return t.update(ctx, wanted)
+}
+
+// look brings the table up to now, without anybody having to wait for it.
+func (t *bucketTable) look(ctx context.Context) error {
+	t.renewing.Lock()
+	defer t.renewing.Unlock()
+	return t.update(ctx, t.wanted.Load())
+}
+
+// update brings the table up to what was committed before wanted was raised to what
+// it is. It is called with renewing held.
+func (t *bucketTable) update(ctx context.Context, wanted uint64) error {
 	for range 4 {
 		st, err := t.sealedState(ctx)
 		if err != nil {
@@ -217,6 +230,33 @@ func (t *bucketTable) lookup(name string) (*bucketState, error) {
 		return nil, fmt.Errorf("the bucket's row is damaged: %w", kind.Corrupt)
 	}
 	return nil, nil
+}
+
+// room demands that an account may have the bucket too, or that it be as in info
+// now; of several at once none may be counted.
+func (t *bucketTable) room(info *BucketInfo, old *bucketState) error {
+	more := info.size()
+	if old != nil {
+		more -= old.info.size()
+		if more <= 0 {
+			return nil
+		}
+	}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	buckets, sum := 0, more
+	for _, s := range t.byName {
+		if s.info.Owner == info.Owner {
+			buckets, sum = buckets+1, sum+s.info.size()
+		}
+	}
+	switch {
+	case old == nil && buckets >= MaxBuckets:
+		return fmt.Errorf("an account may have %d buckets: %w", MaxBuckets, kind.TooLarge)
+	case more > 0 && sum > MaxOwnerDocuments:
+		return fmt.Errorf("the documents of all of an account's buckets, %d bytes: %w", sum, kind.TooLarge)
+	}
+	return nil
 }
 
 // at finds the bucket whose directory has the slot, as of half a second ago; nil

@@ -11,5 +11,5 @@ func (b *Bucket) Within(root caps.Cap) bool {
 		return false
 	}
 	slot, ok := read.SlotRead()
-	return ok && slotID(slot.ID()) == slotID(b.state().info.Root)
+	return ok && slot.Verify().Equal(b.state().root)
 }

@@ -124,6 +124,8 @@ func (c *call) createBucket(ctx context.Context) error {
 	switch {
 	case errors.Is(err, kind.NameInvalid):
 		return fail(InvalidBucketName, "").with("BucketName", info.Name).because(err)
+	case errors.Is(err, kind.TooLarge):
+		return fail(TooManyBuckets, "").because(err)
 	case errors.Is(err, kind.NotDir), errors.Is(err, kind.Unsupported):
 		return fail(BucketAlreadyExists, "Something that is no bucket has this name in your files.").with("BucketName", info.Name).because(err)
 	case err != nil:
