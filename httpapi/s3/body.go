@@ -73,8 +73,8 @@ type received struct {
 
 // receive reads the body and gives its data to sink, in order and from one
 // goroutine. When it returns without an error the body was what the request said;
-// until then nothing that was given to sink may be seen by anybody. What sink
-// changes in the slices it is given (to encrypt them) is what the MD5 is of.
+// until then nothing that was given to sink may be seen by anybody. The slices
+// that sink is given are not its to change.
 func (c *call) receive(ctx context.Context, p *promises, sink func([]byte) error) (received, error) {
 	waiting := &patient{c: c}
 	defer waiting.done()
@@ -87,9 +87,6 @@ func (c *call) receive(ctx context.Context, p *promises, sink func([]byte) error
 	in := &intake{lanes: c.server.lanes, src: src, most: p.size, sink: sink}
 	if p.form.sha256 != nil {
 		in.sha = sha256.New()
-	}
-	if p.md5 != nil {
-		in.plain = md5.New()
 	}
 	if p.algorithm != "" && !(p.algorithm == checksum.SHA256 && in.sha != nil) {
 		in.beside = p.algorithm.New()
@@ -130,11 +127,9 @@ func (p *promises) kept(in *intake, framed *sigv4.Reader, got *received) error {
 				with("ClientComputedContentSHA256", hex.EncodeToString(p.form.sha256)).with("S3ComputedContentSHA256", hex.EncodeToString(sha))
 		}
 	}
-	if in.plain != nil {
-		if sum := in.plain.Sum(nil); !bytes.Equal(sum, p.md5) {
-			return fail(BadDigest, "The Content-MD5 you specified did not match what we received.").
-				with("ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5)).with("CalculatedDigest", base64.StdEncoding.EncodeToString(sum))
-		}
+	if p.md5 != nil && !bytes.Equal(in.md5, p.md5) {
+		return fail(BadDigest, "The Content-MD5 you specified did not match what we received.").
+			with("ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5)).with("CalculatedDigest", base64.StdEncoding.EncodeToString(in.md5))
 	}
 	if p.algorithm == "" {
 		return nil
@@ -159,6 +154,9 @@ func (p *promises) kept(in *intake, framed *sigv4.Reader, got *received) error {
 // document reads a whole body of at most so many bytes, as requests have that
 // carry a document.
 func (c *call) document(ctx context.Context, most int64) ([]byte, error) {
+	if c.payload.framed {
+		return nil, fail(InvalidArgument, "The body of this operation can't come in chunks.").with("ArgumentName", "x-amz-content-sha256")
+	}
 	p, err := c.promised()
 	if err != nil {
 		return nil, err

@@ -76,13 +76,18 @@ func parseAnyTime(text string) (time.Time, error) {
 // writeFailure says what became of a change whose conditions were judged by the
 // filestore.
 func writeFailure(err error) error {
+	var told *failure
 	switch {
+	case errors.As(err, &told):
+		return err
 	case errors.Is(err, kind.Precondition) && errors.Is(err, kind.NotExist):
 		return fail(NoSuchKey, "").because(err)
 	case errors.Is(err, kind.Precondition):
 		return fail(PreconditionFailed, "").because(err)
 	case errors.Is(err, kind.Conflict):
 		return fail(ConditionalRequestConflict, "").because(err)
+	case errors.Is(err, kind.NotExist): // it was removed meanwhile
+		return fail(NoSuchBucket, "").because(err)
 	case errors.Is(err, kind.TooLarge):
 		return fail(MetadataTooLarge, "").because(err)
 	}

@@ -275,27 +275,25 @@ func (c *call) copySealed(ctx context.Context, from *source, m filestore.ObjectM
 
 // recrypt moves plain text to w, encrypted by key if there is one.
 func recrypt(ctx context.Context, src sealedReader, off, n int64, algorithm checksum.Algorithm, w io.Writer, key *clientKey, salt [32]byte) (received, error) {
-	if key == nil {
-		return digest(ctx, src, off, n, algorithm, func(p []byte) error {
-			_, err := w.Write(p)
-			return err
-		})
-	}
-	stream, err := key.stream(salt, 0)
+	write, err := key.writer(w, salt)
 	if err != nil {
 		return received{}, err
 	}
-	return digest(ctx, src, off, n, algorithm, func(p []byte) error {
-		stream.XORKeyStream(p, p)
-		_, err := w.Write(p)
-		return err
-	})
+	got, err := digest(ctx, src, off, n, algorithm, write)
+	got.md5 = key.etag(got.md5)
+	return got, err
 }
 
-// digest reads a range, gives it to sink, and computes the MD5 of what sink leaves
-// and the checksum of what it was given.
+// maxRead is the largest copy that is read by this server, in bytes: of a larger
+// source a copy can only share the blocks.
+const maxRead = 5 << 30
+
+// digest reads a range, gives it to sink, and computes its MD5 and checksum.
 func digest(ctx context.Context, src sealedReader, off, n int64, algorithm checksum.Algorithm, sink func([]byte) error) (received, error) {
 	got := received{size: n, algorithm: algorithm}
+	if n > maxRead {
+		return got, fail(InvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(maxRead))
+	}
 	sum := md5.New()
 	var beside hash.Hash
 	if algorithm != "" {

@@ -33,12 +33,11 @@ type intake struct {
 	src    io.Reader
 	most   int64 // the data must not be longer; -1: it may
 	sha    hash.Hash
-	plain  hash.Hash // MD5 of what came, if that is asked for
 	beside hash.Hash
 	sink   func([]byte) error
 
 	size int64
-	md5  []byte // of what the sink left in the slices
+	md5  []byte
 }
 
 // block is a buffer on its way through the goroutines.
@@ -65,7 +64,7 @@ func (in *intake) read() (block, bool, error) {
 	case in.most >= 0 && in.size > in.most:
 		return b, true, fail(IncompleteBody, "The request has more data than it says.")
 	}
-	for _, h := range []hash.Hash{in.sha, in.plain, in.beside} {
+	for _, h := range []hash.Hash{in.sha, in.beside} {
 		if h != nil {
 			h.Write(b.data())
 		}
@@ -93,7 +92,6 @@ func (in *intake) run(ctx context.Context) error {
 
 // pipeline runs the sink and the MD5 beside the reading.
 func (in *intake) pipeline(ctx context.Context, first block, sum hash.Hash) error {
-	// The sink goes first, as it may change the data that the MD5 is of.
 	toSink, toSum := make(chan block), make(chan block, 1)
 	free := make(chan struct{}, intakeAhead)
 	stopped := make(chan struct{})

@@ -48,10 +48,15 @@ func (l *listing) optionalName(d *document, element, value string) {
 	}
 }
 
-// head writes what every list begins with.
-func (l *listing) head(d *document, bucket string) {
+// head writes what every list begins with. The prefix of the first form of lists is
+// never encoded: AWS's SDKs don't decode it there.
+func (l *listing) head(d *document, bucket string, first bool) {
 	d.text("Name", bucket)
-	l.name(d, "Prefix", l.prefix)
+	if first {
+		d.text("Prefix", l.prefix)
+	} else {
+		l.name(d, "Prefix", l.prefix)
+	}
 	l.optionalName(d, "Delimiter", l.delimiter)
 	if l.url {
 		d.text("EncodingType", "url")
@@ -69,7 +74,7 @@ func (c *call) listObjects(ctx context.Context) error {
 		return err
 	}
 	return c.xml(http.StatusOK, "ListBucketResult", func(d *document) {
-		l.head(d, c.target.bucket)
+		l.head(d, c.target.bucket, true)
 		l.name(d, "Marker", marker)
 		d.number("MaxKeys", int64(l.max))
 		d.boolean("IsTruncated", page.Truncated)
@@ -98,7 +103,7 @@ func (c *call) listObjectsV2(ctx context.Context) error {
 		return err
 	}
 	return c.xml(http.StatusOK, "ListBucketResult", func(d *document) {
-		l.head(d, c.target.bucket)
+		l.head(d, c.target.bucket, false)
 		if hasToken {
 			d.text("ContinuationToken", token)
 		}

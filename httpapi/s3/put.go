@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"crypto/cipher"
 	"io"
 	"net/http"
 
@@ -79,24 +78,19 @@ func (c *call) promisedData() (*promises, error) {
 
 // receiveInto receives the body and writes it, encrypted where there is a key.
 func (c *call) receiveInto(ctx context.Context, p *promises, w io.Writer, key *clientKey, salt [32]byte) (received, error) {
-	var stream cipher.Stream
-	if key != nil {
-		var err error
-		if stream, err = key.stream(salt, 0); err != nil {
-			return received{}, err
-		}
+	write, err := key.writer(w, salt)
+	if err != nil {
+		return received{}, err
 	}
 	size := int64(0)
-	return c.receive(ctx, p, func(data []byte) error {
+	got, err := c.receive(ctx, p, func(data []byte) error {
 		if size += int64(len(data)); size > maxObject {
 			return fail(EntityTooLarge, "").with("MaxSizeAllowed", itoa(maxObject))
 		}
-		if stream != nil {
-			stream.XORKeyStream(data, data)
-		}
-		_, err := w.Write(data)
-		return err
+		return write(data)
 	})
+	got.md5 = key.etag(got.md5)
+	return got, err
 }
 
 func (r *received) checksums() []filestore.Checksum {

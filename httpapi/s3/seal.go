@@ -11,6 +11,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
+	"io"
 	"net/http"
 
 	"github.com/truckee-fs/truckee/filestore"
@@ -28,6 +29,7 @@ import (
 const (
 	clientKeyLabel   = "truckee/1/client-key\x00"
 	clientCheckLabel = "truckee/1/client-check\x00"
+	clientETagLabel  = "truckee/1/client-etag\x00"
 	clientAlgorithm  = "AES256"
 )
 
@@ -82,6 +84,39 @@ func (k *clientKey) derive(label string, salt [32]byte) []byte {
 	h.Write([]byte(label))
 	h.Write(salt[:])
 	return h.Sum(nil)
+}
+
+// etag is what an ETag is made of: the MD5 of the data, or with a key its HMAC,
+// which tells those who lack the key nothing, and is the same for the same data.
+func (k *clientKey) etag(sum [md5.Size]byte) [md5.Size]byte {
+	if k == nil {
+		return sum
+	}
+	h := hmac.New(sha256.New, k.key[:])
+	h.Write([]byte(clientETagLabel))
+	h.Write(sum[:])
+	return [md5.Size]byte(h.Sum(nil)[:md5.Size])
+}
+
+// writer gives what writes plain text to w, encrypted if k is a key.
+func (k *clientKey) writer(w io.Writer, salt [32]byte) (func([]byte) error, error) {
+	if k == nil {
+		return func(p []byte) error {
+			_, err := w.Write(p)
+			return err
+		}, nil
+	}
+	stream, err := k.stream(salt, 0)
+	if err != nil {
+		return nil, err
+	}
+	var sealed []byte
+	return func(p []byte) error {
+		sealed = append(sealed[:0], p...)
+		stream.XORKeyStream(sealed, sealed)
+		_, err := w.Write(sealed)
+		return err
+	}, nil
 }
 
 // newSeal draws the salt of an object.

@@ -31,7 +31,7 @@ func (c *call) listVersions(ctx context.Context) error {
 	}
 	whose := c.owners()
 	return c.xml(http.StatusOK, "ListVersionsResult", func(d *document) {
-		l.head(d, c.target.bucket)
+		l.head(d, c.target.bucket, false)
 		l.name(d, "KeyMarker", o.After)
 		d.text("VersionIdMarker", idMarker)
 		if page.Truncated {

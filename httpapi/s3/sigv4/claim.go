@@ -222,9 +222,9 @@ func fromQuery(r *Request) (*Claim, error) {
 	case err != nil:
 		return nil, refuse(queryMalformed, "X-Amz-Expires should be a number")
 	case seconds < 0:
-		return nil, refuse(queryMalformed, "X-Amz-Expires must be non-negative")
+		return nil, refuse(accessDenied, "X-Amz-Expires must be non-negative")
 	case seconds > int64(week/time.Second):
-		return nil, refuse(queryMalformed, "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
+		return nil, refuse(accessDenied, "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
 	}
 	c.Expires = time.Duration(seconds) * time.Second
 	c.Until = c.Time.Add(c.Expires)
