@@ -142,6 +142,7 @@ func (c *conn) serve(ctx context.Context) {
 		c.cut(err)
 	}
 	defer c.recordLogout()
+	c.srv.tally.logins.Add(1)
 	if weak := weaknesses(sc, sc.Permissions.ExtraData[proofText{}]); len(weak) > 0 {
 		c.log.Warn("sftp login by weak algorithms", "algorithms", strings.Join(weak, ", "), "profile", string(c.on.Profile))
 	}

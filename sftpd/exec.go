@@ -39,7 +39,7 @@ func (c *conn) exec(ch ssh.Channel, a accounts.Account, line string) uint32 {
 		return c.sftp(ch, a)
 	}
 	began := time.Now()
-	sh := &shell{ctx: c.ctx, tree: c.recorded(t, "exec"), user: a.Name, umask: c.srv.umask(), dir: "/", in: ch, out: ch, errs: ch.Stderr(), heavyOnes: c.heavyOnes}
+	sh := &shell{ctx: c.ctx, tree: c.recorded(t, "exec"), user: a.Name, umask: c.srv.umask(), dir: "/", in: ch, out: ch, errs: ch.Stderr(), heavyOnes: c.heavyOnes, tally: &c.srv.tally}
 	if err != nil {
 		sh.complain("truckee: %v; scp, sftp, md5sum, sha1sum, sha256sum, df, echo and pwd are served", err)
 		c.recordCommand([]string{unknownCommand}, began, exitNotFound)
@@ -83,6 +83,7 @@ type shell struct {
 	errs  io.Writer
 
 	heavyOnes chan struct{} // see session.heavy
+	tally     *tally        // of the server
 }
 
 // maxPiped bounds what one command hands to the next.

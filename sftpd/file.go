@@ -186,6 +186,7 @@ func (s *session) read(ctx context.Context, id uint32, d *wire.Decoder) ([]byte,
 	if got == 0 && (err != nil || n > 0) {
 		return h.path, io.EOF
 	}
+	s.tally.gave(got)
 	s.out = s.out[:start+dataHeader+got]
 	head := s.out[start : start+dataHeader]
 	binary.BigEndian.PutUint32(head, uint32(dataHeader-wire.LengthSize+got))
@@ -212,6 +213,7 @@ func (s *session) write(ctx context.Context, id uint32, d *wire.Decoder) ([]byte
 	if _, err := h.file.WriteAt(ctx, data, int64(off)); err != nil {
 		return h.path, err
 	}
+	s.tally.took(len(data))
 	s.ok(id)
 	return h.path, nil
 }

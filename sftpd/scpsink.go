@@ -184,6 +184,7 @@ func (t *transfer) takeBytes(f file, size int64) (broken, err error) {
 		n, err := t.r.Read(t.buf[:min(int64(len(t.buf)), size-off)])
 		if n > 0 && broken == nil {
 			_, broken = f.WriteAt(t.ctx, t.buf[:n], off)
+			t.tally.took(n)
 		}
 		off += int64(n)
 		if err != nil && off < size {

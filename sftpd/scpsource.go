@@ -109,6 +109,7 @@ func (t *transfer) giveBytes(f file, size int64) (broken, err error) {
 		if broken == nil {
 			var n int
 			n, broken = f.ReadAt(t.ctx, b, off)
+			t.tally.gave(n)
 			if n == len(b) {
 				broken = nil
 			} else if broken == nil || errors.Is(broken, io.EOF) {

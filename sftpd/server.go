@@ -117,6 +117,7 @@ type Server struct {
 	refusals  counters
 
 	complaints complaints
+	tally      tally
 }
 
 // limit returns v, or def if v is zero.

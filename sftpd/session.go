@@ -47,6 +47,7 @@ type session struct {
 	requested  *handle       // that the request at hand names
 	heavyOnes  chan struct{} // see heavy; of the connection
 	complaints *complaints   // of the server
+	tally      *tally        // of the server
 
 	in   []byte // in[r:w] has arrived and is not yet executed
 	r, w int
@@ -58,7 +59,7 @@ type session struct {
 func newSession(t tree, rw io.ReadWriter, c *conn) *session {
 	return &session{
 		tree: t, rw: rw, log: c.log, bug: c.bug, user: c.account, umask: c.srv.umask(), count: &c.requests,
-		diminish: c.srv.ChmodDiminishes, replies: newReplies(rw), heavyOnes: c.heavyOnes, complaints: &c.srv.complaints,
+		diminish: c.srv.ChmodDiminishes, replies: newReplies(rw), heavyOnes: c.heavyOnes, complaints: &c.srv.complaints, tally: &c.srv.tally,
 		handles: handleTable{limit: c.handles, files: &c.files},
 	}
 }
@@ -217,6 +218,7 @@ func (s *session) execute(ctx context.Context, p []byte) error {
 	id := binary.BigEndian.Uint32(p[1:])
 	s.fields = wire.NewDecoder(p[wire.HeaderSize:])
 	s.requested = nil
+	s.tally.request(t)
 	whole := len(s.out)
 	what, err := s.request(ctx, t, id, &s.fields)
 	if err != nil {
@@ -308,6 +310,7 @@ func (s *session) appendFailure(b []byte, t wire.Type, id uint32, what []byte, h
 		return wire.AppendStatus(b, id, wire.EOF, "end of file")
 	}
 	k := kind.Of(err)
+	s.tally.failure(t, k)
 	level := severity(k)
 	if level > slog.LevelDebug && h != nil && kind.Kind(h.complained.Swap(uint32(k))) == k {
 		level = slog.LevelDebug

@@ -51,7 +51,15 @@ func sftpFigures(server *sftpd.Server, emit metrics.Emit) {
 	f := server.Figures()
 	emit(metrics.SFTPConnections, float64(f.Logins), "login")
 	emit(metrics.SFTPConnections, float64(f.Sessions), "session")
-	emit(metrics.SFTPRequests, float64(f.Requests))
+	emit(metrics.SFTPLogins, float64(f.LoggedIn))
+	emit(metrics.SFTPBytes, float64(f.Read), "out")
+	emit(metrics.SFTPBytes, float64(f.Written), "in")
+	for _, r := range f.ByKind {
+		emit(metrics.SFTPRequests, float64(r.Count), r.Op)
+		for k, n := range r.Failures {
+			emit(metrics.SFTPFailures, float64(n), r.Op, k.Word())
+		}
+	}
 	for reason, count := range server.Refusals() {
 		emit(metrics.SFTPRefusals, float64(count), reason.String())
 	}

@@ -8,6 +8,9 @@ const (
 	SFTPConnections  Name = "truckee_sftp_connections"
 	SFTPRefusals     Name = "truckee_sftp_refusals_total"
 	SFTPRequests     Name = "truckee_sftp_requests_total"
+	SFTPFailures     Name = "truckee_sftp_request_failures_total"
+	SFTPBytes        Name = "truckee_sftp_bytes_total"
+	SFTPLogins       Name = "truckee_sftp_logins_total"
 	S3Connections    Name = "truckee_s3_connections"
 	s3Requests       Name = "truckee_s3_requests_total"
 	s3Seconds        Name = "truckee_s3_request_seconds"
@@ -18,6 +21,7 @@ const (
 	StoreState       Name = "truckee_blockstore_state"
 	StoreOwed        Name = "truckee_blockstore_owed_blocks"
 	StoreLatency     Name = "truckee_blockstore_read_latency_seconds"
+	StoreFaults      Name = "truckee_blockstore_faults_total"
 	StoreSlow        Name = "truckee_blockstore_slow"
 	IndexBlocks      Name = "truckee_index_blocks"
 	IndexBytes       Name = "truckee_index_bytes"
@@ -59,7 +63,10 @@ func Families() []Family {
 	return []Family{
 		{SFTPConnections, gauge, []string{"state"}, "SSH connections: state is login (not logged in yet) or session."},
 		{SFTPRefusals, counter, []string{"reason"}, "Clients that were refused, by reason; silent ones said nothing, as load balancers do."},
-		{SFTPRequests, counter, nil, "SFTP requests of all sessions."},
+		{SFTPLogins, counter, nil, "Logins."},
+		{SFTPRequests, counter, []string{"op"}, "SFTP requests of all sessions, by what they ask for."},
+		{SFTPFailures, counter, []string{"op", "kind"}, "Those that failed, by the kind of the error; not_exist is everyday."},
+		{SFTPBytes, counter, []string{"direction"}, "Bytes of files, by SFTP and scp: direction is in or out."},
 		{S3Connections, gauge, nil, "Connections of S3 clients, idle ones, too."},
 		{s3Requests, counter, []string{"operation", "status"}, "S3 requests by their operation, as S3 names it (unknown: none), and the HTTP status of the answer."},
 		{s3Seconds, histogram, []string{"operation"}, "How long they took, bodies included."},
@@ -76,6 +83,7 @@ func Families() []Family {
 		{StoreState, gauge, []string{"node", "state"}, "1 for the state that the blockstore or a node of a RAID is in (node is empty at the top), as `truckee blockstore status` says it."},
 		{StoreOwed, gauge, []string{"node"}, "Blocks in the repair queue for a node of a RAID."},
 		{StoreLatency, gauge, []string{"node"}, "How long reads of a node of a RAID take, as last estimated."},
+		{StoreFaults, counter, []string{"node"}, "Copies on a node of a RAID that reads found absent or damaged. They are repaired."},
 		{StoreSlow, gauge, []string{"node"}, "1 for a node of a RAID that is in use, but takes far longer than the others."},
 		{blockSeconds, histogram, []string{"store", "op"}, "How long requests to a store behind a network took, tries of their own each."},
 		{blockBytes, counter, []string{"store", "op"}, "Bytes that such requests carried."},
