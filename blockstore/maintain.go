@@ -46,6 +46,7 @@ type Status struct {
 	Layout  string        // "raid0", "raid1", "raid5", or "" for a single store
 	State   State         //
 	Detail  string        // a sentence on what is not as it should be, or ""
+	Faults  int64         // copies that reads found absent or damaged since the start
 	Owed    int64         // blocks in the repair queue for this member
 	Latency time.Duration // how long its reads take, as last estimated; 0 if unknown
 	Slow    bool          // it is in use, but its reads take far longer than those of the others

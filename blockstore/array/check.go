@@ -101,10 +101,13 @@ func (a *Array) check(m *member) {
 		m.failures++
 		m.retryAt = time.Now().Add(pause + rand.N(pause/4))
 	}
+	m.mu.Unlock()
+	a.tell(m, before, state, err)
+	a.tellSlow(m)
+	m.mu.Lock()
 	close(m.checking)
 	m.checking = nil
 	m.mu.Unlock()
-	a.tell(m, before, state, err)
 	a.wake(a.checks)
 }
 

@@ -210,7 +210,8 @@ func read[T any](ctx context.Context, a *Array, i int, ask func(context.Context,
 		m.givenUp.Store(0)
 	case ctx.Err() != nil && took > expected:
 		m.learn(took)
-		a.gaveUp(m)
+		m.givenUp.Add(1)
+		m.late.Store(true)
 	}
 	return v, err
 }

@@ -31,6 +31,7 @@ type member struct {
 	failures int              // checks that failed since it was usable
 	retryAt  time.Time        // when the next check is due
 	checking chan struct{}    // closed when the check under way ends; nil if none is
+	slow     bool             // the log was told that it is
 	told     time.Time        // when the log was last told that it is slow
 	probes   [2]time.Duration // how long the last checks took that it stood
 	mean     time.Duration    // of its reads
@@ -138,28 +139,6 @@ const (
 	maxPatience = time.Second
 	patience    = 200 * time.Millisecond
 )
-
-// The bounds of what is told as slow: so many times the median of the others, and
-// so much more. A store a few round trips farther away is not worth a word.
-const (
-	slowTimes = 4
-	slowMore  = 50 * time.Millisecond
-	slowAgain = 5 * time.Minute // between two warnings of a member
-)
-
-// gaveUp notes that others answered a read before m did.
-func (a *Array) gaveUp(m *member) {
-	m.late.Store(true)
-	if m.givenUp.Add(1); !m.hangs() {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if now := time.Now(); m.told.IsZero() || now.Sub(m.told) > slowAgain {
-		m.told = now
-		a.log.Warn("a member of the array is slow: others are read first", "array", a.name(), "member", m.name, "latency", m.mean)
-	}
-}
 
 // hangs reports whether reads are better not begun here: of those lately none was
 // answered in time. A check that is finds out when that is over.

@@ -3,9 +3,7 @@ package array
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
-	"time"
 
 	"github.com/truckee-fs/truckee/blockstore"
 )
@@ -53,61 +51,25 @@ func (a *Array) memberStatus(ctx context.Context, m *member) blockstore.Status {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	st.Name, st.Latency = m.name, m.mean
+	st.Name, st.Latency, st.Faults = m.name, m.mean, m.faults.Load()
 	return st
 }
 
-// markSlow marks the members in use that take far longer than the others, to read
-// or to tell how they are, or of which reads are given up. It changes no state:
-// nothing is lost by it but time.
+// markSlow marks the members that are slow. It changes no state: nothing is lost
+// by it but time.
 func (a *Array) markSlow(members []blockstore.Status) {
-	probes, reads := make([]time.Duration, len(members)), make([]time.Duration, len(members))
-	for i, m := range a.members {
-		if members[i].State != blockstore.StateOK {
-			continue
-		}
-		m.mu.Lock()
-		probes[i] = min(m.probes[0], m.probes[1]) // one may have met a busy moment
-		m.mu.Unlock()
-		reads[i] = members[i].Latency
-	}
 	for i := range members {
 		m := &members[i]
-		if m.State != blockstore.StateOK {
-			continue
-		}
-		detail := ""
-		if own, others, far := outlier(reads, i); far {
-			detail = fmt.Sprintf("slow: its reads take %v, those of the others %v", own, others)
-		} else if own, others, far := outlier(probes, i); far {
-			detail = fmt.Sprintf("slow: it answers in %v, the others in %v", own, others)
-		} else if a.members[i].hangs() {
-			detail = "slow: reads were given up, since the others had answered"
-		} else {
+		detail := a.slowness(i)
+		if m.State != blockstore.StateOK || detail == "" {
 			continue
 		}
 		m.Slow = true
 		if m.Detail != "" {
 			detail += "; " + m.Detail
 		}
-		m.Detail = detail
+		m.Detail = "slow: " + detail
 	}
-}
-
-// outlier compares the time at i with the median of the others; 0 is not known.
-func outlier(times []time.Duration, i int) (own, others time.Duration, far bool) {
-	var known []time.Duration
-	for j, t := range times {
-		if j != i && t > 0 {
-			known = append(known, t)
-		}
-	}
-	if len(known) == 0 {
-		return 0, 0, false
-	}
-	slices.Sort(known)
-	others = known[len(known)/2]
-	return times[i].Round(time.Millisecond), others.Round(10 * time.Microsecond), times[i] > slowTimes*others+slowMore
 }
 
 // conclude draws the state of the array from those of its members.

@@ -65,9 +65,9 @@ func guarded(open blockstore.Opener, env node.BlocksEnv) blockstore.Opener {
 			Name: name, InFlight: number(c.Fields["in_flight"]), Observe: observer(env),
 			Broken: func(_ string, broken bool) {
 				if broken {
-					e.Log.Warn("a blockstore doesn't answer; it is left alone for a while", "blockstore", c)
+					e.Log.Warn("a blockstore doesn't answer; it is left alone for a while", "store", c)
 				} else {
-					e.Log.Info("the blockstore answers again", "blockstore", c)
+					e.Log.Info("the blockstore answers again", "store", c)
 				}
 			},
 		}), nil

@@ -70,6 +70,7 @@ func storeFigures(s blockstore.Status, emit metrics.Emit) {
 	if s.Name != "" {
 		emit(metrics.StoreOwed, float64(s.Owed), s.Name)
 		emit(metrics.StoreLatency, s.Latency.Seconds(), s.Name)
+		emit(metrics.StoreFaults, float64(s.Faults), s.Name)
 		emit(metrics.StoreSlow, number(s.Slow), s.Name)
 	}
 	for _, m := range s.Members {

@@ -15,7 +15,7 @@ import (
 // mirror is a RAID1 of which node 1 is down.
 var mirror = blockstore.Status{Layout: "raid1", State: blockstore.StateDegraded, Members: []blockstore.Status{
 	{Name: "0", State: blockstore.StateOK, Latency: 20 * time.Millisecond},
-	{Name: "1", State: blockstore.StateDown, Detail: "no answer", Owed: 7},
+	{Name: "1", State: blockstore.StateDown, Detail: "no answer", Owed: 7, Faults: 7},
 }}
 
 func TestHealth(t *testing.T) {
@@ -55,8 +55,8 @@ func TestStoreFigures(t *testing.T) {
 	})
 	want := []string{
 		"truckee_blockstore_state[ degraded]1",
-		"truckee_blockstore_state[0 ok]1", "truckee_blockstore_owed_blocks[0]0", "truckee_blockstore_read_latency_seconds[0]0.02", "truckee_blockstore_slow[0]0",
-		"truckee_blockstore_state[1 down]1", "truckee_blockstore_owed_blocks[1]7", "truckee_blockstore_read_latency_seconds[1]0", "truckee_blockstore_slow[1]0",
+		"truckee_blockstore_state[0 ok]1", "truckee_blockstore_owed_blocks[0]0", "truckee_blockstore_read_latency_seconds[0]0.02", "truckee_blockstore_faults_total[0]0", "truckee_blockstore_slow[0]0",
+		"truckee_blockstore_state[1 down]1", "truckee_blockstore_owed_blocks[1]7", "truckee_blockstore_read_latency_seconds[1]0", "truckee_blockstore_faults_total[1]7", "truckee_blockstore_slow[1]0",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)

@@ -34,6 +34,7 @@ type drill struct {
 	n       *testbed.Truckee
 	c       *sftpclient.Client
 	proxies []*testbed.Proxy
+	monitor string            // where the gateway tells its figures
 	dirs    []string          // where the S3 server keeps the buckets' objects
 	files   map[string][]byte // what was acknowledged
 	rng     *rand.Rand
@@ -82,7 +83,12 @@ func (d *drill) configure(settings ...string) {
 	}
 	lines := strings.Join(append([]string{"[blockstore]"}, settings...), "\n")
 	text = table.ReplaceAllLiteral(text, []byte(lines))
-	text = append(text, "\n[filestore]\ncache_memory = \"1MiB\"\n"...)
+	port, err := testbed.FreePort()
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.monitor = fmt.Sprintf("127.0.0.1:%d", port)
+	text = fmt.Appendf(text, "\n[filestore]\ncache_memory = \"1MiB\"\n\n[metrics]\nlisten = %q\n", d.monitor)
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		d.Fatal(err)
 	}
@@ -136,6 +142,30 @@ func detailOf(out string) string {
 		}
 	}
 	return ""
+}
+
+// figures are the metrics of the node that fails, as "name{labels} value".
+func (d *drill) figures() (lines []string) {
+	d.Helper()
+	for line := range strings.Lines(answerOf(d.T, "http://"+d.monitor+"/metrics")) {
+		if strings.Contains(line, fmt.Sprintf(`{node="%d"`, victim)) {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines
+}
+
+// faults are the copies on the node that were found absent or damaged since the start.
+func (d *drill) faults() (n int) {
+	d.Helper()
+	for _, line := range d.figures() {
+		if name, value, _ := strings.Cut(line, " "); strings.HasPrefix(name, "truckee_blockstore_faults_total{") {
+			if _, err := fmt.Sscan(value, &n); err != nil {
+				d.Error(err)
+			}
+		}
+	}
+	return n
 }
 
 // logged returns the warnings since the log had that length, secrets and all.
@@ -307,12 +337,13 @@ func (d *drill) lose(all bool) {
 
 const noSpace = "HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
-// failures are what may befall a node, and how status shows it.
+// failures are what may befall a node, and how status and the metrics show it.
 func failures(d *drill) []struct {
 	name   string
 	silent bool
 	begin  func()
-	status string // of the node, a regexp; "" if status can't know
+	status string // of the node, a regexp
+	figure string // of the node, too; "": faults are counted
 } {
 	p := d.proxies[victim]
 	set := func(f testbed.Faults) func() { return func() { p.Set(f); p.CutAll() } }
@@ -326,22 +357,28 @@ func failures(d *drill) []struct {
 		}
 		d.reads()
 	}
-	const damaged = ` ok .*reads found \d+ copies absent or damaged`
+	const (
+		damaged = ` (ok|slow) .*reads found \d+ copies absent or damaged`
+		isDown  = `blockstore_state{.*state="down"} 1`
+		isBlank = `blockstore_state{.*state="blank"} 1`
+		isSlow  = `(blockstore_slow{.*}|blockstore_state{.*state="down"}) 1` // so slow that it may not answer
+	)
 	return []struct {
 		name   string
 		silent bool // the node doesn't say that something is amiss
 		begin  func()
 		status string
+		figure string
 	}{
-		{"dead", false, set(testbed.Faults{Refuse: true}), ` down `},
-		{"hung", false, func() { p.Set(testbed.Faults{Hang: true}) }, ` down `},
-		{"slow", false, set(testbed.Faults{Latency: 2 * time.Second}), ""},
-		{"500s", false, set(testbed.Faults{Reply: testbed.InternalError}), ` down `},
-		{"out of space", false, set(testbed.Faults{Reply: noSpace}), ` down `},
-		{"flipped bytes", true, func() { preferred(); set(testbed.Faults{FlipDown: 200_000})() }, damaged},
-		{"other blocks", true, func() { preferred(); d.swap() }, damaged},
-		{"lost writes", true, func() { preferred(); d.lose(false) }, damaged},
-		{"came back empty", true, func() { preferred(); d.lose(true) }, ` blank `},
+		{"dead", false, set(testbed.Faults{Refuse: true}), ` down `, isDown},
+		{"hung", false, func() { p.Set(testbed.Faults{Hang: true}) }, ` down `, isDown},
+		{"slow", false, set(testbed.Faults{Latency: 2 * time.Second}), ` (slow|down) `, isSlow},
+		{"500s", false, set(testbed.Faults{Reply: testbed.InternalError}), ` down `, isDown},
+		{"out of space", false, set(testbed.Faults{Reply: noSpace}), ` down `, isDown},
+		{"flipped bytes", true, func() { preferred(); set(testbed.Faults{FlipDown: 200_000})() }, damaged, ""},
+		{"other blocks", true, func() { preferred(); d.swap() }, damaged, ""},
+		{"lost writes", true, func() { preferred(); d.lose(false) }, damaged, ""},
+		{"came back empty", true, func() { preferred(); d.lose(true) }, ` blank `, isBlank},
 	}
 }
 
@@ -363,7 +400,7 @@ var ofVictim = regexp.MustCompile(fmt.Sprintf(` (blockstore|member)=%d `, victim
 func oneNodeFails(d *drill) {
 	healthy := d.reads()
 	for i, f := range failures(d) {
-		begin, from := time.Now(), len(d.n.Log())
+		begin, from, faults := time.Now(), len(d.n.Log()), d.faults()
 		f.begin()
 		read := d.reads()
 		write := d.put(fmt.Sprint("during-", i), 1<<20)
@@ -380,8 +417,11 @@ func oneNodeFails(d *drill) {
 		if !regexp.MustCompile(f.status).MatchString(state) {
 			d.Errorf("%s: status doesn't show it: %s", f.name, state)
 		}
+		if all := strings.Join(d.figures(), "\n"); !regexp.MustCompile(f.figure).MatchString(all) || f.figure == "" && d.faults() <= faults {
+			d.Errorf("%s: the metrics don't show it:\n%s", f.name, all)
+		}
 		warnings := d.logged(from)
-		if f.name != "slow" && !slices.ContainsFunc(warnings, func(line string) bool { return ofVictim.MatchString(line) }) {
+		if !slices.ContainsFunc(warnings, func(line string) bool { return ofVictim.MatchString(line) }) {
 			d.Errorf("%s: no warning of node %d in the log: %q", f.name, victim, warnings)
 		}
 		d.Logf("%s: %d warnings; the first: %.300s", f.name, len(warnings), strings.Join(warnings[:min(1, len(warnings))], ""))
@@ -432,6 +472,9 @@ func TestDrillRAID0(t *testing.T) {
 		}
 		if state := d.status(); !strings.Contains(state, " down ") {
 			t.Errorf("%s: status: %s", name, state)
+		}
+		if all := strings.Join(d.figures(), "\n"); !strings.Contains(all, `state="down"} 1`) {
+			t.Errorf("%s: the metrics don't show it:\n%s", name, all)
 		}
 		d.heal()
 		// A store that failed again and again is asked again after half a minute
