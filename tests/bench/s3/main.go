@@ -159,13 +159,13 @@ func (b *bench) once(ctx context.Context, w workload, s *server, c *cell) error 
 	if err != nil {
 		return err
 	}
-	took := time.Since(begin)
+	took := time.Since(begin).Seconds()
 	after, err := processUsage(s.pid())
 	if err != nil {
 		return err
 	}
 	c.figures = append(c.figures, v)
-	c.load = append(c.load, (after.cpu-before.cpu).Seconds()/took.Seconds())
+	c.cpu = append(c.cpu, w.cost((after.cpu - before.cpu).Seconds(), v*took))
 	c.peak = max(c.peak, after.peak)
 	return nil
 }

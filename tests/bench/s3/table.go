@@ -16,13 +16,27 @@ type row struct {
 type cell struct {
 	bucket  string
 	figures []float64
-	load    []float64 // processors that the server used
+	cpu     []float64 // what the server used of a processor, see cost
 	peak    int64     // bytes of its memory
 	err     error     // it can't do it
 }
 
+// cost is what so many seconds of a processor are for the work that was done: seconds
+// a GiB where that is in MiB, milliseconds an operation or a thousand keys, else the seconds.
+func (w *workload) cost(seconds, done float64) float64 {
+	switch {
+	case w.unit == "MiB/s" && done > 0:
+		return seconds * 1024 / done
+	case w.unit == "op/s" && done > 0:
+		return seconds * 1000 / done
+	case w.unit == "keys/s" && done > 0:
+		return seconds * 1000 * 1000 / done
+	}
+	return seconds
+}
+
 // text is a figure, the ratio of truckee's to it (above 1 where truckee is faster), the
-// processors in use, and the peak of memory.
+// cost, and the peak of memory.
 func (r *row) text(i int) string {
 	c := &r.cells[i]
 	if c.err != nil || len(c.figures) == 0 {
@@ -37,7 +51,7 @@ func (r *row) text(i int) string {
 		}
 		out += fmt.Sprintf(" (**%.2f**)", ratio)
 	}
-	return fmt.Sprintf("%s; %.1f, %d", out, median(c.load), c.peak>>20)
+	return fmt.Sprintf("%s; %.2f, %d", out, median(c.cpu), c.peak>>20)
 }
 
 func (b *bench) line(r *row) string {
@@ -60,7 +74,7 @@ func (b *bench) table(rows []*row) string {
 	for _, r := range rows {
 		lines = append(lines, b.line(r))
 	}
-	return strings.Join(lines, "\n") + "\n\nBehind each figure: in brackets truckee's ratio to it, above 1 where truckee is faster; then the processors that the server used, and its memory at most in MiB.\n"
+	return strings.Join(lines, "\n") + "\n\nBehind each figure: in brackets truckee's ratio to it, above 1 where truckee is faster; then what the server used of a processor (seconds a GiB, milliseconds an operation or a thousand keys; else seconds in all), and its memory at most in MiB.\n"
 }
 
 func number(v float64) string {
