@@ -22,6 +22,9 @@ func (b *Bucket) delete(ctx context.Context, owner *Tree) error {
 	if err != nil {
 		return err
 	}
+	if err := b.tidy(ctx); err != nil {
+		return err
+	}
 	// Both directories are as other gateways have left them.
 	for i, dir := range []caps.SlotWrite{s.dir, s.uploads} {
 		v, err := b.fs.slots.load(ctx, dir.Read())

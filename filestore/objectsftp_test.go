@@ -148,6 +148,28 @@ func TestSFTPRemovesWhatS3Put(t *testing.T) {
 	tr.expectNames("b")
 }
 
+// A bucket that lists nothing can be removed, although SFTP has left directories of
+// objects in it; those that SFTP made are its users'.
+func TestABucketOfEmptyDirectoriesCanBeRemoved(t *testing.T) {
+	t.Parallel()
+	b, tr := bucketAlone(t)
+	for _, key := range []string{"a/b/c", "a/d/e", "f//g"} {
+		b.put(key, []byte("1"))
+	}
+	expectKind(t, "delete a bucket", b.Delete(t.Context(), tr.Tree), kind.NotEmpty)
+	for _, p := range []string{"a/b/c", "a/d/e", "f//g"} {
+		tr.remove("b/" + p)
+	}
+	tr.mkdir("b/made")
+	expectKind(t, "delete a bucket with a directory", b.Delete(t.Context(), tr.Tree), kind.NotEmpty)
+	tr.expectNames("b", "a", "f", "made")
+	tr.rmdir("b/made")
+	if err := b.Delete(t.Context(), tr.Tree); err != nil {
+		t.Fatal(err)
+	}
+	tr.expectNames("")
+}
+
 func TestDirectoriesThatRefuseChanges(t *testing.T) {
 	t.Parallel()
 	b, tr := bucketAlone(t)
