@@ -165,7 +165,7 @@ func (b *bench) once(ctx context.Context, w workload, s *server, c *cell) error 
 		return err
 	}
 	c.figures = append(c.figures, v)
-	c.cpu = append(c.cpu, w.cost((after.cpu - before.cpu).Seconds(), v*took))
+	c.cpu = append(c.cpu, w.cost((after.cpu-before.cpu).Seconds(), v*took))
 	c.peak = max(c.peak, after.peak)
 	return nil
 }
