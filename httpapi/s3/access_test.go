@@ -28,10 +28,33 @@ func TestABucketIsItsOwnersAlone(t *testing.T) {
 	w.put("bkt", "k", "data")
 	for _, who := range []string{"bob", ""} {
 		for _, c := range [][2]string{
-			{"GET", "/bkt"}, {"GET", "/bkt?versions"}, {"GET", "/bkt?uploads"}, {"HEAD", "/bkt"}, {"DELETE", "/bkt"}, {"GET", "/bkt?policy"}, {"PUT", "/bkt?policy"},
-			{"GET", "/bkt?acl"}, {"PUT", "/bkt?cors"}, {"GET", "/bkt?location"}, {"PUT", "/bkt?versioning"}, {"DELETE", "/bkt?lifecycle"}, {"POST", "/bkt/k?uploads"},
-			{"GET", "/bkt/k"}, {"HEAD", "/bkt/k"}, {"PUT", "/bkt/k"}, {"PUT", "/bkt/new"}, {"DELETE", "/bkt/k"}, {"GET", "/bkt/k?acl"}, {"PUT", "/bkt/k?acl"}, {"GET", "/bkt/k?tagging"},
-			{"PUT", "/bkt/k?tagging"}, {"GET", "/bkt/absent"}, {"GET", "/bkt/k?attributes"}, {"PUT", "/bkt/k?retention"}, {"DELETE", "/bkt/k?tagging"}, {"PUT", "/bkt?acl"},
+			{"GET", "/bkt"},
+			{"GET", "/bkt?versions"},
+			{"GET", "/bkt?uploads"},
+			{"HEAD", "/bkt"},
+			{"DELETE", "/bkt"},
+			{"GET", "/bkt?policy"},
+			{"PUT", "/bkt?policy"},
+			{"GET", "/bkt?acl"},
+			{"PUT", "/bkt?cors"},
+			{"GET", "/bkt?location"},
+			{"PUT", "/bkt?versioning"},
+			{"DELETE", "/bkt?lifecycle"},
+			{"POST", "/bkt/k?uploads"},
+			{"GET", "/bkt/k"},
+			{"HEAD", "/bkt/k"},
+			{"PUT", "/bkt/k"},
+			{"PUT", "/bkt/new"},
+			{"DELETE", "/bkt/k"},
+			{"GET", "/bkt/k?acl"},
+			{"PUT", "/bkt/k?acl"},
+			{"GET", "/bkt/k?tagging"},
+			{"PUT", "/bkt/k?tagging"},
+			{"GET", "/bkt/absent"},
+			{"GET", "/bkt/k?attributes"},
+			{"PUT", "/bkt/k?retention"},
+			{"DELETE", "/bkt/k?tagging"},
+			{"PUT", "/bkt?acl"},
 		} {
 			if r := w.do(who, c[0], c[1], nil); r.StatusCode != http.StatusForbidden {
 				t.Errorf("%q %s %s: %d %s", who, c[0], c[1], r.StatusCode, r.body)

@@ -35,6 +35,7 @@ type call struct {
 	bucket  *filestore.Bucket // of the target, once it was found
 	bytes   *counted          // the body, as it comes
 	form    *postform.Form    // that the object comes in; nil: none
+	instead int               // the status of an object that is shown for another; zero: none
 
 	record   audit.Record // the handlers add what they know
 	recorded bool
@@ -78,6 +79,11 @@ func (a *answer) Write(p []byte) (int, error) {
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
+	if r.ContentLength == 0 && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		// net/http lets nobody wait who has nothing to send. The aws cli takes the
+		// answer that comes then, but doesn't see the next one on the connection.
+		w.WriteHeader(http.StatusContinue)
+	}
 	var b [40]byte
 	_, _ = rand.Read(b[:])
 	c := &call{server: s, w: &answer{ResponseWriter: w}, r: r, began: s.now(), id: strings.ToUpper(hex.EncodeToString(b[:8]))}
@@ -95,6 +101,9 @@ func (c *call) run(ctx context.Context) error {
 	var err error
 	if c.target, err = parseTarget(c.r, c.server.addressed(c.r.Host, c.r.Header["X-Forwarded-Host"]), c.server.Domains); err != nil {
 		return err
+	}
+	if site, ok := bucketOfHost(c.host, c.server.WebsiteDomains); ok {
+		return c.serveSite(ctx, site)
 	}
 	if c.r.Method == http.MethodOptions {
 		return c.preflight(ctx)

@@ -279,6 +279,9 @@ func (c *call) setRange(o *filestore.Object, s span) int {
 	h := c.w.Header()
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("Content-Length", itoa(s.n))
+	if c.instead != 0 {
+		return c.instead
+	}
 	if !s.partial {
 		return http.StatusOK
 	}

@@ -45,6 +45,9 @@ type Server struct {
 	// Domains hold a host name for each bucket: with s3.example.org, the bucket
 	// photos is also at photos.s3.example.org.
 	Domains []string
+	// WebsiteDomains hold a host name for each bucket that is shown as a site:
+	// with web.example.org, the site of the bucket photos is photos.web.example.org.
+	WebsiteDomains []string
 	// PublicHosts are the names and ports under which proxies that change the Host
 	// header publish this server: a signature over one of them is accepted where the
 	// proxy says in X-Forwarded-Host that it was asked by that name.

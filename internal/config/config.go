@@ -91,6 +91,7 @@ type S3 struct {
 	Certificate     Path          `key:"tls_certificate" help:"A file of PEM certificates, the server's first: speak TLS. It is read again when it changes."`
 	Key             Path          `key:"tls_key" help:"Its private key, PEM."`
 	Domains         List          `key:"domain" help:"Host names below which each bucket has a host of its own: with s3.example.org, the bucket photos is at photos.s3.example.org, too."`
+	WebsiteDomains  List          `key:"website_domain" help:"Host names below which each bucket that has a website configuration is a site: with web.example.org, the bucket photos is http://photos.web.example.org/. Its objects have to be readable by everybody."`
 	PublicHosts     List          `key:"public_hosts" help:"HOST or HOST:PORT under which proxies publish this server, if they change the Host header: signatures over these names are accepted where the proxy says in X-Forwarded-Host that it was asked by them."`
 	Region          string        `key:"region" default:"us-east-1" help:"The region that buckets are in."`
 	Regions         List          `key:"regions" help:"More regions that clients may sign for; * is any."`
