@@ -209,6 +209,7 @@ func TestDefaultRetention(t *testing.T) {
 	o.put("a", nil)
 	expectKind(t, "a lock without object lock", o.lock("a", filestore.VersionID{}, filestore.LockChange{Legal: true, Hold: true}), kind.Invalid)
 	expectKind(t, "a put with a lock, without object lock", second2(o.tryPut("b", nil, filestore.ObjectMeta{Lock: own}, filestore.CommitOptions{})), kind.Invalid)
+	expectKind(t, "a lock by SetMeta, without object lock", second2(o.SetMeta(t.Context(), "a", filestore.VersionID{}, func(m *filestore.ObjectMeta) error { m.Lock = own; return nil })), kind.Invalid)
 	if !o.stat("a").Meta.Lock.IsZero() {
 		t.Fatal("locked")
 	}
