@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -54,7 +53,8 @@ type BucketInfo struct {
 	DefaultLock LockRule
 
 	// Documents are the frontends' own, by name ("policy", "cors", "lifecycle",
-	// …), opaque here and at most MaxDocument bytes each.
+	// …), opaque here and at most MaxDocument bytes each. A document is replaced, its
+	// bytes are never changed.
 	Documents map[string][]byte
 }
 
@@ -69,11 +69,9 @@ const (
 	MaxBuckets        = 1000
 )
 
+// clone gives a copy whose documents are the same bytes: nobody changes these.
 func (i BucketInfo) clone() BucketInfo {
 	i.Documents = maps.Clone(i.Documents)
-	for name, d := range i.Documents {
-		i.Documents[name] = slices.Clone(d)
-	}
 	return i
 }
 

@@ -62,11 +62,6 @@ func (c *call) refuse(ctx context.Context, err error) {
 	for _, header := range f.headers {
 		h.Set(header[0], header[1])
 	}
-	if !c.bytes.ended {
-		// What is left of the body isn't worth reading, and the next request
-		// can't be found behind it.
-		h.Set("Connection", "close")
-	}
 	if status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "1")
 	}
