@@ -48,9 +48,6 @@ func (b *Bucket) setMeta(ctx context.Context, key string, v VersionID, change fu
 	if lock != o.Meta.Lock && !t.fs.locks(slotID(t.read.ID())) {
 		return o, fmt.Errorf("a lock in a bucket without object lock: %w", kind.Invalid)
 	}
-	if o.Meta.Lock != lock && !t.fs.locks(slotID(t.read.ID())) {
-		return o, fmt.Errorf("a lock in a bucket without object lock: %w", kind.Invalid)
-	}
 	if err := lock.changes(o.Meta.Lock, t.fs.now(), false); err != nil {
 		return o, err
 	}
