@@ -136,7 +136,7 @@ func TestBucketsOutliveTheProcess(t *testing.T) {
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) || got.Versioning != filestore.VersioningEnabled || got.DefaultLock != lock {
 		t.Errorf("info is %+v, was %+v", got, want)
 	}
-	got.Documents["policy"][0] = 'x'
+	got.Documents["policy"] = []byte("x")
 	if string(b.Info().Documents["policy"]) != `{"Statement":[]}` {
 		t.Error("what Info gives is not the caller's own")
 	}
