@@ -12,7 +12,7 @@ import (
 // so much more. A store a few round trips farther away is not worth a word.
 const (
 	slowTimes = 4
-	slowMore  = 50 * time.Millisecond
+	slowMore  = 100 * time.Millisecond
 	slowAgain = 10 * time.Second // between two warnings of a member
 )
 
