@@ -9,6 +9,7 @@ import (
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
 )
 
 // How the attributes of objects are written (formats 4).
@@ -191,7 +192,7 @@ func (l Lock) encode() []byte {
 	}
 	until := int64(0)
 	if l.Mode != LockNone {
-		until = l.Until.UnixNano()
+		until = metastore.Nanos(l.Until)
 	}
 	return binary.BigEndian.AppendUint64(b, uint64(until))
 }

@@ -152,6 +152,11 @@ func TestRetentionChanges(t *testing.T) {
 	if got := b.stat("a").Meta.Lock; got.Mode != filestore.LockCompliance || !got.Until.Equal(at(8)) {
 		t.Fatalf("the lock is %+v", got)
 	}
+	// A retention beyond what times can say lasts as long as they can.
+	ever := b.put("ever", nil).Version
+	must(t, b.lock("ever", ever, filestore.LockChange{Retention: true, Mode: filestore.LockCompliance, Until: time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)}))
+	_, err := b.DeleteObject(t.Context(), "ever", ever, filestore.DeleteOptions{BypassGovernance: true})
+	expectKind(t, "remove what is locked until 3000", err, kind.Denied)
 	expectKind(t, "by SetMeta", second2(b.SetMeta(t.Context(), "a", v, func(m *filestore.ObjectMeta) error { m.Lock = filestore.Lock{}; return nil })), kind.Denied)
 }
 
