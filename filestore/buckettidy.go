@@ -14,7 +14,7 @@ import (
 // there is anything else.
 func (b *Bucket) tidy(ctx context.Context) error {
 	t := b.Tree()
-	ends, err := t.emptyEnds(ctx, t.read, nil)
+	ends, err := t.emptyEnds(ctx, t.read, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (b *Bucket) tidy(ctx context.Context) error {
 
 // emptyEnds lists the directories below one that have nothing in them, where there
 // is nothing but implicit directories; else NotEmpty.
-func (t *Tree) emptyEnds(ctx context.Context, r caps.SlotRead, dirs []string) (ends [][]string, err error) {
+func (t *Tree) emptyEnds(ctx context.Context, r caps.SlotRead, dirs []string, above []slotID) (ends [][]string, err error) {
 	v, err := t.fs.slots.load(ctx, r)
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func (t *Tree) emptyEnds(ctx context.Context, r caps.SlotRead, dirs []string) (e
 		return [][]string{dirs}, nil
 	}
 	for e, err := range v.dir.Scan(ctx, "") {
-		if err == nil && (e.Kind != dirtree.Directory || !implicit(e)) {
+		if err == nil && (e.Kind != dirtree.Directory || !implicit(e) || slices.Contains(above, slotID(e.Dir.ID()))) {
 			err = kind.NotEmpty
 		}
 		if err == nil {
@@ -56,7 +56,7 @@ func (t *Tree) emptyEnds(ctx context.Context, r caps.SlotRead, dirs []string) (e
 		if err != nil {
 			return nil, err
 		}
-		below, err := t.emptyEnds(ctx, e.Dir, append(slices.Clone(dirs), e.Name))
+		below, err := t.emptyEnds(ctx, e.Dir, append(slices.Clone(dirs), e.Name), append(slices.Clone(above), v.rec.ID))
 		if err != nil {
 			return nil, err
 		}

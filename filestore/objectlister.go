@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/truckee-fs/truckee/caps"
@@ -20,6 +21,7 @@ type objectLister struct {
 	o     ListOptions
 	from  string // the least key that is still wanted
 	types []dirtree.AttrType
+	way   []slotID // the directories that are being listed, each in the one before
 
 	items []ListItem
 	more  bool
@@ -184,6 +186,8 @@ func (l *objectLister) passed(key string) bool {
 func (l *objectLister) entry(ctx context.Context, e *dirtree.Entry, key string, at slots) (passed bool, err error) {
 	dir := e.Kind.IsDir()
 	switch {
+	case len(key) > MaxKey:
+		return true, nil // SFTP's paths may be longer
 	case dir && l.passed(key), !dir && key < l.from:
 		return true, nil
 	case strings.HasPrefix(key, l.o.Prefix), dir && strings.HasPrefix(l.o.Prefix, key):
@@ -214,10 +218,15 @@ func (l *objectLister) child(ctx context.Context, e *dirtree.Entry, key string, 
 	if e.Kind == dirtree.FrozenDir {
 		return l.entries(ctx, l.t.fs.frozen(e.Frozen).dir, key)
 	}
+	if slices.Contains(l.way, slotID(e.Dir.ID())) {
+		return nil // some client has linked it below itself
+	}
 	v, err := l.slotAmong(ctx, e.Dir, at)
 	if err != nil {
 		return err
 	}
+	l.way = append(l.way, v.rec.ID)
+	defer func() { l.way = l.way[:len(l.way)-1] }()
 	return l.directory(ctx, v, key)
 }
 
@@ -235,7 +244,7 @@ func (l *objectLister) holds(ctx context.Context, e *dirtree.Entry, key string, 
 			return true, nil
 		}
 	}
-	first := objectLister{t: l.t, o: ListOptions{Prefix: key, Max: 1}, from: max(l.from, key)}
+	first := objectLister{t: l.t, o: ListOptions{Prefix: key, Max: 1}, from: max(l.from, key), way: slices.Clone(l.way)}
 	err := first.child(ctx, e, key, at)
 	if err != nil && !errors.Is(err, errListed) {
 		return false, err

@@ -170,6 +170,21 @@ func TestABucketOfEmptyDirectoriesCanBeRemoved(t *testing.T) {
 	tr.expectNames("")
 }
 
+func TestPathsThatAreNoKeys(t *testing.T) {
+	t.Parallel()
+	b, tr := bucketAlone(t)
+	deep := "b"
+	for range 5 {
+		deep += "/" + strings.Repeat("n", 250)
+		tr.mkdir(deep)
+	}
+	tr.put(deep+"/f", []byte("too far down"))
+	b.put("z", nil)
+	if got := b.keys(filestore.ListOptions{Max: 5}); len(got) != 1 || got[0] != "z" {
+		t.Errorf("%d keys are listed", len(got))
+	}
+}
+
 func TestDirectoriesThatRefuseChanges(t *testing.T) {
 	t.Parallel()
 	b, tr := bucketAlone(t)
