@@ -81,5 +81,6 @@ func (r LockRule) lock(now time.Time) Lock {
 	if r.Mode == LockNone {
 		return Lock{}
 	}
-	return Lock{Mode: r.Mode, Until: now.AddDate(r.Years, 0, r.Days).UTC()}
+	years, days := min(max(r.Years, 0), 1000), min(max(r.Days, 0), 1000*366) // dates don't wrap
+	return Lock{Mode: r.Mode, Until: now.AddDate(years, 0, days).UTC()}
 }
