@@ -59,7 +59,7 @@ func run(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
-	n, err := startNode(ctx, s.binary, dir)
+	n, err := startNode(ctx, s.binary, dir, s.processes)
 	if err != nil {
 		return err
 	}

@@ -34,8 +34,8 @@ type node struct {
 	log     string
 }
 
-// startNode makes a node with the users and starts it.
-func startNode(ctx context.Context, binary, dir string) (*node, error) {
+// startNode makes a node with the users of so many processes and starts it.
+func startNode(ctx context.Context, binary, dir string, parts int) (*node, error) {
 	var err error
 	if binary == "" {
 		if binary, err = testbed.Build(dir); err != nil {
@@ -55,9 +55,12 @@ func startNode(ctx context.Context, binary, dir string) (*node, error) {
 	if err := truckee("", "init"); err != nil {
 		return nil, err
 	}
-	for _, u := range users {
-		if err := truckee(keyOf(u[1])+"\n"+secretOf(u[1])+"\n", "account", "s3key", "add", u[1], "--key-stdin"); err != nil {
-			return nil, err
+	for part := range parts {
+		for _, u := range users {
+			name := nameOf(u[1], part)
+			if err := truckee(keyOf(name)+"\n"+secretOf(name)+"\n", "account", "s3key", "add", name, "--key-stdin"); err != nil {
+				return nil, err
+			}
 		}
 	}
 	n := &node{ended: make(chan struct{}), log: filepath.Join(dir, "truckee.log")}
@@ -129,17 +132,23 @@ func (n *node) stop() error {
 	}
 }
 
+// nameOf is the account of a user in one of the processes that share the suite:
+// some tests count the buckets of an account.
+func nameOf(user string, part int) string { return user + strconv.Itoa(part) }
+
 func keyOf(name string) string    { return "KEY" + strings.ToUpper(name) }
 func secretOf(name string) string { return "conformance-secret-of-" + name }
 
-// configuration is the suite's. A user's e-mail address is the account's name.
-func (n *node) configuration() string {
+// configuration is the suite's, for one process. A user's e-mail address is the
+// account's name.
+func (n *node) configuration(part int) string {
 	host, port, _ := net.SplitHostPort("127.0.0.1:" + strconv.Itoa(n.port))
 	var b strings.Builder
 	fmt.Fprintf(&b, "[DEFAULT]\nhost = %s\nport = %s\nis_secure = False\nssl_verify = False\n[fixtures]\nbucket prefix = c-{random}-\n", host, port)
 	for _, u := range users {
+		name := nameOf(u[1], part)
 		fmt.Fprintf(&b, "[%s]\ndisplay_name = %s\nuser_id = %s\nemail = %s\ntenant = %s\naccess_key = %s\nsecret_key = %s\nlc_debug_interval = 10\n",
-			u[0], u[1], acl.ID(u[1]), u[1], u[1], keyOf(u[1]), secretOf(u[1]))
+			u[0], name, acl.ID(name), name, name, keyOf(name), secretOf(name))
 	}
 	return b.String()
 }

@@ -76,16 +76,16 @@ var plugin []byte
 
 // runSuite runs the tests in several processes and collects what came of each.
 func runSuite(ctx context.Context, s settings, python string, n *node, dir string) ([]result, error) {
-	conf := filepath.Join(dir, "s3tests.conf")
-	if err := os.WriteFile(conf, []byte(n.configuration()), 0o600); err != nil {
-		return nil, err
-	}
 	if err := os.WriteFile(filepath.Join(dir, "conformance_plugin.py"), plugin, 0o600); err != nil {
 		return nil, err
 	}
 	var wg sync.WaitGroup
 	errs := make([]error, s.processes)
 	for i := range s.processes {
+		conf := filepath.Join(dir, "s3tests-"+strconv.Itoa(i)+".conf")
+		if err := os.WriteFile(conf, []byte(n.configuration(i)), 0o600); err != nil {
+			return nil, err
+		}
 		wg.Go(func() { errs[i] = runPart(ctx, s, python, conf, dir, i) })
 	}
 	wg.Wait()
