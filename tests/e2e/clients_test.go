@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,7 +66,8 @@ func (g *guest) run(name string, args ...string) string {
 func (g *guest) try(name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(g.t.Context(), name, args...)
 	cmd.Dir = g.home
-	cmd.Env = append(os.Environ(), append([]string{"HOME=" + g.home, "XDG_CONFIG_HOME=" + g.home, "SSH_AUTH_SOCK="}, g.env...)...)
+	own := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }) // the machine's, which S3 clients would take
+	cmd.Env = append(own, append([]string{"HOME=" + g.home, "XDG_CONFIG_HOME=" + g.home, "SSH_AUTH_SOCK="}, g.env...)...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
