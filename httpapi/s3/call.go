@@ -87,7 +87,7 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 	var b [40]byte
 	_, _ = rand.Read(b[:])
 	c := &call{server: s, w: &answer{ResponseWriter: w}, r: r, began: s.now(), id: strings.ToUpper(hex.EncodeToString(b[:8]))}
-	c.bytes = &counted{ReadCloser: r.Body, ended: r.ContentLength == 0}
+	c.bytes = &counted{ReadCloser: r.Body}
 	h := w.Header()
 	h.Set("X-Amz-Request-Id", c.id)
 	h.Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString(b[8:]))
@@ -170,13 +170,15 @@ func (c *call) lookup(ctx context.Context, name string) (*filestore.Bucket, erro
 // nobody is told of a change of which no record could be kept, or after it where
 // the answer is what is recorded.
 func (c *call) settle(err error) error {
-	if c.recorded || c.op == nil || c.server.Audit == nil {
+	if c.recorded || c.server.Audit == nil || c.op == nil && c.record.Op == "" {
 		return nil
 	}
 	c.recorded = true
 	r := c.record
 	r.Service, r.Session, r.Remote = audit.S3, c.id, c.r.RemoteAddr
-	r.Request = c.op.name
+	if c.op != nil {
+		r.Request = c.op.name
+	}
 	if r.Op == "" {
 		r.Op, r.Account = c.op.audit, c.who.account.Name
 	}

@@ -68,8 +68,10 @@ func kindOfStatus(status int) kind.Kind {
 		return kind.Denied
 	case status == 404:
 		return kind.NotExist
-	case status == 409 || status == 412:
+	case status == 409:
 		return kind.Conflict
+	case status == 412:
+		return kind.Precondition
 	case status == 501:
 		return kind.Unsupported
 	case status == 503:

@@ -1,0 +1,86 @@
+package s3_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/truckee-fs/truckee/httpapi/s3"
+	"github.com/truckee-fs/truckee/internal/audit"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// recorder keeps records, or fails to.
+type recorder struct {
+	mu     sync.Mutex
+	all    []audit.Record
+	ready  error
+	record error
+}
+
+func (r *recorder) Ready() error { return r.ready }
+
+func (r *recorder) Record(rec audit.Record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, rec)
+	return r.record
+}
+
+func (r *recorder) last() audit.Record {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.all) == 0 {
+		return audit.Record{}
+	}
+	return r.all[len(r.all)-1]
+}
+
+func (r *recorder) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.all)
+}
+
+// Each request has one record, whatever comes of it.
+func TestRecords(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{}
+	w := newWorld(t, func(s *s3.Server) { s.Audit = rec })
+	put := func(header ...string) { w.do("ann", "PUT", "/data/a%20b", []byte("hello"), header...) }
+	tests := []struct {
+		do   func()
+		want string // service, op, request, account, path, read, written, outcome
+	}{
+		{func() { w.do("ann", "PUT", "/data", nil) }, "s3 mkdir CreateBucket ann /data 0 0 ok"},
+		{func() { put() }, "s3 write PutObject ann /data/a b 0 5 ok"},
+		{func() { put("If-None-Match", "*") }, "s3 write PutObject ann /data/a b 0 0 precondition"},
+		{func() { put("Content-Md5", md5Of("other")) }, "s3 write PutObject ann /data/a b 0 0 invalid"},
+		{func() { w.get("data", "a b", "Range", "bytes=1-3") }, "s3 read GetObject ann /data/a b 3 0 ok"},
+		{func() { w.get("data", "none") }, "s3 read GetObject ann /data/none 0 0 not_exist"},
+		{func() { w.do("bob", "GET", "/data/a%20b", nil) }, "s3 read GetObject bob /data/a b 0 0 denied"},
+		{func() { w.do("", "GET", "/data/a%20b", nil) }, "s3 read GetObject  /data/a b 0 0 denied"},
+		{func() { w.do("ann", "GET", "/data", nil) }, "s3 list ListObjects ann /data 0 0 ok"},
+		{func() { w.do("ann", "PUT", "/data/c", nil, "X-Amz-Copy-Source", "/data/a%20b") }, "s3 copy CopyObject ann /data/a b 5 0 ok"},
+		{func() { w.do("ann", "DELETE", "/data/c", nil) }, "s3 remove DeleteObject ann /data/c 0 0 ok"},
+		{func() {
+			w.do("", "GET", "/data?nonsense", nil, "Authorization", "AWS4-HMAC-SHA256 Credential=KEYANN/20260101/r/s3/aws4_request,SignedHeaders=host,Signature="+strings.Repeat("0", 64), "X-Amz-Date", "20260101T000000Z")
+		}, "s3 refused  KEYANN /data 0 0 denied"},
+	}
+	for i, tt := range tests {
+		tt.do()
+		r := rec.last()
+		got := fmt.Sprint(r.Service, " ", r.Op, " ", r.Request, " ", r.Account, " ", r.Path, " ", r.Read, " ", r.Written, " ", audit.Outcome(r.Err))
+		if got != tt.want || rec.count() != i+1 {
+			t.Errorf("%d records, the last %q, want %q", rec.count(), got, tt.want)
+		}
+		if r.Session == "" || r.Remote == "" {
+			t.Errorf("no session or remote: %+v", r)
+		}
+	}
+	rec.record = kind.Unavailable
+	w.do("ann", "PUT", "/data/k", []byte("x")).want(t, 503, "SlowDown")
+	rec.ready = kind.Unavailable
+	w.do("ann", "GET", "/data/k", nil).want(t, 503, "SlowDown")
+}
