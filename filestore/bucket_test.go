@@ -576,8 +576,14 @@ func TestBucketsOfAnAccountAreBounded(t *testing.T) {
 	_, err = fs.CreateBucket(t.Context(), bob.Tree, filestore.BucketInfo{Name: "more", Owner: "bob"})
 	must(t, err)
 	large := strings.Repeat("x", filestore.MaxDocument)
-	for i := range filestore.MaxOwnerDocuments / filestore.MaxDocument {
-		must(t, setDocument(findBucket(t, fs, fmt.Sprint("b", i/4)), fmt.Sprint(i%4), large)(t.Context()))
+	for i := range filestore.MaxOwnerDocuments / filestore.MaxDocuments {
+		must(t, findBucket(t, fs, fmt.Sprint("b", i)).Update(t.Context(), func(i *filestore.BucketInfo) error {
+			i.Documents = map[string][]byte{}
+			for n := range filestore.MaxDocuments / filestore.MaxDocument {
+				i.Documents[fmt.Sprint(n)] = []byte(large)
+			}
+			return nil
+		}))
 	}
 	b := findBucket(t, fs, "b999")
 	expectKind(t, "a document more", setDocument(b, "x", "y")(t.Context()), kind.TooLarge)
