@@ -51,6 +51,25 @@ func (c *call) authorise(ctx context.Context, a access) error {
 	if !ok {
 		return fail(AccessDenied, "")
 	}
+	if a.action == "s3:PutObject" && !a.source {
+		return c.authoriseLock(ctx, a)
+	}
+	return nil
+}
+
+// authoriseLock asks for the rights to lock what a request writes: who may write
+// may not by that make it stay for years.
+func (c *call) authoriseLock(ctx context.Context, a access) error {
+	if c.r.Header.Get("X-Amz-Object-Lock-Mode") != "" || c.r.Header.Get("X-Amz-Object-Lock-Retain-Until-Date") != "" {
+		a.action = "s3:PutObjectRetention"
+		if err := c.authorise(ctx, a); err != nil {
+			return err
+		}
+	}
+	if c.r.Header.Get("X-Amz-Object-Lock-Legal-Hold") != "" {
+		a.action = "s3:PutObjectLegalHold"
+		return c.authorise(ctx, a)
+	}
 	return nil
 }
 
@@ -216,7 +235,7 @@ func (q *question) byLists(ctx context.Context, owns, byPolicy, ignorePublic boo
 		return true, nil
 	case q.object == nil:
 		// Who may list learns that it isn't there: from the handler.
-		return q.call.mayList(ctx, q.access), nil
+		return reads(q.action) && q.call.mayList(ctx, q.access), nil
 	case q.list.Owner.ID == q.owner.ID && (owns || byPolicy), q.list.Owner.ID == me:
 		return true, nil
 	}
@@ -237,12 +256,12 @@ var onObjects = map[string]acl.Permission{
 	"s3:PutObjectAcl": acl.WriteACP, "s3:PutObjectVersionAcl": acl.WriteACP,
 }
 
-// ofObjects are the others that concern one object that is there: whoever owns it
-// may do them.
+// ofObjects are the others that whoever owns an object may do with it. Locks aren't
+// among them: what stays in a bucket is its owner's to say.
 func ofObjects(action string) bool {
 	switch action {
 	case "s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging", "s3:PutObjectVersionTagging", "s3:DeleteObjectTagging",
-		"s3:DeleteObjectVersionTagging", "s3:GetObjectRetention", "s3:PutObjectRetention", "s3:GetObjectLegalHold", "s3:PutObjectLegalHold":
+		"s3:DeleteObjectVersionTagging":
 		return true
 	}
 	return false

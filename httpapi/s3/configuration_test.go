@@ -140,6 +140,21 @@ func TestBypassingTakesARight(t *testing.T) {
 	w.do("bob", "DELETE", "/bkt/k?versionId="+version, nil, "X-Amz-Bypass-Governance-Retention", "true").want(t, 204)
 }
 
+// TestLockingTakesARight: nor may who may only write keep what he wrote there for
+// years.
+func TestLockingTakesARight(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, objectWriter)
+	w.bucket("bkt", "X-Amz-Bucket-Object-Lock-Enabled", "true", "X-Amz-Acl", "public-read-write")
+	w.do("ann", "PUT", "/bkt?policy", allow("Allow", `{"AWS":"bob"}`, "s3:PutObject", "bkt/*", "")).want(t, 204)
+	w.do("bob", "PUT", "/bkt/k", []byte("x")).want(t, 200)
+	until := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	w.do("bob", "PUT", "/bkt/k", []byte("x"), "X-Amz-Object-Lock-Mode", "COMPLIANCE", "X-Amz-Object-Lock-Retain-Until-Date", until).want(t, 403)
+	w.do("bob", "PUT", "/bkt/new", []byte("x"), "X-Amz-Object-Lock-Legal-Hold", "ON").want(t, 403)
+	w.do("bob", "POST", "/bkt/new?uploads", nil, "X-Amz-Object-Lock-Legal-Hold", "ON").want(t, 403)
+	w.do("ann", "PUT", "/bkt/k", []byte("x"), "X-Amz-Object-Lock-Mode", "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date", until).want(t, 200)
+}
+
 func TestCORS(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -212,6 +227,8 @@ func TestUploadsByForms(t *testing.T) {
 		t.Errorf("%v", r.Header)
 	}
 	post("key", "in/k", "success_action_redirect", "javascript:alert(1)", "file", "x").want(t, 204)
+	post("key", "in/k", "x-amz-meta-a", "b\r\nX-Amz-Acl: public-read", "file", "x").want(t, 400, "InvalidArgument")
+	post("key", "in/k", "x-amz-meta-a: b", "c", "file", "x").want(t, 400, "InvalidArgument")
 	post("key", "in/k").want(t, 400)
 	post("file", "x").want(t, 400)
 	post("key", "in/k", "policy", "e30=", "file", "x").want(t, 400, "InvalidArgument") // a policy that nobody signed

@@ -108,6 +108,9 @@ func (c *call) takeFields(form *postform.Form) error {
 		}
 	}
 	for _, field := range form.Fields {
+		if field.Name != "tagging" && strings.ContainsFunc(field.Value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return fail(InvalidArgument, "A field has a value that no header can have.").with("ArgumentName", field.Name)
+		}
 		switch field.Name {
 		case "acl":
 			h.Set("X-Amz-Acl", field.Value)
@@ -124,9 +127,13 @@ func (c *call) takeFields(form *postform.Form) error {
 			}
 			h.Set("X-Amz-Tagging", strings.Join(pairs, "&"))
 		default:
-			if strings.HasPrefix(field.Name, "x-amz-") {
-				h.Add(field.Name, field.Value)
+			if !strings.HasPrefix(field.Name, "x-amz-") {
+				continue
 			}
+			if strings.ContainsFunc(field.Name, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }) {
+				return fail(InvalidArgument, "A field has a name that no header can have.")
+			}
+			h.Add(field.Name, field.Value)
 		}
 	}
 	return nil
