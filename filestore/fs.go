@@ -41,6 +41,7 @@ type FS struct {
 	usage      usageCache
 	charges    chargedCache
 	ahead      chan struct{} // a token for each chunk that is being read ahead
+	unread     atomic.Int64  // chunks that were read ahead and wait for their streams
 
 	foldAfter int // the constant, but in tests
 

@@ -2,6 +2,8 @@ package filestore
 
 import (
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/truckee-fs/truckee/filestore/filetree"
 )
@@ -13,6 +15,15 @@ type readAhead struct {
 	next  int64      // where a sequential read would begin
 	run   int64      // bytes read in sequence so far
 	until int64      // what lies before it is asked for already
+
+	unread []aheadChunk // asked for and not read yet, ascending
+}
+
+// aheadChunk is a chunk that a stream will read. As long as it counts it takes a
+// place of those that the cache has for such chunks.
+type aheadChunk struct {
+	off    int64
+	counts *atomic.Bool
 }
 
 const (
@@ -23,6 +34,11 @@ const (
 	aheadDepth = 4
 	// aheadAll is how many chunks are on their way ahead of all streams.
 	aheadAll = 16
+	// aheadShare is the part of the cache that chunks may take which were read ahead
+	// and not read yet: more would displace one another before they are.
+	aheadShare = 3
+	// aheadTime is how long a chunk that isn't read takes such a place.
+	aheadTime = time.Second
 )
 
 // after notes a read of n bytes at off, and starts reading ahead if it goes on
@@ -35,6 +51,7 @@ func (a *readAhead) after(fs *FS, r *filetree.Reader, off int64, n int) {
 	}
 	a.next = off + int64(n)
 	a.run += int64(n)
+	a.passed(fs)
 	if a.run < aheadAfter {
 		return
 	}
@@ -49,18 +66,48 @@ func (a *readAhead) expect(fs *FS, r *filetree.Reader, off int64) {
 	a.fetch(fs, r, off)
 }
 
+// passed notes that what lies before a.next needs no place any more, or what lies
+// elsewhere. It is called with mu held.
+func (a *readAhead) passed(fs *FS) {
+	n := 0
+	for n < len(a.unread) && (a.unread[n].off < a.next || a.until == 0) {
+		fs.uncountAhead(a.unread[n].counts)
+		n++
+	}
+	a.unread = a.unread[n:]
+}
+
+// countAhead takes a place for a chunk that is read ahead, for a time.
+func (fs *FS) countAhead() *atomic.Bool {
+	fs.unread.Add(1)
+	counts := new(atomic.Bool)
+	counts.Store(true)
+	time.AfterFunc(aheadTime, func() { fs.uncountAhead(counts) })
+	return counts
+}
+
+func (fs *FS) uncountAhead(counts *atomic.Bool) {
+	if counts.Swap(false) {
+		fs.unread.Add(-1)
+	}
+}
+
 // fetch asks for the chunks from first on that a stream which is at a.next wants
 // next. It is called with mu held.
 func (a *readAhead) fetch(fs *FS, r *filetree.Reader, first int64) {
 	chunk := int64(fs.o.ChunkSize)
 	end := min(a.next-a.next%chunk+(aheadDepth+1)*chunk, r.Size())
 	for at := max(a.until, first); at < end; at += chunk {
+		if fs.unread.Load() >= max(aheadDepth, fs.o.CacheBytes/chunk/aheadShare) {
+			return
+		}
 		select {
 		case fs.ahead <- struct{}{}:
 		default:
 			return // enough is on its way
 		}
 		a.until = at + chunk
+		a.unread = append(a.unread, aheadChunk{at, fs.countAhead()})
 		go func() {
 			defer func() { <-fs.ahead }()
 			// What fails is met again, and told, by the read that wants it.
