@@ -183,6 +183,7 @@ func TestPathsThatAreNoKeys(t *testing.T) {
 	if got := b.keys(filestore.ListOptions{Max: 5}); len(got) != 1 || got[0] != "z" {
 		t.Errorf("%d keys are listed", len(got))
 	}
+	b.expectVersions("z 00*")
 }
 
 func TestDirectoriesThatRefuseChanges(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
@@ -80,6 +81,8 @@ func (l *versionLister) directory(ctx context.Context, v *version, base string) 
 	if v.state.Tombstone {
 		return nil
 	}
+	l.way = append(l.way, v.rec.ID)
+	defer func() { l.way = l.way[:len(l.way)-1] }()
 	return l.trees(ctx, v.dir, v.history(), base)
 }
 
@@ -163,6 +166,8 @@ func (l *versionLister) scan(ctx context.Context, tree, history *dirtree.Dir, ba
 func (l *versionLister) entry(ctx context.Context, e mergedEntry, key string) (passed bool, err error) {
 	dir := e.Kind.IsDir()
 	switch {
+	case len(key) > MaxKey:
+		return true, nil // SFTP's paths may be longer
 	case dir && l.passed(key), !dir && key < l.from:
 		return true, nil
 	case strings.HasPrefix(key, l.o.Prefix), dir && strings.HasPrefix(l.o.Prefix, key):
@@ -192,6 +197,9 @@ func (l *versionLister) child(ctx context.Context, e *dirtree.Entry, key string)
 	if e.Kind == dirtree.FrozenDir {
 		d := l.t.fs.frozen(e.Frozen).dir
 		return l.trees(ctx, d, dirtree.OpenHistory(dirtree.Keys{Read: l.t.read}, dirtree.Root{}, l.t.fs.source, nil), key)
+	}
+	if slices.Contains(l.way, slotID(e.Dir.ID())) {
+		return nil // some client has linked it below itself
 	}
 	v, err := l.slot(ctx, e.Dir)
 	if err != nil {
