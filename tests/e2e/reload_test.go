@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,8 +96,24 @@ func greeted(n *testbed.Truckee) bool {
 	return false
 }
 
-// A parent opens the socket, as systemd does, and is told when the node serves
-// and when it stops.
+// listening is a socket of a parent's, and its address.
+func listening(t *testing.T) (*os.File, *net.TCPAddr) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	socket, err := l.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
+	return socket, l.Addr().(*net.TCPAddr)
+}
+
+// A parent opens the sockets, the one for S3 by its name, as systemd does, and is
+// told when the node serves and when it stops.
 func TestSocketActivation(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -104,16 +121,8 @@ func TestSocketActivation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	socket, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
+	objects, s3 := listening(t)
+	socket, sftp := listening(t)
 	told, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
@@ -121,9 +130,9 @@ func TestSocketActivation(t *testing.T) {
 	defer told.Close()
 
 	var log bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" serve`, binary)
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=s3:truckee.socket exec "$0" serve`, binary)
 	cmd.Env = append(n.Command(t.Context()).Env, "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
-	cmd.ExtraFiles = []*os.File{socket}
+	cmd.ExtraFiles = []*os.File{objects, socket}
 	cmd.Stderr = &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -143,9 +152,14 @@ func TestSocketActivation(t *testing.T) {
 	}
 	hear("READY=1")
 	e := n.Endpoint
-	e.Port = l.Addr().(*net.TCPAddr).Port
+	e.Port = sftp.Port
 	if _, err := dial(t, e).Stat("/"); err != nil {
 		t.Error(err)
+	}
+	if resp, err := http.Get("http://" + s3.String() + "/"); err != nil {
+		t.Error(err)
+	} else if resp.Body.Close(); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("S3 answers %s to a stranger", resp.Status)
 	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
