@@ -15,7 +15,7 @@ import (
 )
 
 // sendBuffer is how much of an object is read at a time.
-const sendBuffer = 256 << 10
+const sendBuffer = 128 << 10
 
 var sendBuffers = sync.Pool{New: func() any { return new([sendBuffer]byte) }}
 

@@ -16,7 +16,7 @@ import (
 var errReading = errors.New("read the request's body")
 
 const (
-	intakeBuffer = 128 << 10
+	intakeBuffer = 64 << 10
 	intakeAhead  = 3 // buffers that one body has at most
 )
 
