@@ -82,7 +82,7 @@ func summary(results []result) string {
 	c, o := count(results, (*result).chased), count(results, rest)
 	var b strings.Builder
 	for i := range results {
-		if r := &results[i]; r.Outcome == "failed" && r.chased() {
+		if r := &results[i]; r.Outcome == "failed" {
 			fmt.Fprintf(&b, "FAILED %s: %s\n", r.name(), r.Why)
 		}
 	}

@@ -1,6 +1,7 @@
 # Runs inside of pytest: gives each test buckets of its own, so that one locked
 # bucket doesn't fail all that follow, takes every Nth test if several runs share
 # the suite, and writes a line of JSON for each test.
+import itertools
 import json
 import os
 import random
@@ -23,6 +24,8 @@ def pytest_collection_modifyitems(config, items):
 def pytest_runtest_setup(item):
     import s3tests.functional as functional
 
+    # Names in the order in which they are made, as some tests take them to be.
+    functional.bucket_counter = itertools.count(1)
     functional.prefix = "c-" + "".join(random.choices(string.ascii_lowercase + string.digits, k=14)) + "-"
 
 

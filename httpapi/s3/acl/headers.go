@@ -14,11 +14,11 @@ func granting() [5]struct {
 		name       string
 		permission Permission
 	}{
-		{"X-Amz-Grant-Full-Control", FullControl},
 		{"X-Amz-Grant-Read", Read},
 		{"X-Amz-Grant-Write", Write},
 		{"X-Amz-Grant-Read-Acp", ReadACP},
 		{"X-Amz-Grant-Write-Acp", WriteACP},
+		{"X-Amz-Grant-Full-Control", FullControl},
 	}
 }
 
