@@ -41,6 +41,7 @@ type FS struct {
 	usage      usageCache
 	charges    chargedCache
 	ahead      chan struct{} // a token for each chunk that is being read ahead
+	places     chan struct{} // a token for each cell of a stream that comes in
 	unread     atomic.Int64  // chunks that were read ahead and wait for their streams
 
 	foldAfter int // the constant, but in tests
@@ -70,6 +71,7 @@ func New(ctx context.Context, o Options) (*FS, error) {
 	fs.buckets = newBucketTable(fs)
 	fs.writer = newWriter(fs)
 	fs.ahead = make(chan struct{}, aheadAll)
+	fs.places = make(chan struct{}, o.places())
 	fs.foldAfter = foldAfter
 	fs.spool = newSpool(o.SpoolDir, o.SpoolBytes)
 	err := fs.beginHeartbeat(ctx)

@@ -21,6 +21,8 @@ type incoming struct {
 	t    *Tree           // that it comes through
 	d    *draft          // nil: committed or aborted
 	size int64
+
+	leave func() // gives the place of the cell back; nil: it has none
 }
 
 // incoming begins contents that will belong to owner.
@@ -37,9 +39,36 @@ func (in *incoming) Write(p []byte) (int, error) {
 	if in.d == nil {
 		return 0, wrap("write", kind.Closed)
 	}
+	done := 0
+	for done < len(p) {
+		n, err := in.writeCell(p[done:])
+		if done += n; err != nil {
+			return done, wrap("write", err)
+		}
+	}
+	return done, nil
+}
+
+// writeCell adds what of p belongs to the cell that the end is in.
+func (in *incoming) writeCell(p []byte) (int, error) {
+	at := in.size % in.d.grid
+	p = p[:min(int64(len(p)), in.d.grid-at)]
+	if in.leave == nil && at+int64(len(p)) > frameSize {
+		in.leave = in.t.fs.place(in.ctx)
+	}
 	n, err := in.d.write(in.ctx, p, in.size)
 	in.size += int64(n)
-	return n, wrap("write", err)
+	if in.size%in.d.grid == 0 {
+		in.vacate()
+	}
+	return n, err
+}
+
+func (in *incoming) vacate() {
+	if in.leave != nil {
+		in.leave()
+		in.leave = nil
+	}
 }
 
 // Size is how many bytes have been written.
@@ -51,6 +80,7 @@ func (in *incoming) Abort() {
 		in.d.drop()
 		in.d = nil
 	}
+	in.vacate()
 }
 
 // commit has an operation committed that links the contents; make gives the

@@ -1,0 +1,70 @@
+package filestore_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/truckee-fs/truckee/filestore"
+)
+
+// fewPlaces has room for four cells.
+func fewPlaces(o *filestore.Options) {
+	o.ChunkSize, o.DirtyBytes, o.DraftBytes = 1<<20, 8<<20, 4<<20
+}
+
+// TestManyStreamsNeedNoSpool: however many come in, they are sealed from memory.
+func TestManyStreamsNeedNoSpool(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fs := newStorage(t).open(fewPlaces)
+		b := newMulti(t, fs)
+		var writers []*filestore.ObjectWriter
+		for range 16 {
+			w, err := b.NewObject(t.Context())
+			must(t, err)
+			writers = append(writers, w)
+		}
+		var g errgroup.Group
+		for _, w := range writers {
+			g.Go(func() error {
+				buf := make([]byte, 128<<10)
+				for range 24 {
+					if _, err := w.Write(buf); err != nil {
+						return err
+					}
+				}
+				_, err := w.Commit(t.Context(), "k", filestore.ObjectMeta{}, filestore.CommitOptions{})
+				return err
+			})
+		}
+		must(t, g.Wait())
+		if n := fs.Spooled(); n != 0 {
+			t.Errorf("%d bytes went to the spool", n)
+		}
+	})
+}
+
+// TestSlowStreamsHoldUpNobody: streams that stop in the middle keep their places for a
+// moment only.
+func TestSlowStreamsHoldUpNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newMulti(t, newStorage(t).open(fewPlaces))
+		for range 10 {
+			w, err := b.NewObject(t.Context())
+			must(t, err)
+			defer w.Abort()
+			_, err = w.Write(make([]byte, 600<<10))
+			must(t, err)
+		}
+		begin := time.Now()
+		b.object("k", random(8<<20, 1))
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		b.object("l", random(8<<20, 1))
+	})
+}
