@@ -35,6 +35,7 @@ func TestManyStreamsNeedNoSpool(t *testing.T) {
 					if _, err := w.Write(buf); err != nil {
 						return err
 					}
+					time.Sleep(time.Millisecond) // in which all the others write
 				}
 				_, err := w.Commit(t.Context(), "k", filestore.ObjectMeta{}, filestore.CommitOptions{})
 				return err
