@@ -39,7 +39,7 @@ func (c *call) authenticate(ctx context.Context) error {
 	}
 	c.who.signed = true
 	form := claim.Payload
-	if claim.Place == sigv4.InQuery {
+	if claim.Place == sigv4.InQuery && claim.Version == 4 { // version 2 signs few parameters
 		c.hoist()
 		if form == "" {
 			form = c.r.Header.Get("X-Amz-Content-Sha256")

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/truckee-fs/truckee/httpapi/s3/checksum"
@@ -135,7 +136,7 @@ func (p *promises) kept(in *intake, framed *sigv4.Reader, got *received) error {
 		got.sum = in.beside.Sum(nil)
 	}
 	want := p.checksum
-	if want == nil && framed != nil && framed.Trailer(p.algorithm.Header()) != "" {
+	if want == nil && framed != nil && slices.Contains(p.trailers, p.algorithm.Header()) {
 		var ok bool
 		if want, ok = p.algorithm.Decode(framed.Trailer(p.algorithm.Header())); !ok {
 			return fail(BadDigest, "Value for %s trailing header is invalid.", p.algorithm.Header())

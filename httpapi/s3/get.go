@@ -113,12 +113,10 @@ func (c *call) prepareRead(ctx context.Context, r *filestore.ObjectReader, o *fi
 	}
 	c.describe(c.bucket, o)
 	if err := c.readConditions(o); err != nil {
-		c.keepHeaders(err)
 		return nil, part, err
 	}
 	if part.number == 0 {
 		if part, err = c.rangeSpan(o); err != nil {
-			c.keepHeaders(err)
 			return nil, part, err
 		}
 	}

@@ -176,6 +176,29 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
+// An error has nothing of the object about it.
+func TestErrorsHaveTheirOwnHeaders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	w.put("data", "k", "x", "Content-Encoding", "gzip", "Content-Type", "text/x-test", "X-Amz-Meta-A", "b")
+	for _, r := range []reply{
+		w.get("data", "k", "Range", "bytes=5-").want(t, 416),
+		w.get("data", "k", "If-Match", "other").want(t, 412),
+		w.get("data", "k", "X-Amz-Server-Side-Encryption", "AES256").want(t, 400),
+		w.do("ann", "GET", "/data/k?partNumber=2", nil).want(t, 400),
+	} {
+		for _, name := range []string{"Content-Encoding", "X-Amz-Meta-A", "ETag", "Last-Modified", "X-Amz-Mp-Parts-Count"} {
+			if r.Header.Get(name) != "" {
+				t.Errorf("%d with %s: %s", r.StatusCode, name, r.Header.Get(name))
+			}
+		}
+		if r.Header.Get("Content-Type") != "application/xml" || r.Header.Get("X-Amz-Request-Id") == "" {
+			t.Errorf("%d: %v", r.StatusCode, r.Header)
+		}
+	}
+}
+
 func TestRouting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -219,6 +219,8 @@ func TestSpoiltStreamsLeaveNoTrace(t *testing.T) {
 		w.sendStream("/data/k", data, s, nil).want(t, 400, "BadDigest")
 		s.trailer, s.value = "x-amz-checksum-crc32", "nonsense"
 		w.sendStream("/data/k", data, s, nil).want(t, 400, "BadDigest")
+		s.value = ""
+		w.sendStream("/data/k", data, s, nil).want(t, 400, "BadDigest")
 	}
 	short := streamed{form: sigv4.Streaming, size: 64 << 10}
 	w.sendStream("/data/k", data, short, nil, "X-Amz-Decoded-Content-Length", "5").want(t, 400, "IncompleteBody")

@@ -58,6 +58,7 @@ func (c *call) refuse(ctx context.Context, err error) {
 		c.end(ctx)
 		panic(http.ErrAbortHandler)
 	}
+	c.keepHeaders(f)
 	h := c.w.Header()
 	for _, header := range f.headers {
 		h.Set(header[0], header[1])

@@ -11,9 +11,11 @@ import (
 	"time"
 )
 
-// subresources are the parameters that version 2 signs, in order (S3 User Guide,
-// "Signing and authenticating REST requests", CanonicalizedResource).
+// subresources are the parameters that version 2 signs (S3 User Guide, "Signing and
+// authenticating REST requests", CanonicalizedResource), and those sub-resources that
+// are younger: what wasn't signed can't make another operation of a request.
 var subresources = []string{
+	"accelerate", "analytics", "attributes", "intelligent-tiering", "legal-hold", "ownershipControls", "retention",
 	"acl", "cors", "delete", "encryption", "inventory", "lifecycle", "location", "logging", "metrics", "notification", "object-lock", "partNumber", "policy", "policyStatus",
 	"publicAccessBlock", "replication", "requestPayment",
 	"response-cache-control", "response-content-disposition", "response-content-encoding", "response-content-language", "response-content-type", "response-expires",
