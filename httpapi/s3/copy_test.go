@@ -225,6 +225,20 @@ func TestClientKeysInCopiesAndParts(t *testing.T) {
 	}
 }
 
+func TestBucketsBlockClientKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, plainKeys)
+	w.bucket("data")
+	key := sealed(sealPrefix, strings.Repeat("k", 32))
+	w.put("data", "old", "x", key...)
+	w.do("ann", "PUT", "/data?encryption", []byte("<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>"+
+		"<BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes></Rule></ServerSideEncryptionConfiguration>")).want(t, 200)
+	w.do("ann", "PUT", "/data/new", []byte("x"), key...).want(t, 403, "AccessDenied")
+	w.do("ann", "POST", "/data/new?uploads", nil, key...).want(t, 403, "AccessDenied")
+	w.put("data", "new", "x")
+	w.get("data", "old", key...).want(t, 200)
+}
+
 func TestEncryptionHeaders(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

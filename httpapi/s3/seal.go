@@ -172,6 +172,15 @@ func (c *call) encryption(withClientKey bool) error {
 	const header = ofRequest + "Server-Side-Encryption"
 	value, ok := c.r.Header.Get(header), c.r.Header[header] != nil
 	kms := c.r.Header.Get(header+"-Aws-Kms-Key-Id") != "" || c.r.Header.Get(header+"-Context") != ""
+	if withClientKey {
+		e, err := c.server.encryptionOf(c.bucket.Info())
+		if err != nil {
+			return err
+		}
+		if e != nil && e.BlocksClientKeys() {
+			return fail(AccessDenied, "The bucket blocks encryption by keys of clients (SSE-C).")
+		}
+	}
 	switch {
 	case !ok && kms:
 		return fail(InvalidArgument, "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
