@@ -52,9 +52,25 @@ func (c *call) authorise(ctx context.Context, a access) error {
 		return fail(AccessDenied, "")
 	}
 	if a.action == "s3:PutObject" && !a.source {
+		if err := c.allowsClientKey(q.info); err != nil {
+			return err
+		}
 		return c.authoriseLock(ctx, a)
 	}
 	return nil
+}
+
+// allowsClientKey refuses a key of the client's where the bucket's encryption says
+// that no object may have one.
+func (c *call) allowsClientKey(info filestore.BucketInfo) error {
+	if c.r.Header.Get("X-Amz-Server-Side-Encryption-Customer-Algorithm") == "" {
+		return nil
+	}
+	e, err := c.server.encryptionOf(info)
+	if err == nil && e != nil && e.BlocksClientKeys() {
+		return fail(AccessDenied, "The bucket's encryption blocks keys of clients (SSE-C).")
+	}
+	return err
 }
 
 // authoriseLock asks for the rights to lock what a request writes: who may write
@@ -208,88 +224,6 @@ func (q *question) byPolicy(ctx context.Context) (policy.Decision, bool, error) 
 	}
 	decision := p.Evaluate(r)
 	return decision, p.Public(), failed
-}
-
-// byLists judges where ACLs count.
-func (q *question) byLists(ctx context.Context, owns, byPolicy, ignorePublic bool) (bool, error) {
-	me := acl.Account(q.call.who.account.Name).ID
-	if q.call.who.anonymous() {
-		me = ""
-	}
-	if right, ok := onBuckets[q.action]; ok {
-		if owns || byPolicy {
-			return true, nil
-		}
-		list, err := bucketACL(q.info)
-		return err == nil && list.Allows(me, right, ignorePublic), err
-	}
-	right, listed := onObjects[q.action]
-	if q.key == "" || !listed && !ofObjects(q.action) {
-		return owns || byPolicy, nil
-	}
-	if err := q.look(ctx); err != nil {
-		return false, err
-	}
-	switch {
-	case q.object == nil && (owns || byPolicy):
-		return true, nil
-	case q.object == nil:
-		// Who may list learns that it isn't there: from the handler.
-		return reads(q.action) && q.call.mayList(ctx, q.access), nil
-	case q.list.Owner.ID == q.owner.ID && (owns || byPolicy), q.list.Owner.ID == me:
-		return true, nil
-	}
-	return listed && q.list.Allows(me, right, ignorePublic), nil
-}
-
-// onBuckets are the actions that a bucket's ACL is asked for, and with what.
-var onBuckets = map[string]acl.Permission{
-	"s3:ListBucket": acl.Read, "s3:ListBucketVersions": acl.Read, "s3:ListBucketMultipartUploads": acl.Read,
-	"s3:PutObject": acl.Write, "s3:DeleteObject": acl.Write, "s3:AbortMultipartUpload": acl.Write, "s3:ListMultipartUploadParts": acl.Write,
-	"s3:GetBucketAcl": acl.ReadACP, "s3:PutBucketAcl": acl.WriteACP,
-}
-
-// onObjects are those that an object's is asked for.
-var onObjects = map[string]acl.Permission{
-	"s3:GetObject": acl.Read, "s3:GetObjectVersion": acl.Read, "s3:GetObjectAttributes": acl.Read, "s3:GetObjectVersionAttributes": acl.Read,
-	"s3:GetObjectAcl": acl.ReadACP, "s3:GetObjectVersionAcl": acl.ReadACP,
-	"s3:PutObjectAcl": acl.WriteACP, "s3:PutObjectVersionAcl": acl.WriteACP,
-}
-
-// ofObjects are the others that whoever owns an object may do with it. Locks aren't
-// among them: what stays in a bucket is its owner's to say.
-func ofObjects(action string) bool {
-	switch action {
-	case "s3:GetObjectTagging", "s3:GetObjectVersionTagging", "s3:PutObjectTagging", "s3:PutObjectVersionTagging", "s3:DeleteObjectTagging",
-		"s3:DeleteObjectVersionTagging":
-		return true
-	}
-	return false
-}
-
-// look finds the object that is there.
-func (q *question) look(ctx context.Context) error {
-	if q.looked || q.key == "" {
-		return nil
-	}
-	q.looked = true
-	var version filestore.VersionID
-	if q.version != "" {
-		var err error
-		if version, err = filestore.ParseVersionID(q.version); err != nil {
-			return nil // no such version: the handler says so
-		}
-	}
-	o, err := q.bucket.Stat(ctx, q.key, version)
-	switch {
-	case errors.Is(err, kind.NotExist), errors.Is(err, kind.NameInvalid):
-		return nil
-	case err != nil:
-		return err
-	}
-	q.object = &o
-	q.list, err = objectACL(o.Meta.ACL, q.owner)
-	return err
 }
 
 // hidden turns "no such key" into "access denied" for who may not list the bucket.

@@ -2,6 +2,8 @@ package s3_test
 
 import (
 	"bytes"
+	"crypto/md5" //nolint:gosec // what SSE-C's headers have
+	"encoding/base64"
 	"mime/multipart"
 	"net/http"
 	"strings"
@@ -124,6 +126,24 @@ func TestVersioningAndObjectLockOfABucket(t *testing.T) {
 	w.do("ann", "DELETE", "/bkt/k?versionId="+version, nil, "X-Amz-Bypass-Governance-Retention", "true").want(t, 403)
 	w.do("ann", "PUT", "/bkt/k?legal-hold", []byte("<LegalHold><Status>OFF</Status></LegalHold>")).want(t, 200)
 	w.do("ann", "DELETE", "/bkt/k?versionId="+version, nil, "X-Amz-Bypass-Governance-Retention", "true").want(t, 204)
+}
+
+func TestABucketThatBlocksKeysOfClients(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *s3.Server) { s.PlainClientKeys = true })
+	w.bucket("bkt")
+	key := bytes.Repeat([]byte("k"), 32)
+	sum := md5.Sum(key)
+	header := []string{
+		"X-Amz-Server-Side-Encryption-Customer-Algorithm", "AES256",
+		"X-Amz-Server-Side-Encryption-Customer-Key", base64.StdEncoding.EncodeToString(key),
+		"X-Amz-Server-Side-Encryption-Customer-Key-Md5", base64.StdEncoding.EncodeToString(sum[:]),
+	}
+	w.put("bkt", "k", "x", header...)
+	w.do("ann", "PUT", "/bkt?encryption", []byte("<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes></Rule></ServerSideEncryptionConfiguration>")).want(t, 200)
+	w.do("ann", "PUT", "/bkt/k", []byte("x"), header...).want(t, 403, "AccessDenied")
+	w.do("ann", "POST", "/bkt/k?uploads", nil, header...).want(t, 403, "AccessDenied")
+	w.get("bkt", "k", header...).want(t, 200)
 }
 
 // TestBypassingTakesARight: who may delete versions may not by that get around a
