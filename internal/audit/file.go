@@ -37,6 +37,16 @@ func (f *file) open() (chain, error) {
 	if err != nil {
 		return chain{}, fmt.Errorf("audit: %w", err)
 	}
+	i, err := o.Stat()
+	if err != nil {
+		o.Close()
+		return chain{}, fmt.Errorf("audit: %w", err)
+	}
+	// A device may be everybody's.
+	if !i.Mode().IsRegular() {
+		f.f, f.size = o, 0
+		return chain{hash: noHash}, nil
+	}
 	if err := unix.Flock(int(o.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		o.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
@@ -65,9 +75,6 @@ func lastLine(o *os.File) (size int64, last chain, err error) {
 	i, err := o.Stat()
 	if err != nil || i.Size() == 0 {
 		return 0, last, err
-	}
-	if !i.Mode().IsRegular() {
-		return 0, last, kind.Errorf(kind.Invalid, "it is no file")
 	}
 	size = i.Size()
 	tail := make([]byte, min(size, 2*maxLine))

@@ -46,9 +46,9 @@ const (
 
 const (
 	// maxText bounds a text of a record, in bytes.
-	maxText = 32 << 10
-	// maxLine bounds a line: eight texts, each byte of which may take six.
-	maxLine = 2 << 20
+	maxText = 8 << 10
+	// maxLine bounds a line: nine texts, each byte of which may take six.
+	maxLine = 1 << 20
 )
 
 // newLine is r as a line without its place in the chain.
@@ -59,6 +59,11 @@ func newLine(r Record, now time.Time) *line {
 		Read: r.Read, Written: r.Written, From: r.From, To: r.To, Size: r.Size, Digest: text(r.Digest),
 		Seconds: float64(r.Took.Microseconds()) / 1e6, Outcome: Outcome(r.Err), Detail: text(r.Detail),
 	}
+}
+
+// size is about what the line takes in memory.
+func (l *line) size() int64 {
+	return int64(300 + len(l.Session) + len(l.Account) + len(l.Remote) + len(l.Request) + len(l.Path) + len(l.Target) + len(l.Detail))
 }
 
 // text bounds a text, makes it UTF-8, and hides capabilities in it.

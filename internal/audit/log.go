@@ -31,8 +31,10 @@ type Options struct {
 }
 
 const (
-	// queue is how many records wait for the file at most.
-	queue = 4096
+	// queue is how many records wait for the file at most, and maxQueued how much
+	// memory they may take where nobody waits.
+	queue     = 4096
+	maxQueued = 8 << 20
 	// batch is how many are written at once.
 	batch = 512
 	// syncEvery is how long a record may wait for a sync that nobody waits for.
@@ -41,6 +43,8 @@ const (
 	again = time.Second
 	// lastWait is how long Close waits for slow sinks.
 	lastWait = 2 * time.Second
+	// hungWait is how long Close waits for a disk that hangs.
+	hungWait = 20 * time.Second
 )
 
 // Log keeps records. It is a Recorder.
@@ -58,11 +62,13 @@ type Log struct {
 	hup     chan struct{}
 	stop    chan struct{} // closed by Close
 
+	queued     atomic.Int64 // bytes
 	kept, lost atomic.Int64
 	failing    atomic.Bool
 	tried      atomic.Bool           // Ready has asked for a beginning
 	head       atomic.Pointer[chain] // the last line
 	begun      bool                  // the beginning is recorded; the writer's
+	beginTold  bool                  // and the sinks have it; the writer's
 	told       int64                 // how many of lost a line tells of; the writer's
 	warned     int64                 // and the log; the writer's
 }
@@ -173,10 +179,16 @@ func (l *Log) hand(e *entry, wait bool) bool {
 	if l.closed {
 		return false
 	}
-	select {
-	case l.in <- e:
-		return true
-	default:
+	size := int64(0)
+	if e.line != nil {
+		size = e.line.size()
+	}
+	if l.queued.Add(size) <= maxQueued || wait {
+		select {
+		case l.in <- e:
+			return true
+		default:
+		}
 	}
 	if wait {
 		select {
@@ -185,6 +197,7 @@ func (l *Log) hand(e *entry, wait bool) bool {
 		case <-l.stop:
 		}
 	}
+	l.queued.Add(-size)
 	l.lost.Add(1)
 	return false
 }
@@ -228,7 +241,12 @@ func (l *Log) Close() error {
 	l.closed = true
 	close(l.in)
 	l.closing.Unlock()
-	<-l.done
+	select {
+	case <-l.done:
+	case <-time.After(hungWait):
+		l.log.Error("audit records can't be written", "file", l.o.File, "required", l.o.Required, "error", "the disk hangs")
+		return nil
+	}
 	wait := make(chan struct{})
 	t := time.AfterFunc(lastWait, func() { close(wait) })
 	defer t.Stop()

@@ -323,6 +323,31 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestLongTexts: what clients choose takes no more memory than it may, though the
+// disk hangs.
+func TestLongTexts(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	onFullDisk(t, path)
+	l := open(t, audit.Options{File: path})
+	r := put(1)
+	r.Path, r.Target = "/"+strings.Repeat("p", 1<<16), "/"+strings.Repeat("t", 1<<16)
+	for range 3000 {
+		_ = l.Record(r)
+	}
+	if f := l.Figures(); f.Lost < 1500 {
+		t.Errorf("%d of 3000 lost: 16 KiB each are kept", f.Lost)
+	}
+	nowEmpty(t, path)
+	l.Reopen()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if rep, err := verify(t, &audit.Verifier{}, path); err != nil || rep.Records < 100 {
+		t.Errorf("%+v, %v", rep, err)
+	}
+}
+
 // TestRequired: what can't be recorded is not answered with success, and nothing
 // new begins.
 func TestRequired(t *testing.T) {
@@ -341,6 +366,9 @@ func TestRequired(t *testing.T) {
 	onFullDisk(t, path)
 	l.Reopen()
 	for n := 2; l.Ready() == nil; n++ {
+		if n > 10_000 {
+			t.Fatal("the full disk is not noticed")
+		}
 		if err := l.Record(put(2)); err != nil && kind.Of(err) != kind.Unavailable {
 			t.Fatal(err)
 		}

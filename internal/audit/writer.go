@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 )
@@ -19,7 +20,13 @@ func (l *Log) write() {
 				l.finish()
 				return
 			}
-			l.put(l.gather(e))
+			all := l.gather(e)
+			l.put(all)
+			for _, e := range all {
+				if e.line != nil {
+					l.queued.Add(-e.line.size())
+				}
+			}
 			dirty = !l.o.Required
 		case <-tick.C:
 			dirty = dirty && l.file != nil && l.file.f != nil && l.file.sync() != nil
@@ -102,11 +109,16 @@ func (l *Log) try(all []*entry) error {
 		return out[start:]
 	}
 	if !l.begun {
-		add(newLine(Record{Service: itself, Op: opBegin, Detail: l.o.Begin}, time.Now()))
+		b := add(newLine(Record{Service: itself, Op: opBegin, Detail: l.o.Begin}, time.Now()))
+		if !l.beginTold {
+			l.beginTold = true
+			l.give(b)
+		}
 	}
 	lost := l.lost.Load()
+	var missing []byte
 	if n := lost - l.told; n > 0 {
-		add(newLine(Record{Service: itself, Op: opLost, Detail: fmt.Sprintf("%d records", n)}, time.Now()))
+		missing = add(newLine(Record{Service: itself, Op: opLost, Detail: fmt.Sprintf("%d records", n)}, time.Now()))
 	}
 	for _, e := range all {
 		if e.line == nil {
@@ -115,15 +127,16 @@ func (l *Log) try(all []*entry) error {
 		b := add(e.line)
 		if !e.told { // if the file takes none, others may
 			e.told = true
-			for _, s := range l.also {
-				s.give(append([]byte(nil), b...))
-			}
+			l.give(b)
 		}
 	}
 	if l.file != nil {
 		if err := l.file.append(out, l.o.Required); err != nil {
 			return err
 		}
+	}
+	if missing != nil {
+		l.give(missing)
 	}
 	l.begun, l.told = true, lost
 	l.head.Store(&head)
@@ -132,6 +145,13 @@ func (l *Log) try(all []*entry) error {
 		e.answer(nil)
 	}
 	return nil
+}
+
+// give hands a line to the sinks.
+func (l *Log) give(b []byte) {
+	for _, s := range l.also {
+		s.give(bytes.Clone(b))
+	}
 }
 
 // ready opens the file if the start couldn't, and puts it aside if it is full.

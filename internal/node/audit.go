@@ -22,11 +22,10 @@ func (n *Node) openAudit(o Options) error {
 		also = append(also, o.Stdout)
 	}
 	if c.Syslog != "" {
-		w, err := audit.OpenSyslog(c.Syslog)
+		w, err := audit.NewSyslog(c.Syslog)
 		if err != nil {
 			return err
 		}
-		n.closers = append(n.closers, w.Close)
 		also = append(also, w)
 	}
 	if c.File == "" && len(also) == 0 {
