@@ -23,6 +23,9 @@ const (
 	maxFieldCount = 256
 )
 
+// ignored is what the names of fields begin with that say nothing to S3.
+const ignored = "x-ignore-"
+
 // Field is a field of the form; names know no upper and lower case and are in
 // lower case here.
 type Field struct{ Name, Value string }
@@ -78,6 +81,10 @@ func Read(body io.Reader, contentType string) (*Form, error) {
 		}
 		if name == "" || !utf8.Valid(value) {
 			return nil, refuse("MalformedPOSTRequest", "A field of the form has no name or is not UTF-8.")
+		}
+		if _, twice := f.Get(name); twice && !strings.HasPrefix(name, ignored) {
+			// A policy would judge the one, and the object would have the other.
+			return nil, refuse("InvalidArgument", "POST requires at most one field of a name: %s", name)
 		}
 		f.Fields = append(f.Fields, Field{name, string(value)})
 	}

@@ -226,7 +226,7 @@ func exempt(name string) bool {
 	case "x-amz-signature", "signature", "policy", "awsaccesskeyid", "bucket":
 		return true
 	}
-	return strings.HasPrefix(name, "x-ignore-") || strings.HasPrefix(name, "x-amz-checksum-")
+	return strings.HasPrefix(name, ignored) || strings.HasPrefix(name, "x-amz-checksum-")
 }
 
 // Lengths gives what the policy demands of the file's length; false if nothing.

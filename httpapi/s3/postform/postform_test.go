@@ -67,7 +67,8 @@ func TestFormsThatAreRefused(t *testing.T) {
 		"empty":         {"", "InvalidArgument"},
 		"no name":       {"--xx\r\n\r\nk\r\n--xx--\r\n", "MalformedPOSTRequest"},
 		"fields of 1 M": {body("key", strings.Repeat("k", 1<<20), "file", ""), "MaxPostPreDataLengthExceededError"},
-		"1000 fields":   {strings.Repeat("--xx\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n", 1000) + body("file", ""), "MaxPostPreDataLengthExceededError"},
+		"1000 fields":   {strings.Repeat("--xx\r\nContent-Disposition: form-data; name=\"x-ignore-a\"\r\n\r\n\r\n", 1000) + body("file", ""), "MaxPostPreDataLengthExceededError"},
+		"two of a name": {body("acl", "private", "ACL", "public-read", "file", ""), "InvalidArgument"},
 	} {
 		if _, err := Read(strings.NewReader(c.body), contentType); codeOf(err) != c.code {
 			t.Errorf("%s: %v", name, err)
