@@ -54,7 +54,8 @@ func (c *call) signedRequest() *sigv4.Request {
 		Method: c.r.Method, Path: c.path, RawQuery: c.rawQuery, Host: c.host, Header: c.r.Header, ContentLength: c.r.ContentLength,
 		Bucket: c.target.bucket, Virtual: c.virtual,
 	}
-	if c.host != c.r.Host {
+	// By which name the client knows this server says which bucket it means.
+	if bucket, virtual := bucketOfHost(c.r.Host, c.server.Domains); c.host != c.r.Host && virtual == c.virtual && (!virtual || bucket == c.target.bucket) {
 		r.Hosts = append(r.Hosts, c.r.Host)
 	}
 	return r
@@ -154,12 +155,28 @@ func (c *call) refused(ctx context.Context, key string, err error) error {
 func maskSecrets(canonical string) string {
 	lines := strings.Split(canonical, "\n")
 	for i, line := range lines {
+		if strings.Contains(line, "&") || i == 2 {
+			lines[i] = maskParameters(line)
+		}
 		name, _, ok := strings.Cut(line, ":")
 		if ok && (strings.Contains(name, "customer-key") || strings.Contains(name, "security-token") || name == "x-secret-key" || name == "cookie") {
 			lines[i] = name + ":(masked)"
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// maskParameters does the same in a query: a presigned URL has there what stands
+// for headers.
+func maskParameters(query string) string {
+	parts := strings.Split(query, "&")
+	for i, part := range parts {
+		name, _, ok := strings.Cut(part, "=")
+		if lower := strings.ToLower(name); ok && (strings.Contains(lower, "customer-key") || strings.Contains(lower, "security-token")) {
+			parts[i] = name + "=(masked)"
+		}
+	}
+	return strings.Join(parts, "&")
 }
 
 // hoist makes headers of the parameters that stand for them in a presigned URL:

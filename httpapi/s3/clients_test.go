@@ -247,6 +247,8 @@ func TestSignatureV2(t *testing.T) {
 		put("AWS KEYANN:"+sign(w, "other")).want(t, 403, "SignatureDoesNotMatch")
 		fetch(t, "GET", link, nil, nil).want(t, 200)
 		fetch(t, "GET", link+"&versionId=null", nil, nil).want(t, 403, "SignatureDoesNotMatch")
+		fetch(t, "GET", link+"&version%49d=null", nil, nil).want(t, 403, "SignatureDoesNotMatch")
+		fetch(t, "GET", link+"&%61cl", nil, nil).want(t, 403, "SignatureDoesNotMatch")
 		past := fmt.Sprint(time.Now().Add(-time.Minute).Unix())
 		link = w.http.URL + "/data/k?AWSAccessKeyId=KEYANN&Expires=" + past + "&Signature=" + url.QueryEscape(sign(w, "GET\n\n\n"+past+"\n/data/k"))
 		fetch(t, "GET", link, nil, nil).want(t, 403, "AccessDenied")

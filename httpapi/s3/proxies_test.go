@@ -56,6 +56,8 @@ func TestProxies(t *testing.T) {
 		{"the host, not told", target, public("files.example.org"), func(r *http.Request) { r.Host = local }, 403},
 		{"the host, told by nobody that we know", target, public("evil.example.org"), forwarded("evil.example.org"), 403},
 		{"a bucket's host", strings.TrimPrefix(target, "/data"), public("data.s3.example.org"), forwarded("data.s3.example.org"), 200},
+		{"which bucket's host it was", "/a%2Bb%20c%28d%29", public("other.s3.example.org"), func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "data.s3.example.org") }, 403},
+		{"a bucket's host into a path", target, public("other.s3.example.org"), func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "files.example.org") }, 403},
 		{"the coding that is accepted", target, http.Header{"Accept-Encoding": {"identity"}}, func(r *http.Request) { r.Header.Set("Accept-Encoding", "gzip") }, 200},
 		{"how the path is encoded", target, nil, func(r *http.Request) { r.URL.Opaque = "/data/a%2bb%20c(d)" }, 200},
 		{"the path", target, nil, func(r *http.Request) { r.URL.Opaque = "/data/a%2Bb%20c%28e%29" }, 403},

@@ -135,6 +135,7 @@ func resource2(rawQuery string) string {
 	var parts []string
 	for part := range strings.SplitSeq(rawQuery, "&") {
 		name, value, has := strings.Cut(part, "=")
+		name = decode(name, true) // as it will be understood
 		if !slices.Contains(subresources, name) {
 			continue
 		}
