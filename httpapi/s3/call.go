@@ -102,17 +102,23 @@ func (c *call) run(ctx context.Context) error {
 	if c.target, err = parseTarget(c.r, c.server.addressed(c.r.Host, c.r.Header["X-Forwarded-Host"]), c.server.Domains); err != nil {
 		return err
 	}
-	if site, ok := bucketOfHost(c.host, c.server.WebsiteDomains); ok {
-		return c.serveSite(ctx, site)
-	}
-	if c.r.Method == http.MethodOptions {
+	site, ok := bucketOfHost(c.host, c.server.WebsiteDomains)
+	if c.r.Method == http.MethodOptions && !ok {
 		return c.preflight(ctx)
 	}
-	c.crossOrigin(ctx)
+	if !ok {
+		c.crossOrigin(ctx)
+	}
 	if c.server.Audit != nil {
 		if err := c.server.Audit.Ready(); err != nil {
 			return err
 		}
+	}
+	if ok {
+		return c.serveSite(ctx, site)
+	}
+	if err := c.unambiguous(); err != nil {
+		return err
 	}
 	op, routing := c.server.find(&c.target, c.r)
 	c.op = op

@@ -12,8 +12,11 @@ import (
 // byLists judges where ACLs count.
 func (q *question) byLists(ctx context.Context, owns, byPolicy, ignorePublic bool) (bool, error) {
 	me := acl.Account(q.call.who.account.Name).ID
-	if q.call.who.anonymous() {
+	switch {
+	case q.call.who.anonymous():
 		me = ""
+	case me == q.owner.ID && !owns:
+		me = "another of that name" // whose root doesn't hold the bucket: no grant means him
 	}
 	if right, ok := onBuckets[q.action]; ok {
 		if owns || byPolicy {

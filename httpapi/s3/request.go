@@ -129,6 +129,19 @@ func (s *Server) find(t *target, r *http.Request) (*operation, error) {
 	return nil, fail(MethodNotAllowed, "").header("Allow", strings.Join(allowed, ", ")).with("Method", r.Method).with("ResourceType", resourceTypes[at])
 }
 
+// unambiguous refuses a header that S3 acts upon and that came more than once: what
+// a policy judges would be another value than the one that counts.
+func (c *call) unambiguous() error {
+	for name, values := range c.r.Header {
+		if len(values) < 2 || !strings.HasPrefix(name, "X-Amz-") || strings.HasPrefix(name, "X-Amz-Meta-") || strings.HasPrefix(name, "X-Amz-Grant-") ||
+			name == "X-Amz-Trailer" || name == "X-Amz-Object-Attributes" {
+			continue
+		}
+		return fail(InvalidArgument, "A header came more than once.").with("ArgumentName", strings.ToLower(name))
+	}
+	return nil
+}
+
 var resourceTypes = map[scope]string{onService: "SERVICE", onBucket: "BUCKET", onObject: "OBJECT"}
 
 func (s *Server) subresource(t *target) (string, scope, error) {

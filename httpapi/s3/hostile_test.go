@@ -1,0 +1,68 @@
+package s3_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/truckee-fs/truckee/accounts"
+	"github.com/truckee-fs/truckee/httpapi/s3"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// What a policy judges is what counts: a header that came twice is neither.
+func TestHeadersThatCameTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("bkt", "X-Amz-Object-Ownership", "ObjectWriter")
+	w.do("ann", "PUT", "/bkt?policy", []byte(`{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::bkt/*"},
+		{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::bkt/*","Condition":{"StringEquals":{"s3:x-amz-acl":"public-read"}}}]}`)).want(t, 204)
+	w.do("", "PUT", "/bkt/k", []byte("x"), "X-Amz-Acl", "public-read").want(t, 403)
+	w.do("", "PUT", "/bkt/k", []byte("x"), "X-Amz-Acl", "public-read", "X-Amz-Acl", "private").want(t, 400, "InvalidArgument")
+	w.do("", "PUT", "/bkt/k", []byte("x"), "X-Amz-Acl", "private").want(t, 200)
+}
+
+// A site is not read, either, while no records can be kept.
+func TestSitesWaitForRecords(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{ready: kind.Unavailable}
+	w := newWorld(t, func(s *s3.Server) { s.Audit, s.WebsiteDomains = rec, []string{"web.example.org"} })
+	w.do("", "GET", "/", nil, "Host", "bkt.web.example.org").want(t, 503)
+}
+
+// An account that has the name of one that is gone has none of its rights.
+func TestAnotherAccountOfThatName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("bkt", "X-Amz-Object-Ownership", "ObjectWriter")
+	w.put("bkt", "k", "data")
+	root, err := w.fs.CreateRoot(t.Context(), "account")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := w.user("ann")
+	again.Account = accounts.Account{Name: "ann", Root: root}
+	w.keys.users[again.key] = again
+	for _, c := range [][2]string{{"GET", "/bkt"}, {"GET", "/bkt/k"}, {"PUT", "/bkt/k"}, {"DELETE", "/bkt/k"}, {"PUT", "/bkt/k?acl"}, {"GET", "/bkt?policy"}} {
+		w.do("ann", c[0], c[1], nil).want(t, 403)
+	}
+}
+
+// The log of wrong signatures shows no key of a client's, wherever it stood.
+func TestTheLogOfSignaturesShowsNoKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *s3.Server) { s.DebugSignatures = true })
+	key := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
+	const header = "X-Amz-Server-Side-Encryption-Customer-Key"
+	date := time.Now().UTC().Format("20060102T150405Z")
+	presigned := "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=KEYANN/" + date[:8] + "/us-east-1/s3/aws4_request&X-Amz-Date=" + date +
+		"&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=" + strings.Repeat("0", 64)
+	w.do("", "GET", "/b/k?"+presigned+"&"+header+"="+strings.ReplaceAll(key, "=", "%3D"), nil).want(t, 403, "SignatureDoesNotMatch")
+	w.do("ann", "GET", "/b/k", nil, header, key, "X-Amz-Date", date, "Authorization",
+		"AWS4-HMAC-SHA256 Credential=KEYANN/"+date[:8]+"/us-east-1/s3/aws4_request,SignedHeaders=host;x-amz-date;"+strings.ToLower(header)+",Signature="+strings.Repeat("0", 64)).want(t, 403, "SignatureDoesNotMatch")
+	if log := w.log.String(); !strings.Contains(log, "(masked)") || strings.Contains(log, strings.TrimRight(key, "=")) {
+		t.Errorf("the log: %s", log)
+	}
+}
