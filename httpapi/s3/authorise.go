@@ -31,6 +31,7 @@ type access struct {
 // are somebody else's, and others what its policy or its ACLs give them, as far as
 // the block of public access lets those count.
 func (c *call) authorise(ctx context.Context, a access) error {
+	c.server.seen.add(c.who.account.Name)
 	q := c.ask(a)
 	if err := q.expectedOwner(); err != nil {
 		return err

@@ -10,8 +10,9 @@ import (
 // ACLs can say whose a canonical id is. It isn't kept: what an ACL means doesn't
 // depend on it.
 type seen struct {
-	mu    sync.Mutex
+	mu    sync.RWMutex
 	names map[string]string // by canonical id
+	ids   map[string]string // by name
 }
 
 // maxSeen bounds how many are remembered.
@@ -21,13 +22,19 @@ func (s *seen) add(name string) {
 	if name == "" {
 		return
 	}
+	s.mu.RLock()
+	known := s.ids[name] != ""
+	s.mu.RUnlock()
+	if known {
+		return
+	}
 	id := acl.ID(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.names == nil || len(s.names) >= maxSeen {
-		s.names = map[string]string{}
+		s.names, s.ids = map[string]string{}, map[string]string{}
 	}
-	s.names[id] = name
+	s.names[id], s.ids[name] = name, id
 }
 
 // Known implements acl.People.
@@ -36,18 +43,18 @@ func (s *seen) Known(id string) (acl.Person, bool) {
 	if !ok {
 		return p, false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	p.Name = s.names[id]
 	return p, true
 }
 
 // Named implements acl.People.
 func (s *seen) Named(name string) (acl.Person, bool) {
-	p := acl.Account(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return p, s.names[p.ID] != ""
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	id := s.ids[name]
+	return acl.Person{ID: id, Name: name}, id != ""
 }
 
 // people is who is known, with who asks and whom the bucket belongs to.
