@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
@@ -114,9 +115,11 @@ func (fs *FS) attributesOf(ctx context.Context, e *dirtree.Entry, m *ObjectMeta)
 	return attrs, nil
 }
 
-// sameEntry reports whether two entries say the same, but for what stat shows.
+// sameEntry reports whether two entries say the same, but for what stat shows. Of an
+// attribute that lies outside Attrs tells the length only: the block tells the rest.
 func sameEntry(a, b *dirtree.Entry) bool {
 	return a.FileID == b.FileID && identityOf(a) == identityOf(b) && a.Mode == b.Mode && a.Mtime == b.Mtime &&
+		slices.EqualFunc(a.More, b.More, func(x, y filetree.Ref) bool { return x.ID == y.ID }) &&
 		slices.EqualFunc(a.Attrs, b.Attrs, func(x, y dirtree.Attr) bool {
 			return x.Type == y.Type && string(x.Value) == string(y.Value)
 		})
