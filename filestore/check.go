@@ -95,7 +95,9 @@ type checker struct {
 	names  map[slotID]string // of roots
 	told   map[Damage]bool
 	counts map[slotID]*Recount
-	sites  map[blockKey]site // where chunks were met
+	// buckets are those that were there when the check began, if it counts.
+	buckets []*bucketState
+	sites   map[blockKey]site // where chunks were met
 }
 
 func (c *checker) run(ctx context.Context) error {

@@ -18,6 +18,11 @@ func (c *checker) prepareRecount(ctx context.Context) error {
 	if !c.o.Recount {
 		return nil
 	}
+	// As they are beside the view: one that goes while the check runs counts.
+	var err error
+	if c.buckets, err = c.fs.buckets.list(ctx, "", "", "", 0); err != nil {
+		return err
+	}
 	c.counts, c.r.isRoot = make(map[slotID]*Recount), make(map[slotID]bool)
 	for root, err := range c.view.AllRoots(ctx) {
 		if err != nil {
@@ -69,18 +74,23 @@ func (c *checker) recount(ctx context.Context) error {
 // countUploads adds the unfinished uploads of the buckets of the roots that were
 // counted: each is a file, and its parts are so many bytes.
 func (c *checker) countUploads(ctx context.Context) error {
-	buckets, err := c.fs.buckets.list(ctx, "", "", "", 0)
-	if err != nil {
-		return err
-	}
-	for _, s := range buckets {
+	for _, s := range c.buckets {
 		n := c.counts[slotID(s.root.ID())]
 		if n == nil {
 			continue
 		}
+		if recs, err := c.view.Slots(ctx, []slotID{slotID(s.uploads.ID())}); err != nil || recs[0].Bytes == nil {
+			if err != nil {
+				return fmt.Errorf("read a slot: %w", err)
+			}
+			continue // the bucket was made since the view began
+		}
 		st, err := c.state(ctx, s.uploads.Read())
-		if err != nil || st.Tombstone {
+		if err != nil {
 			return err
+		}
+		if st.Tombstone {
+			continue
 		}
 		uploads := dirtree.Open(dirtree.Keys{Read: s.uploads.Read()}, st.Root, viewNodes{c.view}, c.fs.nodeCache)
 		for e, err := range uploads.ScanFrom(ctx, unfinishedMark) {

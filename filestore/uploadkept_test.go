@@ -1,15 +1,18 @@
 package filestore_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
@@ -369,5 +372,49 @@ func TestABucketWithUploadsGoesWithThem(t *testing.T) {
 	}
 	if r := lifetime(t, b.fs, clock); s.stored() != 0 || len(r.Damage) > 0 {
 		t.Errorf("%d blocks stay: %+v", s.stored(), r)
+	}
+}
+
+// onGet calls do once, when a block is read first.
+type onGet struct {
+	blockstore.Store
+	do   func()
+	once *atomic.Bool
+}
+
+func (g onGet) Get(ctx context.Context, id blockstore.ID) ([]byte, error) {
+	if g.once.CompareAndSwap(false, true) {
+		g.do()
+	}
+	return g.Store.Get(ctx, id)
+}
+
+// Counters are set right by what was there when the check began, also when buckets
+// come and go, with their uploads, while it runs.
+func TestRecountBesideChangesOfBuckets(t *testing.T) {
+	t.Parallel()
+	s := newStorage(t)
+	var do func()
+	fs := s.open(smallChunks, func(o *filestore.Options) {
+		o.Blocks = onGet{o.Blocks, func() { do() }, new(atomic.Bool)}
+	})
+	b := newMulti(t, fs)
+	b.object("read", random(400_000, 1))
+	b.part("k", b.create("k"), 1, random(1000, 2))
+	going, err := fs.CreateBucket(t.Context(), b.tree.Tree, filestore.BucketInfo{Name: "a", Owner: "test"})
+	must(t, err)
+	g := multi{t, going, fs, b.tree, b.root}
+	g.part("k", g.create("k"), 1, random(500, 3))
+	do = func() {
+		must(t, going.Delete(t.Context(), b.tree.Tree))
+		_, err := fs.CreateBucket(t.Context(), b.tree.Tree, filestore.BucketInfo{Name: "c", Owner: "test"})
+		must(t, err)
+	}
+	r, err := fs.Check(t.Context(), filestore.CheckOptions{Deep: true, Recount: true, Trees: []filestore.NamedTree{{Name: "test", Cap: b.root}}})
+	if err != nil || len(r.Recounts) > 0 {
+		t.Errorf("recounted: %+v, %v", r.Recounts, err)
+	}
+	if got, want := s.charged(b.root), "4 401000"; got != want {
+		t.Errorf("charged %s, want %s", got, want)
 	}
 }
