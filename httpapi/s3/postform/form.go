@@ -21,7 +21,31 @@ import (
 const (
 	maxFields     = 64 << 10
 	maxFieldCount = 256
+	// All that stands before the file or behind it, with the heads of the parts.
+	maxFrame = maxFields + maxFieldCount<<9
 )
+
+var errFrame = errors.New("too much beside the file")
+
+// gate lets so much of a body through, or all while it is open.
+type gate struct {
+	src  io.Reader
+	left int
+	open bool
+}
+
+// Read implements io.Reader.
+func (g *gate) Read(p []byte) (int, error) {
+	if g.open {
+		return g.src.Read(p)
+	}
+	if g.left == 0 {
+		return 0, errFrame
+	}
+	n, err := g.src.Read(p[:min(len(p), g.left)])
+	g.left -= n
+	return n, err
+}
 
 // ignored is what the names of fields begin with that say nothing to S3.
 const ignored = "x-ignore-"
@@ -38,6 +62,7 @@ type Form struct {
 	Type     string    // the file's own content type
 
 	parts *multipart.Reader
+	gate  *gate
 }
 
 func refuse(code, format string, args ...any) error {
@@ -56,19 +81,24 @@ func Read(body io.Reader, contentType string) (*Form, error) {
 	if err != nil || media != "multipart/form-data" || params["boundary"] == "" {
 		return nil, refuse("MalformedPOSTRequest", "The body of your POST request is not well-formed multipart/form-data.")
 	}
-	f := &Form{parts: multipart.NewReader(body, params["boundary"])}
+	f := &Form{gate: &gate{src: body, left: maxFrame}}
+	f.parts = multipart.NewReader(f.gate, params["boundary"])
 	left := int64(maxFields)
 	for {
 		part, err := f.parts.NextRawPart()
 		if err != nil {
-			if errors.Is(err, io.EOF) {
+			switch {
+			case errors.Is(err, io.EOF):
 				return nil, refuse("InvalidArgument", "POST requires exactly one file upload per request.")
+			case errors.Is(err, errFrame):
+				return nil, refuse("MaxPostPreDataLengthExceededError", "Your POST request fields preceding the upload file were too large.")
 			}
 			return nil, refuse("MalformedPOSTRequest", "The body of your POST request is not well-formed multipart/form-data.")
 		}
 		name := strings.ToLower(part.FormName())
 		if name == "file" {
 			f.File, f.Filename, f.Type = part, filename(part), part.Header.Get("Content-Type")
+			f.gate.open = true
 			return f, nil
 		}
 		value, err := io.ReadAll(io.LimitReader(part, left+1))
@@ -133,6 +163,7 @@ func (f *Form) Key() (string, error) {
 // End reads to the end of the form: what stands behind the file has to be
 // well formed, and no field there counts.
 func (f *Form) End() error {
+	f.gate.open, f.gate.left = false, maxFrame
 	for n := 0; ; n++ {
 		_, err := f.parts.NextRawPart()
 		switch {

@@ -68,11 +68,16 @@ func TestFormsThatAreRefused(t *testing.T) {
 		"no name":       {"--xx\r\n\r\nk\r\n--xx--\r\n", "MalformedPOSTRequest"},
 		"fields of 1 M": {body("key", strings.Repeat("k", 1<<20), "file", ""), "MaxPostPreDataLengthExceededError"},
 		"1000 fields":   {strings.Repeat("--xx\r\nContent-Disposition: form-data; name=\"x-ignore-a\"\r\n\r\n\r\n", 1000) + body("file", ""), "MaxPostPreDataLengthExceededError"},
+		"a head of 1 M": {"--xx\r\nContent-Disposition: form-data; name=\"a\"\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n\r\n" + body("file", ""), "MaxPostPreDataLengthExceededError"},
 		"two of a name": {body("acl", "private", "ACL", "public-read", "file", ""), "InvalidArgument"},
 	} {
 		if _, err := Read(strings.NewReader(c.body), contentType); codeOf(err) != c.code {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	f := read(t, "key", "k", "file", "x", "after", strings.Repeat("x", 1<<20))
+	if _, err := io.ReadAll(f.File); err != nil || codeOf(f.End()) != "MalformedPOSTRequest" {
+		t.Errorf("1 M behind the file: %v", err)
 	}
 	if _, err := read(t, "file", "x").Key(); codeOf(err) != "InvalidArgument" {
 		t.Errorf("no key: %v", err)
