@@ -24,13 +24,15 @@ var errBroken = errors.New("the request broke off")
 // counted is a body that knows how much of it has come.
 type counted struct {
 	io.ReadCloser
-	n int64
+	n     int64
+	ended bool
 }
 
 // Read implements io.Reader.
 func (c *counted) Read(p []byte) (int, error) {
 	n, err := c.ReadCloser.Read(p)
 	c.n += int64(n)
+	c.ended = c.ended || err != nil
 	return n, err
 }
 

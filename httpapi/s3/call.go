@@ -53,14 +53,32 @@ func (i identity) anonymous() bool { return i.key == "" }
 // answer counts what is sent.
 type answer struct {
 	http.ResponseWriter
-	status int // zero: nothing was sent yet
+	body   *counted // of the request
+	status int      // zero: nothing was sent yet
 	sent   int64
+}
+
+// unwantedTimeout is how long a client may take to send what is left of a body
+// that nobody reads: net/http waits for that, or for a good part of it, before it
+// lets an answer go.
+const unwantedTimeout = 10 * time.Second
+
+// bound lets nobody keep the connection by not taking the answer, or by not sending
+// a body for which it was refused.
+func (a *answer) bound() {
+	now := time.Now()
+	control := http.NewResponseController(a.ResponseWriter)
+	_ = control.SetWriteDeadline(now.Add(2 * bodyTimeout)) // not every ResponseWriter can
+	if !a.body.ended {
+		_ = control.SetReadDeadline(now.Add(unwantedTimeout))
+	}
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (a *answer) WriteHeader(status int) {
 	if a.status == 0 || a.status == http.StatusContinue {
 		a.status = status
+		a.bound()
 	}
 	a.ResponseWriter.WriteHeader(status)
 }
@@ -69,6 +87,7 @@ func (a *answer) WriteHeader(status int) {
 func (a *answer) Write(p []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
+		a.bound()
 	}
 	n, err := a.ResponseWriter.Write(p)
 	a.sent += int64(n)
@@ -87,7 +106,9 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 	var b [40]byte
 	_, _ = rand.Read(b[:])
 	c := &call{server: s, w: &answer{ResponseWriter: w}, r: r, began: s.now(), id: strings.ToUpper(hex.EncodeToString(b[:8]))}
-	c.bytes = &counted{ReadCloser: r.Body}
+	c.bytes = &counted{ReadCloser: r.Body, ended: r.ContentLength == 0}
+	c.w.body = c.bytes
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // that of the answer before
 	h := w.Header()
 	h.Set("X-Amz-Request-Id", c.id)
 	h.Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString(b[8:]))

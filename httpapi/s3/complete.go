@@ -21,9 +21,28 @@ const (
 )
 
 type xmlComplete struct {
-	XMLName xml.Name          `xml:"CompleteMultipartUpload"`
-	Parts   []xmlCompletePart `xml:"Part"`
+	XMLName xml.Name `xml:"CompleteMultipartUpload"`
+	Parts   xmlParts `xml:"Part"`
 }
+
+// xmlParts takes no more parts than there may be: a short document can name very
+// many that hold nothing.
+type xmlParts []xmlCompletePart
+
+// UnmarshalXML implements xml.Unmarshaler.
+func (x *xmlParts) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	if len(*x) == filestore.MaxParts {
+		return errTooMany
+	}
+	var p xmlCompletePart
+	if err := d.DecodeElement(&p, &start); err != nil {
+		return err
+	}
+	*x = append(*x, p)
+	return nil
+}
+
+var errTooMany = errors.New("too many elements")
 
 type xmlCompletePart struct {
 	Number    int    `xml:"PartNumber"`

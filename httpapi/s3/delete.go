@@ -52,9 +52,25 @@ const (
 )
 
 type xmlDelete struct {
-	XMLName xml.Name          `xml:"Delete"`
-	Quiet   bool              `xml:"Quiet"`
-	Objects []xmlDeleteObject `xml:"Object"`
+	XMLName xml.Name   `xml:"Delete"`
+	Quiet   bool       `xml:"Quiet"`
+	Objects xmlObjects `xml:"Object"`
+}
+
+// xmlObjects takes no more objects than there may be, as xmlParts does.
+type xmlObjects []xmlDeleteObject
+
+// UnmarshalXML implements xml.Unmarshaler.
+func (x *xmlObjects) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	if len(*x) == maxDeletes {
+		return errTooMany
+	}
+	var o xmlDeleteObject
+	if err := d.DecodeElement(&o, &start); err != nil {
+		return err
+	}
+	*x = append(*x, o)
+	return nil
 }
 
 type xmlDeleteObject struct {

@@ -333,11 +333,16 @@ func (p *patientWriter) Write(b []byte) (int, error) {
 		p.renewed = now
 		_ = http.NewResponseController(p.c.w).SetWriteDeadline(now.Add(2 * bodyTimeout))
 	}
-	return p.c.w.Write(b)
+	n, err := p.c.w.Write(b)
+	if !p.c.w.body.ended {
+		// What there was of a body has been passed over: its end must not end this.
+		_ = http.NewResponseController(p.c.w).SetReadDeadline(time.Time{})
+	}
+	return n, err
 }
 
 func (p *patientWriter) done() {
 	if !p.renewed.IsZero() {
-		_ = http.NewResponseController(p.c.w).SetWriteDeadline(time.Time{})
+		p.c.w.bound() // for what is still to be sent
 	}
 }

@@ -2,6 +2,9 @@ package s3_test
 
 import (
 	"encoding/base64"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -64,5 +67,63 @@ func TestTheLogOfSignaturesShowsNoKeys(t *testing.T) {
 		"AWS4-HMAC-SHA256 Credential=KEYANN/"+date[:8]+"/us-east-1/s3/aws4_request,SignedHeaders=host;x-amz-date;"+strings.ToLower(header)+",Signature="+strings.Repeat("0", 64)).want(t, 403, "SignatureDoesNotMatch")
 	if log := w.log.String(); !strings.Contains(log, "(masked)") || strings.Contains(log, strings.TrimRight(key, "=")) {
 		t.Errorf("the log: %s", log)
+	}
+}
+
+// deadlines is a ResponseWriter that keeps what it is told of time.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read, write time.Time
+}
+
+func (d *deadlines) SetReadDeadline(t time.Time) error  { d.read = t; return nil }
+func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write = t; return nil }
+
+// Nobody keeps a connection by announcing a body and not sending it, or by not
+// taking the answer.
+func TestAnswersHaveAnEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("bkt")
+	w.put("bkt", "k", "data")
+	w.do("ann", "PUT", "/bkt?policy", allow("Allow", `"*"`, "s3:*", "bkt/*", "")).want(t, 204)
+	for _, c := range []struct {
+		method, target string
+		body           io.Reader
+		length         int64
+		waits          bool // for what is left of the body
+	}{
+		{"GET", "/bkt/k", http.NoBody, 0, false},
+		{"GET", "/bkt/k", neverSent{}, 5, true},
+		{"GET", "/bkt", neverSent{}, 5, true},
+		{"PUT", "/none/k", neverSent{}, 5, true},
+		{"PUT", "/bkt/k", strings.NewReader("hello"), 5, false},
+		{"DELETE", "/bkt/k", neverSent{}, -1, true},
+	} {
+		d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		r := httptest.NewRequestWithContext(t.Context(), c.method, c.target, c.body)
+		r.ContentLength = c.length
+		w.server.ServeHTTP(d, r)
+		if d.read.IsZero() == c.waits || d.write.IsZero() {
+			t.Errorf("%s %s: %d, reads until %v, writes until %v", c.method, c.target, d.Code, d.read, d.write)
+		}
+	}
+}
+
+// neverSent is a body that doesn't come.
+type neverSent struct{}
+
+func (neverSent) Read([]byte) (int, error) { select {} }
+
+// A document that names very many things that hold nothing is no way to fill the
+// memory.
+func TestManyElements(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("bkt")
+	w.do("", "POST", "/bkt?delete", []byte("<Delete>"+strings.Repeat("<Object/>", 1001)+"</Delete>")).want(t, 400, "MalformedXML")
+	w.do("ann", "POST", "/bkt/k?uploadId=x", []byte("<CompleteMultipartUpload>"+strings.Repeat("<Part/>", 10001)+"</CompleteMultipartUpload>")).want(t, 400, "MalformedXML")
+	if n := strings.Count(w.log.String(), "too many elements"); n != 2 {
+		t.Errorf("%d of 2 documents were read to their end", 2-n)
 	}
 }
