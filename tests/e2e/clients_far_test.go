@@ -65,3 +65,61 @@ func TestClientFarNode(t *testing.T) {
 	g.env = append(g.env, "NODE_PATH="+filepath.Join(g.home, "node_modules"))
 	g.run("node", testdata(t, "node_client.js"), strconv.Itoa(g.Port), g.User, g.Key, g.home)
 }
+
+// The aws cli of early 2024, before checksums by default.
+func TestClientFarS3Of2024(t *testing.T) {
+	t.Parallel()
+	far(t, "python3")
+	c := newCustomer(t)
+	venv := filepath.Join(c.home, "venv")
+	c.run("python3", "-m", "venv", venv)
+	c.run(filepath.Join(venv, "bin", "pip"), "install", "-q", "--disable-pip-version-check", "awscli==1.32.30", "boto3==1.34.30")
+	aws := filepath.Join(venv, "bin", "aws")
+	tree := c.smallTree("tree")
+	c.file("tree/big", noise(20<<20))
+	c.run(aws, "s3", "mb", "s3://old")
+	c.run(aws, "s3", "sync", "--quiet", "tree", "s3://old/tree")
+	c.run(aws, "s3", "sync", "--quiet", "s3://old/tree", "back")
+	sameTree(t, fingerprint(t, filepath.Join(c.home, "back")), fingerprint(t, tree))
+	c.run(aws, "s3", "rb", "--force", "s3://old")
+}
+
+// mc, which takes minutes to build.
+func TestClientFarMC(t *testing.T) {
+	t.Parallel()
+	far(t, "go")
+	c := newCustomer(t)
+	mc := c.goInstall("github.com/minio/mc@latest", "mc")
+	run := func(args ...string) string {
+		t.Helper()
+		return c.run(mc, append([]string{"--quiet", "-C", filepath.Join(c.home, "mc-config")}, args...)...)
+	}
+	tree := c.smallTree("tree")
+	c.file("tree/big", noise(80<<20))
+	run("alias", "set", "t", c.endpoint, c.key, c.secret, "--api", "s3v4")
+	run("mb", "t/with-mc")
+	run("mirror", "tree", "t/with-mc/tree")
+	run("mirror", "t/with-mc/tree", "back")
+	sameTree(t, fingerprint(t, filepath.Join(c.home, "back")), fingerprint(t, tree))
+	if out := run("diff", "tree", "t/with-mc/tree"); out != "" {
+		t.Error(out)
+	}
+	run("cp", "t/with-mc/tree/big", "t/with-mc/copied")
+	run("tag", "set", "t/with-mc/copied", "a=b")
+	if out := run("stat", "t/with-mc/copied"); !matches(out, `80 MiB`) {
+		t.Error(out)
+	}
+	run("rb", "--force", "t/with-mc")
+}
+
+// goInstall builds a program, whatever version is today's.
+func (g *guest) goInstall(module, program string) string {
+	g.t.Helper()
+	home, err := os.UserHomeDir()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.env = append(g.env, "GOBIN="+g.home, "GOFLAGS=-ldflags=-w", "GOCACHE="+filepath.Join(home, ".cache", "go-build"), "GOPATH="+filepath.Join(home, "go"))
+	g.run("go", "install", module)
+	return filepath.Join(g.home, program)
+}
