@@ -52,7 +52,7 @@ soak:
 	$(MAKE) fuzz FUZZ=60s
 	$(GO) test -race -count=100 -timeout 120m -run Against ./filestore
 	TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1 $(GO) run ./tests/services -- $(GO) test -count=5 -timeout 120m -run 'Gateways|Churn|Drill|RandomOperations|POSIX' ./tests/e2e
-	TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1 $(GO) test -count=1 -run ClientFar ./tests/e2e
+	TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1 $(GO) test -count=1 -timeout 30m -run ClientFar ./tests/e2e
 
 bench:
 	$(GO) run ./tests/bench
