@@ -56,7 +56,32 @@ func (c *call) authorise(ctx context.Context, a access) error {
 		if err := c.allowsClientKey(q.info); err != nil {
 			return err
 		}
+		if err := c.mayDescribe(ctx, a); err != nil {
+			return err
+		}
 		return c.authoriseLock(ctx, a)
+	}
+	return nil
+}
+
+// mayDescribe refuses tags and an ACL that come with a write where the policy denies
+// to put them by themselves.
+func (c *call) mayDescribe(ctx context.Context, a access) error {
+	for action, comes := range map[string]bool{
+		"s3:PutObjectTagging": len(a.tags) > 0 || a.tags == nil && c.r.Header.Get("X-Amz-Tagging") != "",
+		"s3:PutObjectAcl":     acl.InHeaders(c.r.Header),
+	} {
+		if !comes {
+			continue
+		}
+		a.action = action
+		decision, _, err := c.ask(a).byPolicy(ctx)
+		if err != nil {
+			return err
+		}
+		if decision == policy.Denied {
+			return fail(AccessDenied, "")
+		}
 	}
 	return nil
 }

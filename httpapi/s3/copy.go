@@ -74,6 +74,9 @@ func (c *call) openSource(ctx context.Context) (*source, error) {
 	}
 	if s.r, err = s.bucket.Open(ctx, key, v); err != nil {
 		f := c.absent(err, v)
+		if told := failureOf(f).code; (told == NoSuchKey || told == NoSuchVersion) && !c.mayList(ctx, access{bucket: s.bucket, key: key, source: true}) {
+			f = fail(AccessDenied, "").because(err)
+		}
 		var marker *filestore.DeleteMarkerError
 		if errors.As(err, &marker) && !v.IsLatest() {
 			f = fail(InvalidRequest, "The source of a copy request may not specifically refer to a delete marker by version id.")
@@ -109,7 +112,7 @@ func (c *call) copyObject(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := c.copiedMeta(from)
+	m, err := c.copiedMeta(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -137,7 +140,7 @@ func (c *call) setSourceVersion(from *source) {
 
 // copiedMeta is what the copy has beside its data: the source's, or what the
 // request says instead.
-func (c *call) copiedMeta(from *source) (filestore.ObjectMeta, error) {
+func (c *call) copiedMeta(ctx context.Context, from *source) (filestore.ObjectMeta, error) {
 	o := from.r.Object()
 	m, err := c.newMeta(c.bucket)
 	if err != nil {
@@ -153,6 +156,10 @@ func (c *call) copiedMeta(from *source) (filestore.ObjectMeta, error) {
 	}
 	if !tagging {
 		m.Tags = o.Meta.Tags
+		// A policy may depend on the tags: so far it was asked about the request's.
+		if err := c.authorise(ctx, access{action: "s3:PutObject", bucket: c.bucket, key: c.key, tags: tagList(m.Tags)}); err != nil {
+			return m, err
+		}
 	}
 	class, redirect := valueOf(m.Headers, storageClassHeader), valueOf(m.Headers, redirectHeader)
 	same := from.key == c.key && from.bucket.Name() == c.bucket.Name()

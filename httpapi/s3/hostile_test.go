@@ -127,3 +127,46 @@ func TestManyElements(t *testing.T) {
 		t.Errorf("%d of 2 documents were read to their end", 2-n)
 	}
 }
+
+// What a policy denies to put doesn't come beside a write, or with a copy.
+func TestWhatComesWithAWriteMayBeDenied(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("bkt", "X-Amz-Object-Ownership", "ObjectWriter")
+	w.do("bob", "PUT", "/bobs", nil).want(t, 200)
+	w.do("bob", "PUT", "/bobs/tagged", []byte("x"), "X-Amz-Tagging", "class=public").want(t, 200)
+	w.do("bob", "PUT", "/bobs/plain", []byte("x")).want(t, 200)
+	policy := func(denied, condition string) {
+		t.Helper()
+		w.do("ann", "PUT", "/bkt?policy", []byte(`{"Version":"2012-10-17","Statement":[
+			{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::bkt/*"},
+			{"Effect":"Deny","Principal":"*","Action":"`+denied+`","Resource":"arn:aws:s3:::bkt/*"`+condition+`}]}`)).want(t, 204)
+	}
+	put := func(status int, header ...string) {
+		t.Helper()
+		w.do("bob", "PUT", "/bkt/k", nil, header...).want(t, status)
+	}
+	policy("s3:PutObjectTagging", "")
+	put(200)
+	put(403, "X-Amz-Tagging", "class=public")
+	put(200, "X-Amz-Copy-Source", "/bobs/plain")
+	put(403, "X-Amz-Copy-Source", "/bobs/tagged")
+	policy("s3:PutObjectAcl", "")
+	put(200)
+	put(403, "X-Amz-Acl", "public-read")
+	policy("s3:PutObject", `,"Condition":{"StringNotEquals":{"s3:RequestObjectTag/class":"inner"}}`)
+	put(200, "X-Amz-Tagging", "class=inner")
+	put(403, "X-Amz-Tagging", "class=inner", "X-Amz-Copy-Source", "/bobs/tagged")
+	put(200, "X-Amz-Tagging", "class=inner", "X-Amz-Tagging-Directive", "REPLACE", "X-Amz-Copy-Source", "/bobs/tagged")
+}
+
+// A copy tells no more of what its source's bucket holds than a read does.
+func TestACopyTellsNothingOfItsSource(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("bkt")
+	w.do("bob", "PUT", "/bobs", nil).want(t, 200)
+	w.do("ann", "PUT", "/bkt?policy", allow("Allow", `"*"`, "s3:GetObject", "bkt/*", "")).want(t, 204)
+	w.do("bob", "GET", "/bkt/none", nil).want(t, 403)
+	w.do("bob", "PUT", "/bobs/k", nil, "X-Amz-Copy-Source", "/bkt/none").want(t, 403)
+}
