@@ -241,6 +241,39 @@ func TestLocksHoldWithoutTheWayThroughTheBucket(t *testing.T) {
 	b.expectVersions("d/a 1*", "d/b x*", "d/b 2", "d/b 1")
 }
 
+// What is locked isn't moved away from its key either by renaming a directory above
+// it, by whatever way that was reached; what isn't locked can be.
+func TestLocksHoldTheDirectoriesAbove(t *testing.T) {
+	t.Parallel()
+	b, tr, fs, c := lockedBucket(t)
+	v := b.put("d/sub/a", []byte("1")).Version
+	must(t, b.lock("d/sub/a", v, filestore.LockChange{Retention: true, Mode: filestore.LockCompliance, Until: c.now().Add(time.Hour)}))
+	b.put("d/free/a", []byte("1"))
+	of, err := tr.CapOf(t.Context(), path("b/d"), caps.AuthorityWrite)
+	must(t, err)
+	dir := mount(t, fs, of)
+	tr.mkdir("elsewhere")
+	tr.mustLink("elsewhere/d", of)
+	for _, r := range []struct {
+		t        tree
+		from, to string
+	}{
+		{tr, "b/d/sub", "b/d/other"},
+		{tr, "b/d/sub", "other"},
+		{dir, "sub", "other"},
+		{tr, "elsewhere/d/sub", "elsewhere/d/other"},
+		{tr, "elsewhere/d/sub", "other"},
+	} {
+		err := r.t.Rename(t.Context(), path(r.from), path(r.to), filestore.Replace)
+		expectKind(t, r.from+" to "+r.to, err, kind.Denied)
+	}
+	b.expectVersions("d/free/a 1*", "d/sub/a 1*")
+	dir.rename("free", "freed")
+	b.expectVersions("d/freed/a 1*", "d/sub/a 1*")
+	c.forward(2 * time.Hour)
+	dir.rename("sub", "other")
+}
+
 // Many writers lock and remove one object: it is gone only if no lock came first.
 func TestLocksAndRemovalsRace(t *testing.T) {
 	b, _, _, c := lockedBucket(t)

@@ -20,10 +20,10 @@ import (
 var errKeptBelow = fmt.Errorf("versions of objects are kept below the directory: %w", kind.Unsupported)
 
 // lookForVersions looks through the directory that is to be renamed, if it is in a
-// bucket that keeps versions.
+// bucket that keeps versions, or in one with object lock for all that is known.
 func (r *renaming) lookForVersions(ctx context.Context) error {
-	e := r.src.entry
-	if e == nil || e.Kind != dirtree.Directory || !r.t.fs.keepsVersions(r.src.dir) {
+	e, fs := r.src.entry, r.t.fs
+	if e == nil || e.Kind != dirtree.Directory || !fs.keepsVersions(r.src.dir) && !(r.src.dir.unplaced() && fs.buckets.anyLock()) {
 		return nil
 	}
 	view, err := retry.Value(ctx, func() (metastore.View, error) { return r.t.fs.o.Meta.Collector().Snapshot(ctx) })
@@ -45,6 +45,34 @@ func (fs *FS) keepsVersions(n *node) bool {
 		return s.info.Versioning != VersioningNever
 	}
 	return n.v.state.History != (dirtree.Root{})
+}
+
+// unplaced reports whether the directory may be in a bucket that the way to it
+// doesn't show: it was reached by a link to a directory that has its home elsewhere,
+// or by the capability of one that is at home in another.
+func (n *node) unplaced() bool {
+	if n.v == nil || n.byLink() {
+		return n.v != nil
+	}
+	if n.bucket != (slotID{}) {
+		return false
+	}
+	for n.parent != nil {
+		n = n.parent
+	}
+	return n.v != nil && n.v.state.Home != [32]byte{}
+}
+
+// anyLock reports whether a bucket has object lock, as of half a second ago.
+func (t *bucketTable) anyLock() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, s := range t.byName {
+		if s.info.Lock {
+			return true
+		}
+	}
+	return false
 }
 
 // withoutVersions walks all directories below one by their read keys, and refuses
@@ -93,7 +121,11 @@ func (w *whole) withoutVersions(ctx context.Context, top caps.SlotRead) error {
 
 // withVersions judges the rename of a directory by the buckets that it is in.
 func (r *renaming) withVersions(ctx context.Context, b *batch, src, dst *work, e *dirtree.Entry) error {
-	if !src.keepsVersions() && !dst.keepsVersions() {
+	switch {
+	case src.keepsVersions() || dst.keepsVersions():
+	case r.plain != nil:
+		return r.stillPlain(b, e)
+	default:
 		return nil
 	}
 	if src.bucket != dst.bucket {
@@ -108,6 +140,11 @@ func (r *renaming) withVersions(ctx context.Context, b *batch, src, dst *work, e
 	if e.Kind != dirtree.Directory {
 		return nil
 	}
+	return r.stillPlain(b, e)
+}
+
+// stillPlain has the commit check that what lookForVersions has seen still holds.
+func (r *renaming) stillPlain(b *batch, e *dirtree.Entry) error {
 	if err := b.single(); err != nil {
 		return err
 	}
