@@ -144,7 +144,7 @@ func (l *login) proven(m ssh.ConnMetadata, key ssh.PublicKey, p *ssh.Permissions
 }
 
 func (l *login) proof(a accounts.Account, how string) *ssh.Permissions {
-	l.c.proved = true
+	l.c.proved, l.c.provedName = true, a.Name
 	return &ssh.Permissions{ExtraData: map[any]any{provenAccount{}: a, proofText{}: how}}
 }
 

@@ -42,6 +42,7 @@ type conn struct {
 	backlog    backlog
 	inside     atomic.Bool // logged in
 	proved     bool        // a login succeeded, though the client may not hear of it
+	provedName string      // by which account
 	complained bool        // a refusal has been recorded
 	on         Listening
 	offer      offer // what the client said first
@@ -218,6 +219,9 @@ func (c *conn) logRefusal(err error) {
 			c.refused("", RefusedNoLogin.String(), kind.Denied)
 		}
 		c.penalize("", costNoLogin)
+	}
+	if c.proved { // somebody has the key or password, whatever became of it
+		c.refused(c.provedName, "proved, and gone at once", kind.Canceled)
 	}
 	c.log.Info("sftp no login", "error", shortened(err))
 }

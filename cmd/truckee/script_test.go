@@ -263,6 +263,10 @@ func login(ts *testscript.TestScript, neg bool, args []string) {
 		User: args[0], Auth: []ssh.AuthMethod{auth}, HostKeyCallback: ssh.InsecureIgnoreHostKey(), Timeout: 30 * time.Second,
 	})
 	if err == nil {
+		// Its answer shows that the server has noted the login.
+		if s, serr := client.NewSession(); serr == nil {
+			s.Close()
+		}
 		client.Close()
 	}
 	if (err != nil) != neg {
