@@ -79,6 +79,18 @@ func TestRecords(t *testing.T) {
 			t.Errorf("no session or remote: %+v", r)
 		}
 	}
+	before := rec.count()
+	w.do("ann", "POST", "/data?delete", []byte("<Delete><Object><Key>one</Key></Object><Object><Key>two</Key><VersionId>null</VersionId></Object></Delete>")).want(t, 200)
+	w.do("bob", "POST", "/data?delete", []byte("<Delete><Object><Key>a b</Key></Object></Delete>")).want(t, 200)
+	w.do("", "POST", "/data?delete", []byte("<Delete><Object><Key>a b</Key></Object></Delete>")).want(t, 200)
+	var many []string
+	for _, r := range rec.all[before:] {
+		many = append(many, strings.TrimSpace(fmt.Sprint(r.Request, " ", r.Account, " ", r.Path, " ", audit.Outcome(r.Err), " ", r.Detail)))
+	}
+	if got, want := strings.Join(many, "; "), "DeleteObjects ann /data/one ok; DeleteObjects ann /data/two ok version null; DeleteObjects ann /data ok; "+
+		"DeleteObjects bob /data/a b denied; DeleteObjects bob /data ok; DeleteObjects  /data ok"; got != want {
+		t.Errorf("records of many deletions: %s", got)
+	}
 	rec.record = kind.Unavailable
 	w.do("ann", "PUT", "/data/k", []byte("x")).want(t, 503, "SlowDown")
 	rec.ready = kind.Unavailable

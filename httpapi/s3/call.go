@@ -215,6 +215,9 @@ func (c *call) settle(err error) error {
 			r.Path += "/" + c.key
 		}
 	}
+	if r.Detail == "" {
+		r.Detail = versionDetail(c.query.get("versionId"))
+	}
 	r.Err, r.Took = err, c.server.now().Sub(c.began)
 	return c.server.Audit.Record(r)
 }

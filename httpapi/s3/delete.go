@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/internal/audit"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
@@ -94,6 +95,11 @@ func (c *call) deleteObjects(ctx context.Context) error {
 		return fail(MalformedXML, "")
 	}
 	outcomes := c.deleteAll(ctx, doc.Objects)
+	for i := range outcomes {
+		if err := c.recordDeletion(&doc.Objects[i], outcomes[i].err); err != nil {
+			return err
+		}
+	}
 	return c.xml(http.StatusOK, "DeleteResult", func(d *document) {
 		for i, o := range doc.Objects {
 			version := ""
@@ -103,6 +109,30 @@ func (c *call) deleteObjects(ctx context.Context) error {
 			outcomes[i].write(d, o.Key, version, doc.Quiet)
 		}
 	})
+}
+
+// recordDeletion keeps a record of one of many, beside that of the request: it is
+// what tells who has removed a key. What nobody in particular was refused has none.
+func (c *call) recordDeletion(o *xmlDeleteObject, err error) error {
+	if c.server.Audit == nil || c.who.anonymous() && err != nil || o.Key == "" || len(o.Key) > maxKey {
+		return nil
+	}
+	r := audit.Record{
+		Service: audit.S3, Session: c.id, Account: c.who.account.Name, Remote: c.r.RemoteAddr, Op: audit.Remove, Request: c.op.name,
+		Path: "/" + c.target.bucket + "/" + o.Key, Err: err, Took: c.server.now().Sub(c.began),
+	}
+	if o.Version != nil {
+		r.Detail = versionDetail(*o.Version)
+	}
+	return c.server.Audit.Record(r)
+}
+
+// versionDetail names a version in a record.
+func versionDetail(id string) string {
+	if id == "" || len(id) > maxKey {
+		return ""
+	}
+	return "version " + id
 }
 
 // deletion is what came of one of many.
