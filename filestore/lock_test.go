@@ -274,6 +274,21 @@ func TestLocksHoldTheDirectoriesAbove(t *testing.T) {
 	dir.rename("sub", "other")
 }
 
+// A directory that is somebody's root, too, isn't unlinked from a bucket with object
+// lock: it would go on without the keys of what is in it.
+func TestLocksHoldRootsInTheBucket(t *testing.T) {
+	t.Parallel()
+	b, tr, fs, c := lockedBucket(t)
+	v := b.put("d/a", []byte("1")).Version
+	must(t, b.lock("d/a", v, filestore.LockChange{Retention: true, Mode: filestore.LockCompliance, Until: c.now().Add(time.Hour)}))
+	of, err := tr.CapOf(t.Context(), path("b/d"), caps.AuthorityWrite)
+	must(t, err)
+	mount(t, fs, of)
+	must(t, fs.Beat(t.Context())) // it is in the root table
+	expectKind(t, "unlink", tr.Unlink(t.Context(), path("b/d")), kind.Denied)
+	b.expectVersions("d/a 1*")
+}
+
 // Many writers lock and remove one object: it is gone only if no lock came first.
 func TestLocksAndRemovalsRace(t *testing.T) {
 	b, _, _, c := lockedBucket(t)

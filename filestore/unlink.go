@@ -78,8 +78,10 @@ func (b *batch) release(ctx context.Context, parent *work, e *dirtree.Entry) err
 	}
 	// Its home can't become this directory without a change of this directory,
 	// which would have the operation tried again.
-	if rules := parent.rules(); home != parent.id() && rules != nil && rules.Lock {
-		return fmt.Errorf("a directory in a bucket with object lock: %w", kind.Denied)
+	rules := parent.rules()
+	locks := rules != nil && rules.Lock
+	if home != parent.id() && locks {
+		return errInLocked
 	}
 	if home != parent.id() {
 		return nil
@@ -88,9 +90,16 @@ func (b *batch) release(ctx context.Context, parent *work, e *dirtree.Entry) err
 	if err != nil {
 		return fmt.Errorf("look up a root: %w", err)
 	}
-	if !is[0] {
+	switch {
+	case !is[0]:
 		return b.bury(ctx, parent, e)
+	case locks:
+		return errInLocked // it would go on as a root, without its keys
 	}
 	b.own().requireRoot(id, true)
 	return nil
 }
+
+// errInLocked refuses to take a directory, with what is in it, out of a bucket in
+// which something may be locked.
+var errInLocked = fmt.Errorf("a directory in a bucket with object lock: %w", kind.Denied)
