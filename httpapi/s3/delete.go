@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/http"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/audit"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -95,10 +97,13 @@ func (c *call) deleteObjects(ctx context.Context) error {
 		return fail(MalformedXML, "")
 	}
 	outcomes := c.deleteAll(ctx, doc.Objects)
+	var records errgroup.Group // many wait for the disk together
+	records.SetLimit(100)
 	for i := range outcomes {
-		if err := c.recordDeletion(&doc.Objects[i], outcomes[i].err); err != nil {
-			return err
-		}
+		records.Go(func() error { return c.recordDeletion(&doc.Objects[i], outcomes[i].err) })
+	}
+	if err := records.Wait(); err != nil {
+		return err
 	}
 	return c.xml(http.StatusOK, "DeleteResult", func(d *document) {
 		for i, o := range doc.Objects {
