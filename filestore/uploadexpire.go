@@ -43,6 +43,7 @@ func (b *Bucket) expireUploads(ctx context.Context, before time.Time) (int, erro
 		return 0, err
 	}
 	aborted := 0
+	var damaged error
 	var forgotten []string
 	for e, err := range v.dir.Scan(ctx, "") {
 		switch {
@@ -60,15 +61,20 @@ func (b *Bucket) expireUploads(ctx context.Context, before time.Time) (int, erro
 			}
 		case time.Unix(0, e.Mtime).Before(before):
 			is, err := b.expireUpload(ctx, e, before)
-			if err != nil {
+			switch {
+			case kind.Of(err) == kind.Corrupt:
+				damaged = err // it must not keep the others
+			case err != nil:
 				return aborted, err
-			}
-			if is {
+			case is:
 				aborted++
 			}
 		}
 	}
-	return aborted, t.forgetUploads(ctx, forgotten)
+	if err := t.forgetUploads(ctx, forgotten); err != nil {
+		return aborted, err
+	}
+	return aborted, damaged
 }
 
 // expireUpload aborts an upload, if no part was put since.

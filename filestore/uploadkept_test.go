@@ -418,3 +418,26 @@ func TestRecountBesideChangesOfBuckets(t *testing.T) {
 		t.Errorf("charged %s, want %s", got, want)
 	}
 }
+
+// An upload that is damaged keeps no other from expiring.
+func TestUploadsExpireBesideADamagedOne(t *testing.T) {
+	t.Parallel()
+	s := newStorage(t)
+	b := newMulti(t, s.open(smallChunks))
+	_, err := b.CreateUpload(t.Context(), "a", filestore.ObjectMeta{ACL: random(200_000, 1)}, filestore.UploadOptions{})
+	must(t, err)
+	var ids []blockstore.ID
+	for info, err := range s.blocks.List(t.Context(), blockstore.ID{}) {
+		must(t, err)
+		ids = append(ids, info.ID)
+	}
+	for _, id := range ids {
+		must(t, s.blocks.Delete(t.Context(), id))
+	}
+	b.create("b")
+	b.create("c")
+	n, err := s.open(smallChunks).ExpireUploads(t.Context(), time.Now().Add(time.Hour))
+	if n != 2 || err == nil || len(ids) != 1 {
+		t.Errorf("%d expired, of %d blocks, %v", n, len(ids), err)
+	}
+}
