@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -72,6 +73,9 @@ const (
 // clone gives a copy whose documents are the same bytes: nobody changes these.
 func (i BucketInfo) clone() BucketInfo {
 	i.Documents = maps.Clone(i.Documents)
+	for name, d := range i.Documents {
+		i.Documents[name] = slices.Clip(d) // who appends to it gets memory of his own
+	}
 	return i
 }
 
