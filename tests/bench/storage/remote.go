@@ -54,19 +54,28 @@ func (b *bench) s3(ctx context.Context) (err error) {
 	})
 }
 
-// swift measures Swift, on one device.
+// swift measures Swift, on one device, by S3's protocol and by its own.
 func (b *bench) swift(ctx context.Context) (err error) {
 	server, err := testbed.NewSwift(ctx, filepath.Join(b.dir, "swift"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop(), os.RemoveAll(filepath.Join(b.dir, "swift"))) }()
-	for _, name := range []string{"ours", "bare"} {
+	for _, name := range []string{"ours", "bare", "ours-s3", "bare-s3"} {
 		if err := container(ctx, server, name); err != nil {
 			return err
 		}
 	}
 	direct := fmt.Sprintf("127.0.0.1:%d", server.Port)
+	_, key, secret := server.S3()
+	err = b.remote(ctx, "S3 (Swift's)", direct, func(at string) (string, func(context.Context) (blockstore.Store, error)) {
+		return words("s3", "http://"+at, "us-east-1", "ours-s3", key, secret), func(ctx context.Context) (blockstore.Store, error) {
+			return s3.Open(ctx, s3.Options{Endpoint: "http://" + at, Region: "us-east-1", Bucket: "bare-s3", Key: key, Secret: secret})
+		}
+	})
+	if err != nil {
+		return err
+	}
 	return b.remote(ctx, "Swift", direct, func(at string) (string, func(context.Context) (blockstore.Store, error)) {
 		auth := strings.Replace(server.AuthURL(), direct, at, 1)
 		return words("swift", auth, server.Tenant, "ours", server.User, server.Password), func(ctx context.Context) (blockstore.Store, error) {
