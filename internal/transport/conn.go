@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -14,7 +14,10 @@ import (
 type conn struct {
 	net.Conn
 	stall time.Duration
-	queue atomic.Int64 // bytes that waited in the kernel when last asked
+
+	mu      sync.Mutex // guards the fields below
+	queue   int64      // bytes that waited in the kernel when last asked
+	changed time.Time  // when that was first seen
 }
 
 // Read and Write both move the one deadline on: while a request is written, the
@@ -26,7 +29,9 @@ func (c *conn) Read(b []byte) (int, error) {
 		}
 		n, err := c.Conn.Read(b)
 		if n > 0 {
-			c.queue.Store(0)
+			c.mu.Lock()
+			c.queue = 0
+			c.mu.Unlock()
 		}
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !c.moved() {
 			return n, err
@@ -49,9 +54,14 @@ func (c *conn) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// moved reports whether less waits in the kernel than when it was last asked.
+// moved reports whether what waits in the kernel has become other within a stall.
+// A Read and a Write under way meet the same deadline, and both ask.
 func (c *conn) moved() bool {
 	now := unsent(c.Conn)
-	before := c.queue.Swap(now)
-	return now > 0 && (now < before || before == 0)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now != c.queue {
+		c.queue, c.changed = now, time.Now()
+	}
+	return now > 0 && time.Since(c.changed) < c.stall
 }

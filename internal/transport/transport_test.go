@@ -21,7 +21,7 @@ import (
 
 const stall = 200 * time.Millisecond
 
-func do(t *testing.T, s *httptest.Server, body io.Reader) (*http.Response, error) {
+func do(t *testing.T, stall time.Duration, s *httptest.Server, body io.Reader) (*http.Response, error) {
 	t.Helper()
 	rt := transport.New(transport.Options{Stall: stall, Conns: 4})
 	t.Cleanup(rt.CloseIdleConnections)
@@ -39,7 +39,7 @@ func TestStall(t *testing.T) {
 	defer s.Close()
 	defer close(over)
 	start := time.Now()
-	resp, err := do(t, s, strings.NewReader("x"))
+	resp, err := do(t, stall, s, strings.NewReader("x"))
 	if err == nil {
 		resp.Body.Close()
 	}
@@ -52,12 +52,13 @@ func TestStall(t *testing.T) {
 // when all that moves is in the kernel.
 func TestSlowIsNoStall(t *testing.T) {
 	t.Parallel()
+	const stall = 5 * stall // so that a machine that is busy doesn't look like one
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tick := time.NewTicker(stall / 10)
 		defer tick.Stop()
 		for {
 			<-tick.C
-			if _, err := io.CopyN(io.Discard, r.Body, 32<<10); err != nil {
+			if _, err := io.CopyN(io.Discard, r.Body, 64<<10); err != nil {
 				break
 			}
 		}
@@ -70,9 +71,9 @@ func TestSlowIsNoStall(t *testing.T) {
 	s.Listener = narrow{s.Listener}
 	s.Start()
 	defer s.Close()
-	body := transport.NewBody(make([]byte, 1<<20)) // 32 ticks, more than three stalls
+	body := transport.NewBody(make([]byte, 2<<20)) // 32 ticks, more than three stalls
 	defer body.Release()
-	resp, err := do(t, s, body)
+	resp, err := do(t, stall, s, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,13 +83,14 @@ func TestSlowIsNoStall(t *testing.T) {
 	}
 }
 
-// narrow makes a listener whose connections hold few bytes that nobody has read.
+// narrow makes a listener whose connections hold few bytes that nobody has read,
+// but several segments of the loopback's 64 KiB: with less TCP waits for its timers.
 type narrow struct{ net.Listener }
 
 func (n narrow) Accept() (net.Conn, error) {
 	c, err := n.Listener.Accept()
 	if err == nil {
-		err = c.(*net.TCPConn).SetReadBuffer(16 << 10)
+		err = c.(*net.TCPConn).SetReadBuffer(80 << 10)
 	}
 	return c, err
 }
@@ -164,7 +166,7 @@ func TestCAs(t *testing.T) {
 		}
 	}
 	// Whom the system doesn't know is refused.
-	if resp, err := do(t, s, nil); err == nil {
+	if resp, err := do(t, stall, s, nil); err == nil {
 		resp.Body.Close()
 		t.Error("an unknown authority passed")
 	}
