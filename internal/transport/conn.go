@@ -30,7 +30,7 @@ func (c *conn) Read(b []byte) (int, error) {
 		n, err := c.Conn.Read(b)
 		if n > 0 {
 			c.mu.Lock()
-			c.queue = 0
+			c.queue, c.changed = 0, time.Time{}
 			c.mu.Unlock()
 		}
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !c.moved() {
@@ -54,8 +54,9 @@ func (c *conn) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// moved reports whether what waits in the kernel has become other within a stall.
-// A Read and a Write under way meet the same deadline, and both ask.
+// moved reports whether what waits in the kernel has become other within a stall,
+// or nothing: then the other side has had no stall yet to answer in. A Read and a
+// Write under way meet the same deadline, and both ask.
 func (c *conn) moved() bool {
 	now := unsent(c.Conn)
 	c.mu.Lock()
@@ -63,5 +64,5 @@ func (c *conn) moved() bool {
 	if now != c.queue {
 		c.queue, c.changed = now, time.Now()
 	}
-	return now > 0 && time.Since(c.changed) < c.stall
+	return time.Since(c.changed) < c.stall
 }

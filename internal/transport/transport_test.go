@@ -90,7 +90,7 @@ type narrow struct{ net.Listener }
 func (n narrow) Accept() (net.Conn, error) {
 	c, err := n.Listener.Accept()
 	if err == nil {
-		err = c.(*net.TCPConn).SetReadBuffer(80 << 10)
+		err = c.(*net.TCPConn).SetReadBuffer(256 << 10)
 	}
 	return c, err
 }
