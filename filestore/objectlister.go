@@ -252,6 +252,26 @@ func (l *objectLister) holds(ctx context.Context, e *dirtree.Entry, key string, 
 	return len(first.items) > 0, nil
 }
 
+// describe tells what a listing shows of an object. Attributes that make no sense
+// must not hide the other keys: it is shown without them.
+func (l *objectLister) describe(ctx context.Context, e *dirtree.Entry, key string) (Object, error) {
+	in := e
+	if e.Kind == dirtree.MutableFile {
+		v, err := l.slot(ctx, e.Dir)
+		if err != nil {
+			return Object{}, err
+		}
+		if in, err = v.contents(ctx); err != nil {
+			return Object{}, err
+		}
+	}
+	o, err := l.t.fs.object(ctx, key, e, in, l.types...)
+	if kind.Of(err) == kind.Corrupt {
+		o, err = l.t.fs.object(ctx, key, e, in)
+	}
+	return o, err
+}
+
 // object adds an object, or the common prefix that it is shown by.
 func (l *objectLister) object(ctx context.Context, e *dirtree.Entry, key string) error {
 	if !isObject(e) {
@@ -263,21 +283,7 @@ func (l *objectLister) object(ctx context.Context, e *dirtree.Entry, key string)
 	if l.full() {
 		return errListed
 	}
-	in := e
-	if e.Kind == dirtree.MutableFile {
-		v, err := l.slot(ctx, e.Dir)
-		if err != nil {
-			return err
-		}
-		if in, err = v.contents(ctx); err != nil {
-			return err
-		}
-	}
-	o, err := l.t.fs.object(ctx, key, e, in, l.types...)
-	if kind.Of(err) == kind.Corrupt {
-		// Attributes that make no sense must not hide the other keys.
-		o, err = l.t.fs.object(ctx, key, e, in)
-	}
+	o, err := l.describe(ctx, e, key)
 	if err != nil {
 		return err
 	}

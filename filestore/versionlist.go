@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
-	"github.com/truckee-fs/truckee/internal/kind"
 )
 
 // VersionListOptions are ListOptions; a page goes on within the versions of the key
@@ -259,20 +258,7 @@ func (l *versionLister) show(ctx context.Context, e *dirtree.Entry, key string, 
 	if l.full() {
 		return errListed
 	}
-	in := e
-	if e.Kind == dirtree.MutableFile {
-		v, err := l.slot(ctx, e.Dir)
-		if err != nil {
-			return err
-		}
-		if in, err = v.contents(ctx); err != nil {
-			return err
-		}
-	}
-	o, err := l.t.fs.object(ctx, key, e, in, l.types...)
-	if kind.Of(err) == kind.Corrupt {
-		o, err = l.t.fs.object(ctx, key, e, in)
-	}
+	o, err := l.describe(ctx, e, key)
 	if err != nil {
 		return err
 	}
