@@ -134,7 +134,7 @@ func TestPairMutants(t *testing.T) {
 			}
 		}), "RegisterRace"},
 		{"knows no limits", both(spoilCharges(func(c *metastore.Charge) { c.MaxFiles = 0 })), "ChargeRace"},
-		{"replaces whatever is there", both(spoilSealed(func(m *mutant, c *metastore.SealedChange) { c.Base = revOf(m, c) })), "SealedRace"},
+		{"replaces whatever is there", both(replacing), "SealedRace"},
 		{"checks side by side", both(func(m *mutant) {
 			turn := make(chan struct{})
 			m.commit = func(ctx context.Context, reqs ...*metastore.Request) []error {
