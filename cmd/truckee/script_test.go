@@ -26,6 +26,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
 	_ "modernc.org/sqlite"
+
+	"github.com/truckee-fs/truckee/tests/testbed"
 )
 
 func TestMain(m *testing.M) {
@@ -68,21 +70,14 @@ func condition(name string) (bool, error) {
 }
 
 func setup(e *testscript.Env) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
+	var at [3]string
+	for i := range at {
+		port, err := testbed.FreePort()
+		if err != nil {
+			return err
+		}
+		at[i] = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	}
-	defer l.Close()
-	monitor, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	defer monitor.Close()
-	objects, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	defer objects.Close()
 	home, node := filepath.Join(e.WorkDir, "home"), filepath.Join(e.WorkDir, "node")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return err
@@ -96,12 +91,12 @@ func setup(e *testscript.Env) error {
 	e.Setenv("HOME", home)
 	e.Setenv("USER", "tester")
 	e.Setenv("NODE", node)
-	e.Setenv("ADDR", l.Addr().String())
-	e.Setenv("MONITOR", monitor.Addr().String())
-	e.Setenv("S3ADDR", objects.Addr().String())
-	e.Setenv("TRUCKEE_S3_LISTEN", objects.Addr().String())
+	e.Setenv("ADDR", at[0])
+	e.Setenv("MONITOR", at[1])
+	e.Setenv("S3ADDR", at[2])
+	e.Setenv("TRUCKEE_S3_LISTEN", at[2])
 	e.Setenv("TRUCKEE_BASEDIR", node)
-	e.Setenv("TRUCKEE_SFTPD_PORT", l.Addr().String())
+	e.Setenv("TRUCKEE_SFTPD_PORT", at[0])
 	e.Setenv("TRUCKEE_SFTPD_HOST_KEYS", key)
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -60,11 +59,10 @@ func TestWhatAnOperatorIsTold(t *testing.T) {
 	role := "role_" + strings.TrimPrefix(edited(t, address, func(*url.URL) {})[strings.LastIndex(address, "/test_")+6:], "")[:8]
 	sql(t, address, "CREATE ROLE "+role+" LOGIN PASSWORD 'own-pass'")
 	t.Cleanup(func() { sql(t, testbed.Service(t, "TRUCKEE_TEST_POSTGRES"), "DROP ROLE "+role) })
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := testbed.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	free.Close()
 	as := func(user, pass string) func(*url.URL) {
 		return func(u *url.URL) { u.User = url.UserPassword(user, pass) }
 	}
@@ -79,7 +77,7 @@ func TestWhatAnOperatorIsTold(t *testing.T) {
 		{"wrong password", as("postgres", password), openOnly, kind.Denied, "password of user"},
 		{"no such user", as("nobody", password), openOnly, kind.Denied, `user "nobody"`},
 		{"no such database", func(u *url.URL) { u.Path = "/absent" }, openOnly, kind.NotExist, "createdb --owner=postgres absent"},
-		{"nobody listens", func(u *url.URL) { u.Host = free.Addr().String() }, openOnly, kind.Unavailable, "refused"},
+		{"nobody listens", func(u *url.URL) { u.Host = fmt.Sprintf("127.0.0.1:%d", free) }, openOnly, kind.Unavailable, "refused"},
 		{"no such host", func(u *url.URL) { u.Host = "host.invalid:5432" }, openOnly, kind.Unavailable, "host.invalid"},
 		{"no metastore", none, openOnly, kind.NotExist, "truckee init"},
 		{"no right to make one", as(role, "own-pass"), postgres.Create, kind.Denied, "GRANT CREATE ON DATABASE"},

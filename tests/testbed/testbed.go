@@ -120,16 +120,6 @@ func NewKey(dir string) (string, error) {
 	return path, nil
 }
 
-// FreePort finds a loopback TCP port that nobody listens on at the moment.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
 // waitForBanner returns when the port greets with an SSH identification, or
 // with an error when the process has ended or the time is over.
 func waitForBanner(ctx context.Context, port int, ended <-chan struct{}) error {
