@@ -86,6 +86,9 @@ func (b *Bucket) createUpload(ctx context.Context, key string, m ObjectMeta, o U
 // id: it was completed or aborted, or has expired.
 func (b *Bucket) Upload(ctx context.Context, key, id string) (UploadInfo, error) {
 	u, err := b.upload(ctx, key, id)
+	if err == nil {
+		u.info.Meta, err = b.fs.uploadMeta(ctx, u.entry)
+	}
 	if err != nil {
 		return UploadInfo{}, wrap("find upload", err)
 	}
@@ -93,7 +96,8 @@ func (b *Bucket) Upload(ctx context.Context, key, id string) (UploadInfo, error)
 }
 
 // AbortUpload takes an unfinished upload away, with all its parts: one that is being
-// written fails at its Commit. NotExist as for Upload.
+// written fails at its Commit. NotExist as for Upload. What it was begun with needn't
+// be readable for that.
 func (b *Bucket) AbortUpload(ctx context.Context, key, id string) error {
 	return wrap("abort upload", b.abortUpload(ctx, key, id))
 }
@@ -102,10 +106,14 @@ func (b *Bucket) abortUpload(ctx context.Context, key, id string) error {
 	done := b.fs.open.reading()
 	defer done()
 	u, err := b.upload(ctx, key, id)
-	if err != nil {
+	if u == nil {
 		return err
 	}
-	dead, err := b.fs.nodesOf(ctx, u.v)
+	return u.abort(ctx)
+}
+
+func (u *upload) abort(ctx context.Context) error {
+	dead, err := u.bucket.fs.nodesOf(ctx, u.v)
 	if err != nil {
 		return err
 	}
@@ -186,12 +194,13 @@ type upload struct {
 	bucket *Bucket
 	tree   *Tree          // of all uploads
 	entry  *dirtree.Entry // in it
-	info   UploadInfo
+	info   UploadInfo     // but for its Meta
 	write  caps.SlotWrite // of the directory of its parts
 	v      *version       // of that
 }
 
-// upload finds an unfinished upload.
+// upload finds an unfinished upload. One that is damaged, but surely of that key, it
+// gives beside the error.
 func (b *Bucket) upload(ctx context.Context, key, id string) (*upload, error) {
 	if !isUploadID(id) {
 		return nil, fmt.Errorf("an upload's id: %w", kind.NotExist)
@@ -208,18 +217,29 @@ func (b *Bucket) upload(ctx context.Context, key, id string) (*upload, error) {
 	if e == nil {
 		return nil, fmt.Errorf("an upload: %w", kind.NotExist)
 	}
-	if e.Kind != dirtree.Directory || e.DirWrite == nil {
-		return nil, fmt.Errorf("the entry of an upload: %w", kind.Corrupt)
+	u, err := b.uploadAt(ctx, t, e)
+	if err != nil {
+		return nil, err
 	}
-	u := &upload{bucket: b, tree: t, entry: e, write: *e.DirWrite}
-	if u.info, err = b.fs.uploadInfo(ctx, e); err != nil {
+	if u.info, err = b.fs.uploadInfo(ctx, e); err != nil && u.info.Key != key {
 		return nil, err
 	}
 	if u.info.Key != key {
 		return nil, fmt.Errorf("an upload: %w", kind.NotExist) // of a key that is too long for a name
 	}
-	u.v, err = b.fs.latest(ctx, e.Dir)
 	return u, err
+}
+
+// uploadAt is the upload of an entry, but for what that tells of it.
+func (b *Bucket) uploadAt(ctx context.Context, t *Tree, e *dirtree.Entry) (*upload, error) {
+	if e.Kind != dirtree.Directory || e.DirWrite == nil {
+		return nil, errUploadEntry()
+	}
+	v, err := b.fs.latest(ctx, e.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return &upload{bucket: b, tree: t, entry: e, write: *e.DirWrite, v: v}, nil
 }
 
 // latest is the current version of a directory. NotExist if it was removed.

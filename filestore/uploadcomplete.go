@@ -97,11 +97,14 @@ func (b *Bucket) completeUpload(ctx context.Context, key, id string, asked []Com
 	if err := c.choose(ctx, asked); err != nil {
 		return Object{}, err
 	}
-	meta := u.info.Meta
+	var meta ObjectMeta
 	if m != nil {
-		if meta, err = m(c.parts); err != nil {
-			return Object{}, err
-		}
+		meta, err = m(c.parts)
+	} else {
+		meta, err = b.fs.uploadMeta(ctx, u.entry)
+	}
+	if err != nil {
+		return Object{}, err
 	}
 	c.digest(&meta)
 	if c.dead, err = b.fs.nodesOf(ctx, u.v); err != nil {

@@ -45,12 +45,22 @@ func (i *UploadInfo) encode() ([]dirtree.Attr, error) {
 	return dirtree.WithAttr(attrs, dirtree.Attr{Type: dirtree.AttrUpload, Value: value}), nil
 }
 
-// uploadInfo describes the upload whose entry e is.
+// uploadInfo describes the upload whose entry e is, but for its Meta. Of a damaged
+// entry its name may tell the key and the id, beside the error.
 func (fs *FS) uploadInfo(ctx context.Context, e *dirtree.Entry) (UploadInfo, error) {
 	value, err := fs.attrValue(ctx, e, dirtree.AttrUpload)
-	if err != nil {
-		return UploadInfo{}, err
+	var i UploadInfo
+	if err == nil {
+		i, err = uploadTold(e, value)
 	}
+	if key, whole := uploadKey(e.Name); err != nil && whole {
+		i = UploadInfo{Key: key, ID: e.Name[len(e.Name)-uploadIDLen:], Initiated: time.Unix(0, e.Mtime).UTC()}
+	}
+	return i, err
+}
+
+// uploadTold is what the attribute of an upload's entry says.
+func uploadTold(e *dirtree.Entry, value []byte) (UploadInfo, error) {
 	r := attrReader{b: value}
 	if r.u8() != uploadUnfinished || len(e.Name) < uploadIDLen {
 		return UploadInfo{}, errUploadEntry()
@@ -60,8 +70,12 @@ func (fs *FS) uploadInfo(ctx context.Context, e *dirtree.Entry) (UploadInfo, err
 	if r.end() != nil {
 		return UploadInfo{}, errUploadEntry()
 	}
-	i.Meta, err = fs.metaOf(ctx, e, ofMeta[:]...)
-	return i, err
+	return i, nil
+}
+
+// uploadMeta is what the object of an upload is to have.
+func (fs *FS) uploadMeta(ctx context.Context, e *dirtree.Entry) (ObjectMeta, error) {
+	return fs.metaOf(ctx, e, ofMeta[:]...)
 }
 
 func errUploadEntry() error { return fmt.Errorf("the entry of an upload: %w", kind.Corrupt) }

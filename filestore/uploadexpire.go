@@ -45,7 +45,7 @@ func (b *Bucket) expireUploads(ctx context.Context, before time.Time) (int, erro
 	aborted := 0
 	var damaged error
 	var forgotten []string
-	for e, err := range v.dir.Scan(ctx, "") {
+	for e, err := range v.writable(*t.write).Scan(ctx, "") {
 		switch {
 		case err != nil:
 			return aborted, fmt.Errorf("read uploads: %w", err)
@@ -79,16 +79,12 @@ func (b *Bucket) expireUploads(ctx context.Context, before time.Time) (int, erro
 
 // expireUpload aborts an upload, if no part was put since.
 func (b *Bucket) expireUpload(ctx context.Context, e *dirtree.Entry, before time.Time) (bool, error) {
-	info, err := b.fs.uploadInfo(ctx, e)
-	if err != nil {
-		return false, err
-	}
-	v, err := b.fs.latest(ctx, e.Dir)
-	if err == nil && !time.Unix(0, v.state.Mtime).Before(before) {
+	u, err := b.uploadAt(ctx, b.uploadsTree(), e)
+	if err == nil && !time.Unix(0, u.v.state.Mtime).Before(before) {
 		return false, nil
 	}
 	if err == nil {
-		err = b.abortUpload(ctx, info.Key, info.ID)
+		err = u.abort(ctx)
 	}
 	if errors.Is(err, kind.NotExist) {
 		return false, nil // by somebody else

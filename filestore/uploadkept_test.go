@@ -419,25 +419,49 @@ func TestRecountBesideChangesOfBuckets(t *testing.T) {
 	}
 }
 
-// An upload that is damaged keeps no other from expiring.
-func TestUploadsExpireBesideADamagedOne(t *testing.T) {
-	t.Parallel()
-	s := newStorage(t)
-	b := newMulti(t, s.open(smallChunks))
-	_, err := b.CreateUpload(t.Context(), "a", filestore.ObjectMeta{ACL: random(200_000, 1)}, filestore.UploadOptions{})
-	must(t, err)
+// loseBlocks deletes every block that is stored, and tells how many that were.
+func (s *storage) loseBlocks() int {
+	s.t.Helper()
 	var ids []blockstore.ID
-	for info, err := range s.blocks.List(t.Context(), blockstore.ID{}) {
-		must(t, err)
+	for info, err := range s.blocks.List(s.t.Context(), blockstore.ID{}) {
+		must(s.t, err)
 		ids = append(ids, info.ID)
 	}
 	for _, id := range ids {
-		must(t, s.blocks.Delete(t.Context(), id))
+		must(s.t, s.blocks.Delete(s.t.Context(), id))
+	}
+	return len(ids)
+}
+
+// An upload of which what it was begun with is lost is listed, can be aborted,
+// expires, and keeps no other from that.
+func TestDamagedUploadsCanBeEnded(t *testing.T) {
+	t.Parallel()
+	s := newStorage(t)
+	b := newMulti(t, s.open(smallChunks))
+	begin := func(key string) string {
+		id, err := b.CreateUpload(t.Context(), key, filestore.ObjectMeta{ACL: random(200_000, byte(len(key)))}, filestore.UploadOptions{})
+		must(t, err)
+		return id
+	}
+	aborted, long := begin("a/.\x01\x02"), begin(strings.Repeat("l", 500))
+	begin("c")
+	if n := s.loseBlocks(); n != 3 {
+		t.Fatalf("%d blocks", n)
 	}
 	b.create("b")
-	b.create("c")
-	n, err := s.open(smallChunks).ExpireUploads(t.Context(), time.Now().Add(time.Hour))
-	if n != 2 || err == nil || len(ids) != 1 {
-		t.Errorf("%d expired, of %d blocks, %v", n, len(ids), err)
+	fs := s.open(smallChunks)
+	again, err := fs.Bucket(t.Context(), b.Name())
+	must(t, err)
+	l, err := again.Uploads(t.Context(), filestore.ListUploadsOptions{})
+	if err != nil || len(l.Items) != 4 || l.Items[0].Upload.Key != "a/.\x01\x02" || l.Items[0].Upload.ID != aborted {
+		t.Errorf("listed: %+v, %v", l, err)
+	}
+	_, err = again.Upload(t.Context(), "c", l.Items[2].Upload.ID)
+	expectKind(t, "what it was begun with", err, kind.Corrupt)
+	must(t, again.AbortUpload(t.Context(), "a/.\x01\x02", aborted))
+	must(t, again.AbortUpload(t.Context(), strings.Repeat("l", 500), long))
+	if n, err := fs.ExpireUploads(t.Context(), time.Now().Add(time.Hour)); n != 2 || err != nil {
+		t.Errorf("%d expired, %v", n, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/internal/kind"
 )
 
 // Parts lists the parts of an unfinished upload whose numbers come after the given
@@ -158,8 +159,17 @@ func (l *uploadLister) group(ctx context.Context, at string) ([]listedUpload, er
 			}
 		}
 		info, err := l.fs.uploadInfo(ctx, e)
-		if err != nil {
+		if err == nil {
+			info.Meta, err = l.fs.uploadMeta(ctx, e)
+		}
+		switch {
+		case err == nil:
+		case kind.Of(err) != kind.Corrupt:
 			return nil, err
+		case info.Key == "":
+			continue // nothing tells whose it is: it expires
+		default:
+			info.Meta = ObjectMeta{} // it is shown without, so that it can be aborted
 		}
 		group = append(group, listedUpload{e, info})
 	}

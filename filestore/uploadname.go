@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -84,6 +85,32 @@ func uploadFront(key string) (front string, whole bool) {
 func uploadName(key, id string) string {
 	front, _ := uploadFront(key)
 	return front + uploadKeyEnd + id
+}
+
+// uploadKey is the key in the name of an unfinished upload; whole: it is all of it.
+func uploadKey(name string) (key string, whole bool) {
+	front, is := crowded(name)
+	if is || len(front) <= len(unfinishedMark) || !strings.HasPrefix(front, unfinishedMark) {
+		return "", false
+	}
+	code := front[len(unfinishedMark):]
+	b := make([]byte, 0, len(code))
+	for i := 0; i < len(code); i++ {
+		c := code[i]
+		if c == 2 || c == '.' {
+			if i++; i == len(code) {
+				return "", false
+			}
+			if c == '.' && code[i] == 0xff {
+				c = '/'
+			} else if c == 2 {
+				c = code[i]
+			}
+		}
+		b = append(b, c)
+	}
+	got, all := uploadFront(string(b))
+	return string(b), all && got == front
 }
 
 // crowded reports whether uploads of other keys may share what the name of an

@@ -65,6 +65,11 @@ func FuzzUploadNames(f *testing.F) {
 			if _, is := crowded(name); !is && !whole {
 				t.Fatalf("%q is cut and alone", name)
 			}
+			if key, told := uploadKey(name); told && (key != a || !whole) {
+				t.Fatalf("%q: the key %q", a, key)
+			} else if _, is := crowded(name); !told && !is && a != "" {
+				t.Fatalf("%q: no key", a)
+			}
 		}
 		if !whole || !too {
 			if strings.HasPrefix(b, a) && !strings.HasPrefix(uploadName(b, one), front) {
