@@ -8,6 +8,7 @@ import (
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/blockstore/storecheck"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/retry"
 )
 
 // Crash puts from several goroutines while crash kills the server of s and
@@ -50,23 +51,29 @@ func Crash(t *testing.T, s blockstore.Store, crash func()) {
 		close(over)
 		wg.Wait()
 	}
-	for range 20 { // connections of before
-		_, _ = s.Stat(t.Context(), blockstore.ID{1})
-	}
-	listed := 0
-	for info, err := range s.List(t.Context(), blockstore.ID{}) {
-		if err != nil {
-			t.Fatal(err)
+	// The first calls may meet connections of before.
+	var listed int
+	err := retry.Do(t.Context(), func() error {
+		listed = 0
+		for info, err := range s.List(t.Context(), blockstore.ID{}) {
+			if err != nil {
+				return err
+			}
+			if _, ok := acknowledged[info.ID]; ok {
+				listed++
+			}
 		}
-		if _, ok := acknowledged[info.ID]; ok {
-			listed++
-		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	if listed != len(acknowledged) {
 		t.Errorf("%d of %d acknowledged blocks are listed", listed, len(acknowledged))
 	}
 	for id, block := range acknowledged {
-		if got, err := s.Get(t.Context(), id); err != nil || !bytes.Equal(got, block) {
+		got, err := retry.Value(t.Context(), func() ([]byte, error) { return s.Get(t.Context(), id) })
+		if err != nil || !bytes.Equal(got, block) {
 			t.Errorf("an acknowledged block is %d bytes, %v", len(got), err)
 		}
 	}
