@@ -308,6 +308,7 @@ func TestBucketDelete(t *testing.T) {
 	if got := s.charged(root); got != "0 0" {
 		t.Errorf("charged %s in the end", got)
 	}
+	collect(t, fs, filestore.CollectOptions{})
 	now, err := fs.Roots(t.Context())
 	must(t, err)
 	if len(now) != len(roots)-1 {

@@ -35,13 +35,13 @@ func (b *Bucket) delete(ctx context.Context, owner *Tree) error {
 			return kind.NotEmpty
 		}
 	}
-	if err := b.abandonUploads(ctx); err != nil {
-		return err
-	}
 	if _, err := owner.resolve(ctx, Path{s.info.Name}, wantEntry); err != nil {
 		return err
 	}
 	d := &bucketDeletion{fs: b.fs, owner: owner, s: s}
+	if d.uploads, err = b.lookUploads(ctx); err != nil && !errors.Is(err, kind.NotExist) {
+		return err
+	}
 	d.op.apply = d.apply
 	err = owner.do(ctx, &d.op)
 	b.fs.buckets.expire()
@@ -57,6 +57,8 @@ type bucketDeletion struct {
 	owner *Tree
 	s     *bucketState
 	op    op
+
+	uploads buried
 }
 
 func (d *bucketDeletion) apply(ctx context.Context, b *batch) error {
@@ -74,7 +76,7 @@ func (d *bucketDeletion) apply(ctx context.Context, b *batch) error {
 	if err := d.unlink(ctx, b); err != nil {
 		return err
 	}
-	if err := d.fs.bucket(d.s, d.owner.o).buryUploads(ctx, b); err != nil {
+	if err := d.fs.bucket(d.s, d.owner.o).buryUploads(ctx, b, d.uploads); err != nil {
 		return err
 	}
 	return b.seal(metastore.SealedChange{Kind: kindBucket, Key: d.fs.bucketKey(d.s.info.Name), Base: d.s.rev})
@@ -106,12 +108,6 @@ func (d *bucketDeletion) unlink(ctx context.Context, b *batch) error {
 	}
 	w.namesChanged()
 	return w.delete(ctx, e)
-}
-
-// abandonUploads aborts what is unfinished: with the bucket it has come to nothing.
-func (b *Bucket) abandonUploads(ctx context.Context) error {
-	_, err := b.expireUploads(ctx, b.fs.now().AddDate(100, 0, 0))
-	return err
 }
 
 // errBucketDir refuses to rename a bucket's directory, or to replace it.

@@ -181,6 +181,7 @@ type collection struct {
 	stopped  map[slotID]bool // owners whose sweep damage has stopped
 	readOnly bool            // the credentials don't allow to delete
 	pins     []heldPin       // commits that are pinned
+	gone     []slotID        // rows of the root table of which nothing is left
 	missed   int             // steps in a row that the blockstore didn't carry out
 	report   CollectReport
 
@@ -207,6 +208,11 @@ func (c *collection) run(ctx context.Context) error {
 	}
 	if err := c.sweep(ctx); err != nil {
 		return err
+	}
+	if !c.o.DryRun {
+		if err := c.forget(ctx); err != nil {
+			return err
+		}
 	}
 	reaped, err := c.meta.Reap(ctx, c.o.KeepLog, c.o.DryRun)
 	c.report.Nodes, c.report.NodeBytes, c.report.LogRows = reaped.Nodes, reaped.NodeBytes, reaped.LogRows

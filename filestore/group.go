@@ -25,7 +25,6 @@ type group struct {
 	rootState map[slotID]bool
 	roots     []metastore.Root
 	sealed    []metastore.SealedChange
-	forgotten []slotID // that leave the root table
 	dirMove   bool
 	checks    []func(ctx context.Context, r metastore.Reader) error
 
@@ -85,7 +84,6 @@ func (g *group) absorb(h *group) {
 	g.checks = append(g.checks, h.checks...)
 	g.roots = append(g.roots, h.roots...)
 	g.sealed = append(g.sealed, h.sealed...)
-	g.forgotten = append(g.forgotten, h.forgotten...)
 	for id, is := range h.rootState {
 		g.requireRoot(id, is)
 	}
@@ -131,7 +129,7 @@ func (b *batch) requests(ctx context.Context) ([]*group, []*metastore.Request) {
 func (g *group) request(ctx context.Context) (*metastore.Request, error) {
 	req := &metastore.Request{
 		Nodes: g.nodes, Live: g.live, Links: g.links, Dead: g.dead, Draft: g.draft,
-		RootState: g.rootState, Roots: g.roots, ForgetRoots: g.forgotten, Sealed: g.sealed, DirMove: g.dirMove,
+		RootState: g.rootState, Roots: g.roots, Sealed: g.sealed, DirMove: g.dirMove,
 	}
 	if len(g.checks) > 0 {
 		req.Check = g.check

@@ -3,9 +3,13 @@ package filestore
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
+	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/pace"
 	"github.com/truckee-fs/truckee/metastore"
 )
@@ -23,12 +27,12 @@ func (c *collection) mark(ctx context.Context) error {
 	if c.drafts, err = view.LiveDrafts(ctx); err != nil {
 		return err
 	}
-	all := func(slotID) (bool, error) { return true, nil }
-	if err := c.markRoots(ctx, all); err != nil {
-		return err
-	}
 	pins, err := view.Pins(ctx)
 	if err != nil {
+		return err
+	}
+	all := func(root metastore.Root) (bool, error) { return true, c.over(ctx, root, pins) }
+	if err := c.markRoots(ctx, all); err != nil {
 		return err
 	}
 	defer c.stopPassed()
@@ -65,8 +69,8 @@ func (c *collection) markPin(ctx context.Context, p metastore.Pin) error {
 	r := c.reach
 	r.past, r.slots, r.record = true, make(map[short]rootNo), then.record
 	defer func() { r.past, r.record = false, r.current }()
-	return c.markRoots(ctx, func(id slotID) (bool, error) {
-		rec, err := then.record(ctx, id)
+	return c.markRoots(ctx, func(root metastore.Root) (bool, error) {
+		rec, err := then.record(ctx, root.ID)
 		return rec.Bytes != nil, err // else it was made after the pinned commit
 	})
 }
@@ -147,12 +151,12 @@ func (p *past) record(ctx context.Context, id slotID) (metastore.Record, error) 
 	return recs[0], nil
 }
 
-func (c *collection) markRoots(ctx context.Context, wanted func(slotID) (bool, error)) error {
+func (c *collection) markRoots(ctx context.Context, wanted func(metastore.Root) (bool, error)) error {
 	for root, err := range c.view.AllRoots(ctx) {
 		if err != nil {
 			return err
 		}
-		if ok, err := wanted(root.ID); err != nil || !ok {
+		if ok, err := wanted(root); err != nil || !ok {
 			if err != nil {
 				return err
 			}
@@ -173,6 +177,35 @@ func (c *collection) markRoots(ctx context.Context, wanted func(slotID) (bool, e
 		}
 		if err := c.reach.from(ctx, visit{verify: verify, at: at}); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// over notes a bucket's directory of uploads that went with its bucket, once no pin is
+// from before that: till then its row lets the pin's uploads be found.
+func (c *collection) over(ctx context.Context, root metastore.Root, pins []metastore.Pin) error {
+	if root.Source != sourceUploads {
+		return nil
+	}
+	recs, err := c.view.Slots(ctx, []slotID{root.ID})
+	if err != nil {
+		return err
+	}
+	rec := recs[0]
+	needed := func(p metastore.Pin) bool { return p.Seq < rec.Seq }
+	if rec.Bytes != nil && metastore.IsTombstone(rec.Bytes) && !slices.ContainsFunc(pins, needed) {
+		c.gone = append(c.gone, root.ID)
+	}
+	return nil
+}
+
+// forget takes the rows that over has noted out of the root table.
+func (c *collection) forget(ctx context.Context) error {
+	for _, id := range c.gone {
+		err := c.fs.o.Meta.Commit(ctx, &metastore.Request{ForgetRoots: []slotID{id}})[0]
+		if err != nil && !errors.Is(err, kind.Conflict) { // somebody else did
+			return fmt.Errorf("forget a root: %w", err)
 		}
 	}
 	return nil

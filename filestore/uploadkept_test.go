@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
 )
 
 // TestCollectionBetweenPartsAndCompletion: parts are kept however often collection
@@ -372,6 +374,81 @@ func TestABucketWithUploadsGoesWithThem(t *testing.T) {
 	}
 	if r := lifetime(t, b.fs, clock); s.stored() != 0 || len(r.Damage) > 0 {
 		t.Errorf("%d blocks stay: %+v", s.stored(), r)
+	}
+}
+
+// What a backup has of a bucket's uploads stays until that is released, also when the
+// bucket has been removed since; and no longer than that.
+func TestPinsHoldUploadsOfRemovedBuckets(t *testing.T) {
+	t.Parallel()
+	s, clock := clocked(t)
+	fs := s.gateway(smallChunks, func(o *filestore.Options) { o.Now = func() time.Time { return time.Unix(0, clock.Load()) } })
+	b := newMulti(t, fs)
+	b.part("k", b.create("k"), 1, random(600_000, 1))
+	pin, err := s.meta.Collector().Pin(t.Context(), time.Unix(0, clock.Load()).Add(1000*24*time.Hour), "backup")
+	must(t, err)
+	want := s.stored()
+	b.part("later", b.create("later"), 1, random(600_000, 2))
+	must(t, b.Delete(t.Context(), b.tree.Tree))
+	for range 3 {
+		lifetime(t, fs, clock)
+	}
+	if n := s.stored(); n != want {
+		t.Errorf("%d blocks are left, want the %d that the pinned commit leads to", n, want)
+	}
+	if damage := fs.CheckAt(t, pin); damage != nil {
+		t.Error(damage)
+	}
+	must(t, s.meta.Collector().Unpin(t.Context(), pin))
+	if lifetime(t, fs, clock); s.stored() != 0 {
+		t.Errorf("%d blocks stay", s.stored())
+	}
+	roots, err := fs.Roots(t.Context())
+	if err != nil || len(roots) != 1 {
+		t.Errorf("the roots are %+v, %v", roots, err)
+	}
+}
+
+// noSealed refuses commits that change buckets.
+type noSealed struct {
+	metastore.Store
+	on *atomic.Bool
+}
+
+func (r noSealed) Commit(ctx context.Context, reqs ...*metastore.Request) []error {
+	for _, req := range reqs {
+		if r.on.Load() && len(req.Sealed) > 0 {
+			return slices.Repeat([]error{kind.NoSpace}, len(reqs))
+		}
+	}
+	return r.Store.Commit(ctx, reqs...)
+}
+
+// Where a bucket can't be removed after all, its uploads go on.
+func TestUploadsOutliveARefusedRemoval(t *testing.T) {
+	t.Parallel()
+	s := newStorage(t)
+	on := new(atomic.Bool)
+	fs := s.open(smallChunks, func(o *filestore.Options) { o.Meta = noSealed{o.Meta, on} })
+	b := newMulti(t, fs)
+	id, data := b.create("k"), random(600_000, 1)
+	part := b.part("k", id, 1, data)
+	on.Store(true)
+	expectKind(t, "remove", b.Delete(t.Context(), b.tree.Tree), kind.NoSpace)
+	b.object("x", nil)
+	expectKind(t, "remove with an object", b.Delete(t.Context(), b.tree.Tree), kind.NotEmpty)
+	on.Store(false)
+	b.complete("k", id, part)
+	b.holds("k", data)
+	b.delete("k")
+	b.delete("x")
+	// There may be many.
+	for i := range filestore.MaxBuried + 3 {
+		b.create(fmt.Sprint(i))
+	}
+	must(t, b.Delete(t.Context(), b.tree.Tree))
+	if got := s.charged(b.root); got != "0 0" {
+		t.Errorf("charged: %s", got)
 	}
 }
 
