@@ -8,8 +8,6 @@ import (
 	"hash"
 	"io"
 	"sync"
-
-	md5simd "github.com/minio/md5-simd"
 )
 
 // errReading marks what went wrong on the client's side.
@@ -26,10 +24,9 @@ var intakeBuffers = sync.Pool{New: func() any { return new([intakeBuffer]byte) }
 // intake moves a body's data to a sink and computes what it is checked by. The
 // MD5 of an ETag can use one core entirely, and so can what the sink does: for a
 // body of more than a buffer each has a goroutine, beside that which reads and
-// computes the rest. The MD5s of several such bodies are computed together, one
-// in each lane of the processor's wide registers, where it has them.
+// computes the rest. The MD5s of several such bodies are computed together.
 type intake struct {
-	lanes  md5simd.Server
+	lanes  *lanes
 	src    io.Reader
 	most   int64 // the data must not be longer; -1: it may
 	sha    hash.Hash
@@ -85,8 +82,8 @@ func (in *intake) run(ctx context.Context) error {
 		intakeBuffers.Put(first.buffer)
 		return err
 	}
-	sum := in.lanes.NewHash()
-	defer sum.Close()
+	sum, end := in.lanes.begin()
+	defer end()
 	return in.pipeline(ctx, first, sum)
 }
 

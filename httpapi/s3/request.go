@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	md5simd "github.com/minio/md5-simd"
-
 	"github.com/truckee-fs/truckee/internal/audit"
 )
 
@@ -96,7 +94,7 @@ func objectOperations() map[route]*operation {
 
 func (s *Server) prepare() {
 	s.routes = operations()
-	s.lanes = md5simd.NewServer()
+	s.lanes = newLanes()
 	s.subs = map[scope]map[string]bool{onService: {}, onBucket: {}, onObject: {}}
 	for r := range s.routes {
 		if name, _, _ := strings.Cut(r.sub, " "); name != "" && name != "copy" {

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	md5simd "github.com/minio/md5-simd"
-
 	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/audit"
@@ -78,7 +76,7 @@ type Server struct {
 	Observe func(Observation)
 
 	once   sync.Once
-	lanes  md5simd.Server // MD5s of several bodies at a time
+	lanes  *lanes // MD5s of bodies
 	routes map[route]*operation
 	subs   map[scope]map[string]bool
 
