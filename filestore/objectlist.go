@@ -23,7 +23,8 @@ type ListItem struct {
 	Object Object
 }
 
-// ObjectList is a page of a listing. If it is Truncated, it goes on after Next.
+// ObjectList is a page of a listing. If it is Truncated, it goes on after Next. Then
+// it may have fewer items than asked for, or none: a page has its bounds.
 type ObjectList struct {
 	Items     []ListItem
 	Truncated bool

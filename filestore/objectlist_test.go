@@ -10,6 +10,7 @@ import (
 	gosync "sync"
 	"testing"
 
+	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/metastore"
 )
@@ -159,6 +160,65 @@ func TestAPageCostsWhatIsOnIt(t *testing.T) {
 		if slots > shape.slots {
 			t.Errorf("%s: a page reads %d slots, want at most %d", shape.name, slots, shape.slots)
 		}
+	}
+}
+
+// Directories that stand in one another many times over, by links, make as many ways
+// as there are subsets of them: a page goes so many of them only, and the pages still
+// go on to what comes after.
+func TestAPageIsBoundedInAKnottedTree(t *testing.T) {
+	t.Parallel()
+	b, tr := bucketAlone(t)
+	const deep = 14 // 2^14 ways
+	for i := range deep {
+		tr.mkdir(fmt.Sprint("l", i))
+	}
+	for i := range deep - 1 {
+		of, err := tr.CapOf(t.Context(), path(fmt.Sprint("l", i+1)), caps.AuthorityWrite)
+		must(t, err)
+		tr.mustLink(fmt.Sprint("l", i, "/a"), of)
+		tr.mustLink(fmt.Sprint("l", i, "/b"), of)
+	}
+	top, err := tr.CapOf(t.Context(), path("l0"), caps.AuthorityWrite)
+	must(t, err)
+	tr.mustLink("b/knot", top)
+	b.put("last", nil)
+	all := func(page func(after string) (filestore.ObjectList, error)) (keys []string, pages int) {
+		t.Helper()
+		after := ""
+		for {
+			p, err := page(after)
+			must(t, err)
+			for _, i := range p.Items {
+				keys = append(keys, i.Prefix+i.Object.Key)
+			}
+			if pages++; !p.Truncated {
+				return keys, pages
+			}
+			if p.Next <= after {
+				t.Fatalf("after %q comes %q", after, p.Next)
+			}
+			after = p.Next
+		}
+	}
+	objects := func(delimiter string) func(string) (filestore.ObjectList, error) {
+		return func(after string) (filestore.ObjectList, error) {
+			return b.ListObjects(t.Context(), filestore.ListOptions{Max: 10, Delimiter: delimiter, After: after})
+		}
+	}
+	versions := func(after string) (filestore.ObjectList, error) {
+		l, err := b.ListVersions(t.Context(), filestore.VersionListOptions{ListOptions: filestore.ListOptions{Max: 10, After: after}})
+		return l.ObjectList, err
+	}
+	if keys, pages := all(objects("")); !slices.Equal(keys, []string{"last"}) || pages != 2 {
+		t.Errorf("%q in %d pages", keys, pages)
+	}
+	if keys, pages := all(versions); !slices.Equal(keys, []string{"last"}) || pages != 2 {
+		t.Errorf("versions: %q in %d pages", keys, pages)
+	}
+	// What can't be told to be empty in a page's time is shown.
+	if keys, pages := all(objects("/")); !slices.Equal(keys, []string{"knot/", "last"}) || pages > 2 {
+		t.Errorf("prefixes: %q in %d pages", keys, pages)
 	}
 }
 

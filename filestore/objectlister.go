@@ -25,6 +25,26 @@ type objectLister struct {
 
 	items []ListItem
 	more  bool
+
+	visits *int   // directories that have been gone into for the page
+	at     string // where the page has ended for too many of them
+}
+
+// maxVisits is how many directories are gone into for a page. Where links make one
+// tree stand in another many times over, empty ones can be met without end, and
+// nothing shows; a page that is short, or has nothing, lets the client decide.
+const maxVisits = 10_000
+
+// visit notes that the directory of a key is gone into. errListed: not any more.
+func (l *objectLister) visit(key string) error {
+	if l.visits == nil {
+		l.visits = new(int)
+	}
+	if *l.visits++; *l.visits > maxVisits {
+		l.more, l.at = true, strings.TrimSuffix(key, "/")
+		return errListed
+	}
+	return nil
 }
 
 func (l *objectLister) page() ObjectList {
@@ -34,6 +54,8 @@ func (l *objectLister) page() ObjectList {
 		if p.Next = last.Prefix; p.Next == "" {
 			p.Next = last.Object.Key
 		}
+	} else if l.more {
+		p.Next = l.at // nothing stands between that and the directory
 	}
 	return p
 }
@@ -215,6 +237,9 @@ func (l *objectLister) entry(ctx context.Context, e *dirtree.Entry, key string, 
 
 // child lists a directory below.
 func (l *objectLister) child(ctx context.Context, e *dirtree.Entry, key string, at slots) error {
+	if err := l.visit(key); err != nil {
+		return err
+	}
 	if e.Kind == dirtree.FrozenDir {
 		return l.entries(ctx, l.t.fs.frozen(e.Frozen).dir, key)
 	}
@@ -244,12 +269,13 @@ func (l *objectLister) holds(ctx context.Context, e *dirtree.Entry, key string, 
 			return true, nil
 		}
 	}
-	first := objectLister{t: l.t, o: ListOptions{Prefix: key, Max: 1}, from: max(l.from, key), way: slices.Clone(l.way)}
+	first := objectLister{t: l.t, o: ListOptions{Prefix: key, Max: 1}, from: max(l.from, key), way: slices.Clone(l.way), visits: l.visits}
 	err := first.child(ctx, e, key, at)
+	l.visits = first.visits
 	if err != nil && !errors.Is(err, errListed) {
 		return false, err
 	}
-	return len(first.items) > 0, nil
+	return len(first.items) > 0 || first.more, nil // where it can't be told, it is shown
 }
 
 // describe tells what a listing shows of an object. Attributes that make no sense

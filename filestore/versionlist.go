@@ -190,6 +190,9 @@ func (l *versionLister) entry(ctx context.Context, e mergedEntry, key string) (p
 // child lists a directory below. What is in it may be shown by a common prefix:
 // then the first version in it is all that is looked for.
 func (l *versionLister) child(ctx context.Context, e *dirtree.Entry, key string) error {
+	if err := l.visit(key); err != nil {
+		return err
+	}
 	if err := e.Check(); err != nil {
 		return fmt.Errorf("read a directory: %w", err)
 	}

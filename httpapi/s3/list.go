@@ -78,7 +78,7 @@ func (c *call) listObjects(ctx context.Context) error {
 		l.name(d, "Marker", marker)
 		d.number("MaxKeys", int64(l.max))
 		d.boolean("IsTruncated", page.Truncated)
-		if page.Truncated && l.delimiter != "" {
+		if page.Truncated && (l.delimiter != "" || len(page.Items) == 0) {
 			l.name(d, "NextMarker", page.Next)
 		}
 		c.writePage(d, &l, page.Items, true)
