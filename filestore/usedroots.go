@@ -16,19 +16,22 @@ import (
 
 // usedRoots are the roots that were mounted here. What is used stays in the root
 // table: a session that goes on after its root was forgotten elsewhere would
-// write what nothing leads to.
+// write what nothing leads to. One that nobody has used for a day is left out until
+// somebody does.
 type usedRoots struct {
 	keeping sync.Mutex // held by keepRoots, for the roots' shown
 
-	mu   sync.Mutex // guards the field below
+	mu   sync.Mutex // guards the field below, and the roots' last
 	byID map[slotID]*usedRoot
 }
 
 // usedRoot is one of them.
 type usedRoot struct {
+	among  *usedRoots
 	verify caps.SlotVerify
 	source string
 	used   atomic.Bool // since the last heartbeat
+	last   time.Time   // the heartbeat that found it used last
 	shown  time.Time   // when the root table heard of it last
 }
 
@@ -44,7 +47,7 @@ func (r *usedRoots) use(v caps.SlotVerify, source string) *usedRoot {
 	}
 	u := r.byID[slotID(v.ID())]
 	if u == nil {
-		u = &usedRoot{verify: v, source: source}
+		u = &usedRoot{among: r, verify: v, source: source}
 		r.byID[slotID(v.ID())] = u
 	}
 	u.used.Store(true)
@@ -53,19 +56,32 @@ func (r *usedRoots) use(v caps.SlotVerify, source string) *usedRoot {
 
 // touch notes that somebody uses the root.
 func (u *usedRoot) touch() {
-	if u != nil && !u.used.Load() {
-		u.used.Store(true)
+	if u == nil || u.used.Load() {
+		return
+	}
+	r := u.among
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	u.used.Store(true)
+	if id := slotID(u.verify.ID()); r.byID[id] == nil {
+		r.byID[id] = u
+	} else {
+		r.byID[id].used.Store(true)
 	}
 }
 
-// sinceLast returns the roots that were used since it was last called.
-func (r *usedRoots) sinceLast() []*usedRoot {
+// sinceLast returns the roots that were used since it was last called, and leaves
+// those out that weren't for long.
+func (r *usedRoots) sinceLast(now time.Time) []*usedRoot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var used []*usedRoot
-	for _, u := range r.byID {
+	for id, u := range r.byID {
 		if u.used.Swap(false) {
+			u.last = now
 			used = append(used, u)
+		} else if now.Sub(u.last) > refreshRoots {
+			delete(r.byID, id)
 		}
 	}
 	return used
@@ -76,7 +92,8 @@ func (r *usedRoots) sinceLast() []*usedRoot {
 func (fs *FS) keepRoots(ctx context.Context) error {
 	fs.roots.keeping.Lock()
 	defer fs.roots.keeping.Unlock()
-	used := fs.roots.sinceLast()
+	now := fs.now()
+	used := fs.roots.sinceLast(now)
 	if len(used) == 0 {
 		return nil
 	}
@@ -88,7 +105,6 @@ func (fs *FS) keepRoots(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look up roots: %w", err)
 	}
-	now := fs.now()
 	for i, u := range used {
 		if is[i] && now.Sub(u.shown) < refreshRoots {
 			continue
