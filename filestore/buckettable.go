@@ -17,8 +17,8 @@ import (
 )
 
 // bucketTable is the registry of buckets as this gateway knows it: all of it, in
-// memory. The rows decide; with other gateways it is renewed twice a second, and
-// whenever somebody asks for a name that it hasn't.
+// memory. The rows decide; with other gateways it is renewed twice a second, whenever
+// somebody asks for a name that it hasn't, and before each round of changes.
 type bucketTable struct {
 	fs *FS
 
@@ -91,6 +91,20 @@ func (t *bucketTable) renew(ctx context.Context) error {
 		return nil // by whom we have waited for
 	}
 	return t.update(ctx, wanted)
+}
+
+// current brings the table up to what any gateway had committed when it was called: for
+// who is about to replace or remove something, and would lose it by a registry that
+// doesn't know yet what is to be kept. It costs nothing where no other gateway is.
+func (t *bucketTable) current(ctx context.Context) error {
+	if t.fs.slots.authoritative {
+		return nil
+	}
+	t.expire()
+	if err := t.renew(ctx); err != nil {
+		return fmt.Errorf("read the registry of buckets: %w", err)
+	}
+	return nil
 }
 
 // look brings the table up to now, without anybody having to wait for it.
@@ -259,8 +273,8 @@ func (t *bucketTable) room(info *BucketInfo, old *bucketState) error {
 	return nil
 }
 
-// at finds the bucket whose directory has the slot, as of half a second ago; nil
-// if it is none's.
+// at finds the bucket whose directory has the slot, as of half a second ago, or in a
+// commit as of its beginning; nil if it is none's.
 func (t *bucketTable) at(id slotID) *bucketState {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

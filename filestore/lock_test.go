@@ -289,6 +289,43 @@ func TestLocksHoldRootsInTheBucket(t *testing.T) {
 	b.expectVersions("d/a 1*")
 }
 
+// A link that was in a bucket before that got its object lock isn't unlinked either
+// while something below it is locked, by whatever way: its key would be gone. One of
+// which nothing is locked can be, by who doesn't come through the bucket.
+func TestLocksHoldLinksInTheBucket(t *testing.T) {
+	t.Parallel()
+	fs := newStorage(t).open()
+	tr, _ := newTree(t, fs)
+	b := bucketIn(t, fs, tr)
+	b.put("d/x", nil)
+	capOf := func(p string) caps.Cap {
+		t.Helper()
+		of, err := tr.CapOf(t.Context(), path(p), caps.AuthorityWrite)
+		must(t, err)
+		return of
+	}
+	for _, name := range []string{"now", "past", "free"} {
+		tr.mkdir(name)
+		tr.mustLink("b/d/"+name, capOf(name))
+	}
+	must(t, b.Update(t.Context(), func(i *filestore.BucketInfo) error {
+		i.Versioning, i.Lock = filestore.VersioningEnabled, true
+		return nil
+	}))
+	for _, name := range []string{"now", "past"} {
+		v := b.put("d/"+name+"/a", []byte("1")).Version
+		must(t, b.lock("d/"+name+"/a", v, filestore.LockChange{Retention: true, Mode: filestore.LockCompliance, Until: time.Now().Add(time.Hour)}))
+	}
+	b.delete("d/past/a", filestore.VersionID{})
+	b.put("d/free/a", []byte("1"))
+	dir := mount(t, fs, capOf("b/d"))
+	for _, name := range []string{"now", "past"} {
+		expectKind(t, name, tr.Unlink(t.Context(), path("b/d/"+name)), kind.Denied)
+		expectKind(t, name+", inside", dir.Unlink(t.Context(), path(name)), kind.Denied)
+	}
+	must(t, dir.Unlink(t.Context(), path("free")))
+}
+
 // Many writers lock and remove one object: it is gone only if no lock came first.
 func TestLocksAndRemovalsRace(t *testing.T) {
 	b, _, _, c := lockedBucket(t)

@@ -34,6 +34,9 @@ func (b *Bucket) setLock(ctx context.Context, key string, v VersionID, c LockCha
 	if err != nil {
 		return err
 	}
+	if err := b.fs.buckets.current(ctx); err != nil {
+		return err
+	}
 	if !b.fs.locks(slotID(b.state().dir.ID())) {
 		return fmt.Errorf("a lock in a bucket without object lock: %w", kind.Invalid)
 	}

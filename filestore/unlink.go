@@ -2,10 +2,13 @@ package filestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/retry"
+	"github.com/truckee-fs/truckee/metastore"
 )
 
 // Unlink takes the name at p away and leaves what it leads to as it is, for who
@@ -17,6 +20,16 @@ func (t *Tree) Unlink(ctx context.Context, p Path) error {
 }
 
 func (t *Tree) unlink(ctx context.Context, p Path) error {
+	var err error
+	for range maxRebases {
+		if err = t.unlinkOnce(ctx, p); !errors.Is(err, errWayChanged) {
+			break
+		}
+	}
+	return err
+}
+
+func (t *Tree) unlinkOnce(ctx context.Context, p Path) error {
 	pl, err := t.resolve(ctx, p, wantEntry)
 	switch {
 	case err != nil:
@@ -32,6 +45,10 @@ func (t *Tree) unlink(ctx context.Context, p Path) error {
 		return err
 	}
 	t.renewChild(ctx, pl.entry)
+	u := &unlinking{t: t, pl: pl}
+	if err := u.look(ctx); err != nil {
+		return err
+	}
 	return t.do(ctx, &op{apply: func(ctx context.Context, b *batch) error {
 		w, err := b.in(ctx, pl.dir)
 		if err != nil {
@@ -56,10 +73,55 @@ func (t *Tree) unlink(ctx context.Context, p Path) error {
 			if err := b.release(ctx, w, e); err != nil {
 				return err
 			}
+			if err := u.stillFree(b, w, e); err != nil {
+				return err
+			}
 		}
 		w.namesChanged()
 		return w.delete(ctx, e)
 	}})
+}
+
+// unlinking is one Unlink on its way.
+type unlinking struct {
+	t    *Tree
+	pl   place
+	free *whole // the directories below, in which nothing is locked; nil: nobody has looked
+}
+
+// look refuses to unlink a directory in which something is locked from where it can't
+// be told which bucket that is: who comes by the capability of a directory inside of
+// one doesn't pass it.
+func (u *unlinking) look(ctx context.Context) error {
+	e, fs := u.pl.entry, u.t.fs
+	if e.Kind != dirtree.Directory || !u.pl.dir.unplaced() || !fs.buckets.anyLock() {
+		return nil
+	}
+	view, err := retry.Value(ctx, func() (metastore.View, error) { return fs.o.Meta.Collector().Snapshot(ctx) })
+	if err != nil {
+		return fmt.Errorf("read the metastore: %w", err)
+	}
+	defer view.Close()
+	u.free = newWhole(fs, view)
+	return u.free.withoutLocks(ctx, e.Dir, true)
+}
+
+// stillFree has the commit check that what look has seen still holds.
+func (u *unlinking) stillFree(b *batch, parent *work, e *dirtree.Entry) error {
+	if parent.bucket != (slotID{}) || !b.fs.buckets.anyLock() || !u.pl.dir.unplaced() {
+		return nil // release has judged
+	}
+	if err := b.single(); err != nil {
+		return err
+	}
+	if u.free == nil {
+		return errWayChanged // there are locks since a moment ago: look
+	}
+	if _, looked := u.free.slots[slotID(e.Dir.ID())]; !looked {
+		return errWayChanged
+	}
+	b.own().checks = append(b.own().checks, u.free.unchanged)
+	return nil
 }
 
 // release demands that the directory that e, an entry of parent, links goes on

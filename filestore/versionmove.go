@@ -3,6 +3,7 @@ package filestore
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
@@ -78,6 +79,11 @@ func (t *bucketTable) anyLock() bool {
 // withoutVersions walks all directories below one by their read keys, and refuses
 // where one of them has a history or something that is locked.
 func (w *whole) withoutVersions(ctx context.Context, top caps.SlotRead) error {
+	return w.withoutLocks(ctx, top, false)
+}
+
+// withoutLocks is withoutVersions where versions may be, as long as none is locked.
+func (w *whole) withoutLocks(ctx context.Context, top caps.SlotRead, versions bool) error {
 	todo, now := []caps.SlotRead{top}, w.fs.now()
 	for len(todo) > 0 {
 		r := todo[len(todo)-1]
@@ -98,32 +104,43 @@ func (w *whole) withoutVersions(ctx context.Context, top caps.SlotRead) error {
 			return fmt.Errorf("slot %v: %w", id, err)
 		}
 		w.slots[id] = dirtree.RecordHash(recs[0].Bytes)
-		if st.History != (dirtree.Root{}) {
+		if st.History != (dirtree.Root{}) && !versions {
 			return errKeptBelow
 		}
-		for e, err := range dirtree.Open(dirtree.Keys{Read: r}, st.Root, viewNodes{w.view}, w.fs.nodeCache).Scan(ctx, "") {
-			if err != nil {
+		keys, source := dirtree.Keys{Read: r}, viewNodes{w.view}
+		for _, tree := range []*dirtree.Dir{dirtree.Open(keys, st.Root, source, w.fs.nodeCache), dirtree.OpenHistory(keys, st.History, source, w.fs.nodeCache)} {
+			if todo, err = unlocked(ctx, tree, now, todo); err != nil {
 				return err
-			}
-			if err := lockOf(e).holds(now, false); err != nil {
-				return err
-			}
-			if e.Kind == dirtree.Directory {
-				if err := e.Check(); err != nil {
-					return err
-				}
-				todo = append(todo, e.Dir)
 			}
 		}
 	}
 	return nil
 }
 
+// unlocked demands that nothing in a tree is locked, and adds the directories in it.
+func unlocked(ctx context.Context, tree *dirtree.Dir, now time.Time, dirs []caps.SlotRead) ([]caps.SlotRead, error) {
+	for e, err := range tree.Scan(ctx, "") {
+		if err != nil {
+			return nil, err
+		}
+		if err := lockOf(e).holds(now, false); err != nil {
+			return nil, err
+		}
+		if e.Kind == dirtree.Directory {
+			if err := e.Check(); err != nil {
+				return nil, err
+			}
+			dirs = append(dirs, e.Dir)
+		}
+	}
+	return dirs, nil
+}
+
 // withVersions judges the rename of a directory by the buckets that it is in.
 func (r *renaming) withVersions(ctx context.Context, b *batch, src, dst *work, e *dirtree.Entry) error {
 	switch {
 	case src.keepsVersions() || dst.keepsVersions():
-	case r.plain != nil:
+	case r.plain != nil, e.Kind == dirtree.Directory && r.src.dir.unplaced() && b.fs.buckets.anyLock():
 		return r.stillPlain(b, e)
 	default:
 		return nil

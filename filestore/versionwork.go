@@ -24,13 +24,26 @@ func (w *work) below(bucket slotID) {
 	}
 }
 
-// in is dir for a directory that a path has led to.
+// in is dir for a directory that a path has led to. What is a bucket on the way may
+// have become one since.
 func (b *batch) in(ctx context.Context, n *node) (*work, error) {
 	w, err := b.dir(ctx, *n.write)
 	if err == nil {
 		w.below(n.bucket)
+		w.below(b.fs.buckets.above(n))
 	}
 	return w, err
+}
+
+// above finds the bucket that a directory is in, by the way to it: its slot. Zero if
+// there is none.
+func (t *bucketTable) above(n *node) slotID {
+	for ; n != nil; n = n.parent {
+		if n.v != nil && t.at(n.v.rec.ID) != nil {
+			return n.v.rec.ID
+		}
+	}
+	return slotID{}
 }
 
 // rules gives the bucket that the directory is below, as registered; nil if it is

@@ -1,0 +1,72 @@
+package filestore_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// What a gateway has answered about a bucket holds for all changes that begin after
+// that by any other, at once: a registry that is half a second old would lose what is
+// to be kept.
+func TestRulesOfBucketsHoldAtOnceEverywhere(t *testing.T) {
+	t.Parallel()
+	s := newStorage(t)
+	here, there := s.gateway(), s.gateway()
+	alice, root := newTree(t, here)
+	away := mount(t, there, root)
+	fresh := func(name string) (at, other bucket) {
+		t.Helper()
+		b := bucket{t, newBucket(t, here, alice, name)}
+		for _, key := range []string{"d/put", "d/deleted", "d/written", "d/removed", "d/replaced", "d/renamed", "m/f"} {
+			b.put(key, []byte("1"))
+		}
+		return b, bucket{t, findBucket(t, there, name)}
+	}
+	enable := func(b bucket, lock bool) {
+		t.Helper()
+		must(t, b.Update(t.Context(), func(i *filestore.BucketInfo) error {
+			i.Versioning, i.Lock = filestore.VersioningEnabled, lock
+			return nil
+		}))
+	}
+	changes := map[string]func(other bucket){
+		"d/put":      func(o bucket) { o.put("d/put", []byte("22")) },
+		"d/deleted":  func(o bucket) { o.delete("d/deleted", filestore.VersionID{}) },
+		"d/written":  func(o bucket) { away.put(o.Name()+"/d/written", []byte("22")) },
+		"d/removed":  func(o bucket) { away.remove(o.Name() + "/d/removed") },
+		"d/replaced": func(o bucket) { away.put("x", []byte("22")); away.rename("x", o.Name()+"/d/replaced") },
+		"d/renamed":  func(o bucket) { away.rename(o.Name()+"/d/renamed", "gone") },
+	}
+	i := 0
+	for key, change := range changes {
+		b, other := fresh(string(rune('a'+i)) + "-bucket")
+		i++
+		enable(b, false)
+		change(other)
+		l, err := b.ListVersions(t.Context(), filestore.VersionListOptions{ListOptions: filestore.ListOptions{Prefix: key, Max: 10}})
+		must(t, err)
+		if n := len(l.Items); n != 2 {
+			t.Errorf("%s: %d versions are left", key, n)
+		}
+	}
+	b, other := fresh("moved")
+	enable(b, false)
+	expectKind(t, "move a directory out", away.Rename(t.Context(), path("moved/m"), path("m"), filestore.Replace), kind.Unsupported)
+	b, other = fresh("locked")
+	enable(b, true)
+	until := time.Now().Add(time.Hour)
+	must(t, other.lock("d/put", filestore.VersionID{}, filestore.LockChange{Retention: true, Mode: filestore.LockCompliance, Until: until}))
+	// A directory that another gateway has made a bucket just now.
+	alice.mkdir("later")
+	alice.put("later/f", []byte("1"))
+	if got := away.get("later/f"); string(got) != "1" {
+		t.Fatalf("%q", got)
+	}
+	later := bucket{t, newBucket(t, here, alice, "later")}
+	enable(later, false)
+	away.remove("later/f")
+	later.expectVersions("f x*", "f 10") // the null version stays
+}
