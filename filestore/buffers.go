@@ -7,7 +7,7 @@ import (
 )
 
 // buffers are the reused buffers of frames and chunks.
-type buffers struct{ frames, chunks sync.Pool }
+type buffers struct{ frames, pages, chunks sync.Pool }
 
 // frame returns room for n bytes of a frame: a reused one if they are many,
 // else just as much as a small file needs.
@@ -28,6 +28,44 @@ func (b *buffers) freeFrame(buf []byte) {
 		buf = buf[:frameSize]
 		b.frames.Put((*[frameSize]byte)(buf))
 	}
+}
+
+func (b *buffers) freeFrames(frames [][]byte) {
+	for _, fr := range frames {
+		b.freeFrame(fr)
+	}
+}
+
+// addPages gives fr memory for the pages of set that it has none for.
+func (b *buffers) addPages(fr *frame, set uint16) {
+	if fr.pages == nil {
+		fr.pages = new([framePages][]byte)
+	}
+	for i := range fr.pages {
+		if set>>i&1 == 0 || fr.pages[i] != nil {
+			continue
+		}
+		if p, ok := b.pages.Get().(*[pageSize]byte); ok {
+			fr.pages[i] = p[:]
+		} else {
+			fr.pages[i] = make([]byte, pageSize)
+		}
+	}
+}
+
+// free takes the memory of fr back.
+func (b *buffers) free(fr *frame) {
+	if fr.buf != nil {
+		b.freeFrame(fr.buf)
+	}
+	if fr.pages != nil {
+		for _, p := range fr.pages {
+			if p != nil {
+				b.pages.Put((*[pageSize]byte)(p))
+			}
+		}
+	}
+	fr.buf, fr.pages = nil, nil
 }
 
 // pooledChunk has room for a chunk of the default size, plain or sealed.

@@ -168,7 +168,7 @@ func (d *draft) write(ctx context.Context, p []byte, off int64) (int, error) {
 			return done, err
 		}
 		// A spool that is full refuses more before memory takes it.
-		if err := d.shrink(ctx); err != nil {
+		if err := d.shrink(); err != nil {
 			return done, err
 		}
 		c, err := d.cellAt(ctx, off)
@@ -188,7 +188,7 @@ func (d *draft) write(ctx context.Context, p []byte, off int64) (int, error) {
 				return done, err
 			}
 		}
-		if err := d.shrink(ctx); err != nil {
+		if err := d.shrink(); err != nil {
 			return done, err
 		}
 	}

@@ -75,7 +75,7 @@ func newDraftModel(t *testing.T, sd uint64) *draftModel {
 func (m *draftModel) step() {
 	m.t.Helper()
 	size := int64(len(m.want))
-	switch m.rng.IntN(12) {
+	switch m.rng.IntN(13) {
 	case 0, 1, 2:
 		m.write(m.rng.Int64N(size+100_000), m.length())
 	case 3:
@@ -101,6 +101,10 @@ func (m *draftModel) step() {
 		m.log = append(m.log, "reopen")
 		closeFile(m.t, m.f)
 		m.f = m.tree.open("f", forWriting)
+	case 12: // here and there
+		for range 20 + m.rng.IntN(60) {
+			m.write(m.rng.Int64N(size+10_000), 1+m.rng.Int64N(6_000))
+		}
 	case 11: // small
 		m.truncate(m.rng.Int64N(80))
 		m.write(0, 60)

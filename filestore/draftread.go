@@ -51,30 +51,46 @@ func (d *draft) readCell(ctx context.Context, c *cell, p []byte, at int64) error
 			return err
 		}
 	}
-	end := at + int64(len(p))
+	return d.each(c, at, at+int64(len(p)), func(off int64, b []byte) { copy(p[off-at:], b) })
+}
+
+// each gives what was written to c from byte at to end, piece by piece.
+func (d *draft) each(c *cell, at, end int64, f func(off int64, b []byte)) error {
 	for i := at / frameSize; i < int64(len(c.frames)) && i*frameSize < end; i++ {
 		fr := c.frames[i]
 		if fr == nil || len(fr.spans) == 0 {
 			continue
 		}
-		buf := fr.buf
+		begin := i * frameSize
+		give := func(off int64, b []byte) {
+			if lo, hi := max(off, at-begin), min(off+int64(len(b)), end-begin); lo < hi {
+				f(begin+lo, b[lo-off:hi-off])
+			}
+		}
 		if fr.spilled {
-			buf = d.fs.buffers.frame(fr.at.n)
-			if _, err := d.fs.spool.read(buf, fr.at); err != nil {
-				d.fs.buffers.freeFrame(buf)
+			if err := d.eachSpilled(fr, give); err != nil {
 				return err
 			}
+			continue
 		}
-		begin := i * frameSize
 		for _, s := range fr.spans {
-			lo, hi := max(begin+s.off, at), min(begin+s.end, end)
-			if lo < hi {
-				copy(p[lo-at:hi-at], buf[lo-begin:])
-			}
+			fr.each(s.off, s.end, give)
 		}
-		if fr.spilled {
-			d.fs.buffers.freeFrame(buf)
-		}
+	}
+	return nil
+}
+
+// eachSpilled gives the spans of a frame that lies in the spool.
+func (d *draft) eachSpilled(fr *frame, f func(off int64, b []byte)) error {
+	room := d.fs.buffers.frame(fr.at.n)
+	defer d.fs.buffers.freeFrame(room)
+	packed, err := d.fs.spool.read(room, fr.at)
+	if err != nil {
+		return err
+	}
+	for _, s := range fr.spans {
+		f(s.off, packed[:s.end-s.off])
+		packed = packed[s.end-s.off:]
 	}
 	return nil
 }

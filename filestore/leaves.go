@@ -168,14 +168,20 @@ func (d *draft) sealRange(ctx context.Context, c *cell, off, n int64) (*stored, 
 	d.filling.Add(1)
 	d.send(n, st, seal, func() ([][]byte, error) {
 		defer d.filling.Done()
-		return d.fill(ctx, off, n)
+		return d.fill(ctx, c, off, n)
 	}, room)
 	return st, nil
 }
 
 // fill reads n bytes from off into frames. It runs beside others of its kind, as
 // long as a commit holds the file's lock.
-func (d *draft) fill(ctx context.Context, off, n int64) ([][]byte, error) {
+func (d *draft) fill(ctx context.Context, c *cell, off, n int64) ([][]byte, error) {
+	if is, err := d.patches(ctx, c, off, n); err != nil || is {
+		if err != nil {
+			return nil, err
+		}
+		return d.patch(ctx, c, n)
+	}
 	plain := make([][]byte, 0, (n+frameSize-1)/frameSize)
 	for end := off + n; off < end; off += frameSize {
 		fr := d.fs.buffers.frame(int(min(frameSize, end-off)))[:min(frameSize, end-off)]
@@ -185,6 +191,35 @@ func (d *draft) fill(ctx context.Context, off, n int64) ([][]byte, error) {
 		}
 	}
 	return plain, nil
+}
+
+// patches reports whether n bytes from off are one chunk of the base of which c
+// changes less than half.
+func (d *draft) patches(ctx context.Context, c *cell, off, n int64) (bool, error) {
+	if c.own != nil || off != c.off || c.filled > n/2 || d.base.reader == nil || off+n > d.below() {
+		return false, nil
+	}
+	leaf, err := d.base.reader.LeafAt(ctx, off)
+	if err != nil {
+		return false, fmt.Errorf("read a file: %w", err)
+	}
+	return leaf.Off == off && leaf.Len == n && !leaf.Ref.IsHole(), nil
+}
+
+// patch reads the chunk of n bytes below c and puts over it what was written.
+func (d *draft) patch(ctx context.Context, c *cell, n int64) ([][]byte, error) {
+	plain, err := d.base.reader.Take(ctx, c.off)
+	if err != nil {
+		return nil, fmt.Errorf("read a file: %w", err)
+	}
+	size := int64(len(plain[0]))
+	err = d.each(c, 0, n, func(off int64, b []byte) {
+		for len(b) > 0 {
+			m := copy(plain[off/size][off%size:], b)
+			b, off = b[m:], off+int64(m)
+		}
+	})
+	return plain, err
 }
 
 // isHole reports whether a cell that nobody wrote to shows nothing but a hole,

@@ -30,6 +30,16 @@ type spool struct {
 	nonce uint64 // of the last write
 	slots int64  // that the file has
 	free  []int64
+
+	sealed sync.Pool // of *[spoolSlot]byte
+}
+
+// room returns memory for a sealed frame.
+func (s *spool) room() *[spoolSlot]byte {
+	if b, ok := s.sealed.Get().(*[spoolSlot]byte); ok {
+		return b
+	}
+	return new([spoolSlot]byte)
 }
 
 // size is the room that the file takes.
@@ -58,7 +68,9 @@ func (s *spool) write(frame []byte) (extent, error) {
 		return extent{}, err
 	}
 	x := extent{slot, nonce, len(frame)}
-	sealed := s.aead.Seal(make([]byte, 0, len(frame)+blockstore.TagSize), x.nonceBytes(), frame, nil)
+	room := s.room()
+	defer s.sealed.Put(room)
+	sealed := s.aead.Seal(room[:0], x.nonceBytes(), frame, nil)
 	if _, err := s.file.WriteAt(sealed, slot*spoolSlot); err != nil {
 		s.release(x)
 		k := kind.Unavailable
@@ -72,7 +84,9 @@ func (s *spool) write(frame []byte) (extent, error) {
 
 // read opens a frame into dst, which has room for it.
 func (s *spool) read(dst []byte, x extent) ([]byte, error) {
-	sealed := make([]byte, x.n+blockstore.TagSize)
+	room := s.room()
+	defer s.sealed.Put(room)
+	sealed := room[:x.n+blockstore.TagSize]
 	if _, err := s.file.ReadAt(sealed, x.slot*spoolSlot); err != nil {
 		return nil, fmt.Errorf("read from the spool: %w: %w", kind.Unavailable, err)
 	}

@@ -71,7 +71,7 @@ func (d *draft) stream(ctx context.Context, c *cell) error {
 	d.send(c.span, c.own, d.sealer(false), func() ([][]byte, error) { return plain, nil }, room)
 	c.keep, c.filled, c.frames = c.span, 0, nil
 	if len(d.frames) > 256 {
-		d.frames = slices.DeleteFunc(d.frames, func(fr *frame) bool { return fr.buf == nil })
+		d.frames = slices.DeleteFunc(d.frames, func(fr *frame) bool { return fr.bytes() == 0 })
 	}
 	return d.fold(ctx)
 }
@@ -97,7 +97,7 @@ func (d *draft) reserve(ctx context.Context, n int64) (room func(), err error) {
 // take takes the frames of a filled cell out of the draft.
 func (d *draft) take(c *cell) ([][]byte, error) {
 	for i, fr := range c.frames {
-		if err := d.hold(fr, int(min(frameSize, c.span-int64(i)*frameSize))); err != nil {
+		if err := d.hold(fr, 0, min(frameSize, c.span-int64(i)*frameSize), true); err != nil {
 			return nil, err
 		}
 	}
@@ -123,8 +123,13 @@ func (d *draft) send(n int64, st *stored, seal filetree.Sealer, fill func() ([][
 		defer d.flights.Done()
 		defer room()
 		plain, err := fill()
+		done := sync.OnceFunc(func() { d.fs.buffers.freeFrames(plain) })
+		sealed := done
+		if streamed {
+			sealed = func() {} // they are read until the block is durable
+		}
 		if err == nil {
-			err = st.store(d.ctx, w, l, owner, seal, plain, n)
+			err = st.store(d.ctx, w, l, owner, seal, plain, n, sealed)
 		}
 		if st.err = err; err != nil && streamed {
 			d.fail(err) // the draft hasn't these bytes any more
@@ -133,13 +138,12 @@ func (d *draft) send(n int64, st *stored, seal filetree.Sealer, fill func() ([][
 		st.mu.Lock()
 		st.plain = nil
 		st.mu.Unlock()
-		for _, fr := range plain {
-			d.fs.buffers.freeFrame(fr)
-		}
+		done()
 	})
 }
 
-func (st *stored) store(ctx context.Context, w *writer, l *lease, owner slotID, seal filetree.Sealer, plain [][]byte, n int64) error {
+// store seals n bytes and stores them; sealed is told when plain isn't needed any more.
+func (st *stored) store(ctx context.Context, w *writer, l *lease, owner slotID, seal filetree.Sealer, plain [][]byte, n int64, sealed func()) error {
 	buf := w.fs.buffers.chunk(filetree.SealedLen(seal.PaddedLen(n)))
 	defer w.fs.buffers.freeChunk(buf)
 	b, key, err := seal.SealPieces(buf, plain)
@@ -153,6 +157,7 @@ func (st *stored) store(ctx context.Context, w *writer, l *lease, owner slotID, 
 	if err != nil {
 		return err
 	}
+	sealed()
 	st.ref = chunkRef(b.ID, key, n)
 	return w.put(ctx, l, owner, b)
 }

@@ -1,0 +1,67 @@
+package filetree
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+)
+
+// Take reads the whole chunk that covers off, to be written anew: unless it is in
+// the cache already it stays out of it, and its plaintext is the caller's, in
+// pieces of its frames' size, the last one shorter. Invalid for a hole and past
+// the end; otherwise as ReadAt.
+func (r *Reader) Take(ctx context.Context, off int64) ([][]byte, error) {
+	if err := r.checkRoot(); err != nil {
+		return nil, err
+	}
+	if off < 0 || off >= r.Size() {
+		return nil, fmt.Errorf("filetree: no chunk at %d of %d bytes: %w", off, r.Size(), kind.Invalid)
+	}
+	pl, err := r.locate(ctx, off)
+	if err != nil {
+		return nil, err
+	}
+	if pl.Ref.IsHole() {
+		return nil, fmt.Errorf("filetree: a hole at %d: %w", off, kind.Invalid)
+	}
+	if c, ok := r.cache.chunks.get(keyOf(&pl.Ref)); ok && pl.binds(c) && c.holds(0, len(c.cells)-1) {
+		pieces := make([][]byte, len(c.cells))
+		for i := range pieces {
+			pieces[i] = bytes.Clone(c.cells[i])
+		}
+		return pieces, nil
+	}
+	pieces, err := takeFrom(ctx, r.src, pl.Ref, pl.limit)
+	if again := reread(ctx, r.src, &pl.Ref, err); again != nil {
+		return takeFrom(ctx, again, pl.Ref, pl.limit)
+	}
+	return pieces, err
+}
+
+// takeFrom is Take from one copy of the chunk.
+func takeFrom(ctx context.Context, src Source, ref Ref, limit int64) ([][]byte, error) {
+	c := newChunk(ref, limit)
+	sealed, from, err := c.fetch(ctx, src, 0, len(c.cells)-1)
+	if err != nil {
+		return nil, err
+	}
+	h := c.opener.h
+	pieces := make([][]byte, 0, h.Len2)
+	err = c.opener.each(0, frameOf(h, len(c.cells)-1), part{sealed, from}, func(i int, frame []byte, err error) error {
+		if err != nil {
+			return err
+		}
+		plain, err := c.opener.unseal(i, frame[:0], frame)
+		if err != nil {
+			return err
+		}
+		pieces = append(pieces, plain[:min(h.FrameSize(), int64(ref.Size)-int64(i)*h.FrameSize())])
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return pieces, nil
+}
