@@ -31,7 +31,6 @@ type op struct {
 	bytes   int64  // of their files
 
 	object   bool      // it knows of versions: what is locked may get a newer one
-	early    bool      // may be applied while the round before is committed, see prepare
 	alone    bool      // must not share a request
 	tries    int       // attempts that lost
 	attempts []attempt // attempts with an unknown outcome
@@ -53,25 +52,20 @@ type attempt []Mark
 // directories, and commits them by one call. While that is in flight more
 // collect. The goroutine that finds it idle does the work itself, so that a
 // lone operation waits for nobody.
-//
-// Objects that many clients put at a time don't only collect: while one round is
-// committed the next is prepared, of operations that need no directory which that
-// one changes. So two goroutines may be at work, one of them committing.
 type committer struct {
 	fs *FS
 
-	mu      sync.Mutex // guards the fields below
-	queue   []*op
-	busy    bool   // somebody leads: prepares a round
-	under   *batch // the round that is being committed, if the next may be prepared meanwhile
-	closed  bool
-	changed sync.Cond // signalled when busy, under or the queue changes
-	late    int       // operations waiting for their next attempt
+	mu     sync.Mutex // guards the fields below
+	queue  []*op
+	busy   bool
+	closed bool
+	idle   sync.Cond // signalled when busy turns false
+	late   int       // operations waiting for their next attempt
 }
 
 func newCommitter(fs *FS) *committer {
 	c := &committer{fs: fs}
-	c.changed.L = &c.mu
+	c.idle.L = &c.mu
 	return c
 }
 
@@ -124,9 +118,6 @@ func (c *committer) enqueue(ctx context.Context, ops []*op) (lead bool, err erro
 	c.queue = append(c.queue, ops...)
 	lead = !c.busy
 	c.busy = true
-	if c.under != nil {
-		c.changed.Broadcast()
-	}
 	return lead, nil
 }
 
@@ -174,46 +165,30 @@ func (c *committer) drain() {
 	}
 }
 
-// step takes what is queued through one round. It reports false, and leads no more
-// then, if there was nothing, or if somebody else leads already.
+// step takes what is queued through one round. It reports false, and is idle
+// then, if there was nothing.
 func (c *committer) step() bool {
-	b := newBatch(c.fs)
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.queue) == 0 {
-		return c.resign()
-	}
-	c.prepare(b)
-	early := b.early()
-	if early {
-		c.under = b
-		if len(c.queue) == 0 {
-			c.busy = false
-		} else {
-			go c.drain()
-		}
-	}
-	c.mu.Unlock()
-	again := c.round(b)
-	c.mu.Lock()
-	c.queue = append(again, c.queue...)
-	if !early {
-		return len(c.queue) > 0 || c.resign()
-	}
-	c.under = nil
-	c.changed.Broadcast()
-	if c.busy || len(c.queue) == 0 {
+	ops := c.queue
+	c.queue = nil
+	if len(ops) == 0 {
+		c.busy = false
+		c.idle.Broadcast()
+		c.mu.Unlock()
 		return false
 	}
-	c.busy = true
+	c.mu.Unlock()
+	again := c.round(ops)
+	c.mu.Lock()
+	c.queue = append(again, c.queue...)
+	if len(c.queue) == 0 {
+		c.busy = false
+		c.idle.Broadcast()
+		c.mu.Unlock()
+		return false
+	}
+	c.mu.Unlock()
 	return true
-}
-
-// resign ends a lead. The lock is held.
-func (c *committer) resign() bool {
-	c.busy = false
-	c.changed.Broadcast()
-	return false
 }
 
 // close waits for the operations at hand and refuses others.
@@ -221,66 +196,22 @@ func (c *committer) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
-	for c.busy || c.under != nil || c.late > 0 {
-		c.changed.Wait()
+	for c.busy || c.late > 0 {
+		c.idle.Wait()
 	}
 }
 
-// prepare applies what is queued to the working copies of b. While a round is being
-// committed it takes only what may be applied before that is known, and seals and
-// signs ahead; it returns when b may be committed. The lock is held, but not while it
-// works.
-func (c *committer) prepare(b *batch) {
-	for {
-		b.under = c.under
-		ops := c.take(b)
-		if len(ops) == 0 && c.under == nil {
-			return
-		}
-		if len(ops) == 0 && !b.foreseeable() {
-			c.changed.Wait()
-			continue
-		}
-		c.mu.Unlock()
-		c.apply(b, ops)
-		c.mu.Lock()
-	}
-}
-
-// take takes what may be applied to b now: all that waits, or, while a round is
-// committed, what comes before anything that must see its outcome.
-func (c *committer) take(b *batch) []*op {
-	n := len(c.queue)
-	if c.under != nil {
-		for i, o := range c.queue {
-			if !o.early || len(o.attempts) > 0 {
-				n = i
-				break
-			}
-		}
-	}
-	ops := c.queue[:n:n]
-	c.queue = c.queue[n:]
-	if c.under == nil {
-		ops, b.held = append(b.held, ops...), nil
-	}
-	return ops
-}
-
-// apply applies operations to b, or, if there are none, seals what the ones before
-// have changed.
-func (c *committer) apply(b *batch, ops []*op) {
+// round makes one attempt at each operation and returns those that must be
+// tried again at once.
+func (c *committer) round(ops []*op) (again []*op) {
 	ctx, cancel := context.WithTimeout(c.fs.ctx, commitTimeout)
 	defer cancel()
-	if len(ops) == 0 {
-		b.foresee(ctx)
-		return
-	}
+	b := newBatch(c.fs)
 	if err := c.fs.buckets.current(ctx); err != nil {
 		for _, o := range ops {
 			c.retry(b, o, err)
 		}
-		return
+		return b.again
 	}
 	for _, o := range ops {
 		if settled := c.settle(ctx, o); settled {
@@ -288,12 +219,6 @@ func (c *committer) apply(b *batch, ops []*op) {
 		}
 		b.run(ctx, o)
 	}
-}
-
-// round commits what was prepared and returns what must be tried again at once.
-func (c *committer) round(b *batch) (again []*op) {
-	ctx, cancel := context.WithTimeout(c.fs.ctx, commitTimeout)
-	defer cancel()
 	groups, reqs := b.requests(ctx)
 	if len(reqs) > 0 {
 		began := time.Now()
@@ -407,7 +332,6 @@ func (c *committer) requeue(o *op) {
 	c.queue = append(c.queue, o)
 	lead := !c.busy
 	c.busy = true
-	c.changed.Broadcast()
 	c.mu.Unlock()
 	if lead {
 		c.drain()
@@ -482,9 +406,6 @@ func (c *committer) publish(b *batch, g *group) {
 // errLater makes an operation wait for the next round: it needs a request of
 // its own, or a directory that such an operation holds.
 var errLater = errors.New("later")
-
-// errUnder makes an operation wait for the end of the round that is being committed.
-var errUnder = fmt.Errorf("after the round before: %w", errLater)
 
 // slotID is short for the id of a slot.
 type slotID = metastore.SlotID
