@@ -2,11 +2,9 @@ package blockstore
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 
 	"github.com/truckee-fs/truckee/internal/kind"
-	"github.com/truckee-fs/truckee/internal/sha256x2"
 )
 
 // CheckID checks a whole block against its id, without a key (formats.md 2).
@@ -29,17 +27,10 @@ func CheckID(id ID, block []byte) error {
 	if NodeID(head) != id {
 		return fmt.Errorf("blockstore: chunk %v: head has another hash: %w", id, kind.Corrupt)
 	}
-	frames := int(h.Len2)
-	frame := func(i int) []byte {
-		if i == frames {
-			return nil
-		}
+	for i := range int(h.Len2) {
 		off, n := h.Frame(i)
-		return block[off : off+n]
-	}
-	for i := 0; i < frames; i += 2 {
-		if err := errors.Join(CheckFrames(h, head, i, frame(i), frame(i+1))); err != nil {
-			return fmt.Errorf("chunk %v: %w", id, err)
+		if sha256.Sum256(block[off:off+n]) != h.FrameHash(head, i) {
+			return fmt.Errorf("blockstore: chunk %v: frame %d has another hash: %w", id, i, kind.Corrupt)
 		}
 	}
 	return nil
@@ -85,19 +76,10 @@ func CheckHead(id ID, head []byte) (Header, error) {
 // header and frame hashes).
 func NodeID(b []byte) ID { return sha256.Sum256(b) }
 
-// CheckFrames checks sealed frame i of the chunk whose checked head is given, and
-// next, the frame that follows it: two take hardly longer than one. A nil next is
-// none, and no error. Another hash, or length, is Corrupt.
-func CheckFrames(h Header, head []byte, i int, frame, next []byte) (err, nextErr error) {
-	if next == nil {
-		return sameHash(h, head, i, sha256.Sum256(frame)), nil
-	}
-	sum, nextSum := sha256x2.Sum256(frame, next)
-	return sameHash(h, head, i, sum), sameHash(h, head, i+1, nextSum)
-}
-
-func sameHash(h Header, head []byte, i int, sum [HashSize]byte) error {
-	if sum != h.FrameHash(head, i) {
+// CheckFrame checks sealed frame i of the chunk whose checked head is given.
+// Another hash, or length, is Corrupt.
+func CheckFrame(h Header, head []byte, i int, frame []byte) error {
+	if sha256.Sum256(frame) != h.FrameHash(head, i) {
 		return fmt.Errorf("blockstore: frame %d has another hash: %w", i, kind.Corrupt)
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 // none if off is at or past its end, in a slice of the caller's own. It asks
 // the RangeGetter that s is, or that it wraps; without one it gets the whole
 // block. A part can't be checked against the id: whoever uses it checks its
-// frames (CheckHead, CheckFrames). Negative off or n is Invalid.
+// frames (CheckHead, CheckFrame). Negative off or n is Invalid.
 func GetRange(ctx context.Context, s Store, id ID, off, n int64) ([]byte, error) {
 	if off < 0 || n < 0 {
 		return nil, fmt.Errorf("blockstore: range of %d bytes at %d: %w", n, off, kind.Invalid)

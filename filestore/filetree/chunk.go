@@ -186,26 +186,25 @@ func (c *chunk) setHead(ctx context.Context, src Source, block []byte) error {
 // error when it is needed. sealed counts as a whole if anything in it is kept.
 func (c *chunk) open(sealed []byte, from int64, first, last, need int) (added int64, err error) {
 	h := c.opener.h
-	err = c.opener.each(frameOf(h, first), frameOf(h, last), part{sealed, from}, func(i int, frame []byte, err error) error {
+	for i := frameOf(h, first); i <= frameOf(h, last); i++ {
 		begin := int64(i) * h.FrameSize()
 		end := min(begin+h.FrameSize(), int64(c.ref.Size))
 		cell := int(begin / blockstore.FrameSize)
 		if c.holds(cell, int((end-1)/blockstore.FrameSize)) {
-			return nil
+			continue
+		}
+		off, n := h.Frame(i)
+		frame := sealed[off-from : off-from+n]
+		plain, err := c.opener.frame(i, frame[:0], frame)
+		if err != nil && cell <= need {
+			return added, err
 		}
 		if err == nil {
-			frame, err = c.opener.unseal(i, frame[:0], frame)
-		}
-		switch {
-		case err == nil:
-			c.keep(frame[:end-begin], cell)
+			c.keep(plain[:end-begin], cell)
 			added = int64(cap(sealed))
-		case cell <= need:
-			return err
 		}
-		return nil
-	})
-	return added, err
+	}
+	return added, nil
 }
 
 // keep adds the plaintext of one frame, which begins with the cell of that number.
@@ -238,19 +237,17 @@ func readWholeFrom(ctx context.Context, src Source, ref Ref, limit int64, p []by
 		return err
 	}
 	h := c.opener.h
-	return c.opener.each(0, frameOf(h, len(c.cells)-1), part{sealed, from}, func(i int, frame []byte, err error) error {
-		if err != nil {
-			return err
-		}
+	for i := range frameOf(h, len(c.cells)-1) + 1 {
 		lo := i * int(h.FrameSize())
 		hi := min(lo+int(h.FrameSize()), len(p))
-		out, err := c.opener.unseal(i, p[lo:lo:hi], frame)
+		off, n := h.Frame(i)
+		out, err := c.opener.frame(i, p[lo:lo:hi], sealed[off-from:off-from+n])
 		if err != nil {
 			return err
 		}
 		copy(p[lo:hi], out) // no move, unless padding made the frame longer than p
-		return nil
-	})
+	}
+	return nil
 }
 
 // readRange gets exactly n bytes of a block.

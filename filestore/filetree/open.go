@@ -24,29 +24,14 @@ func OpenChunk(dst []byte, ref Ref, sealed []byte) ([]byte, error) {
 	}
 	old := len(dst)
 	out := slices.Grow(dst, int(o.h.Len1))
-	err = o.each(0, int(o.h.Len2)-1, part{data: sealed}, func(i int, frame []byte, err error) error {
-		if err == nil {
-			out, err = o.unseal(i, out, frame)
+	for i := range int(o.h.Len2) {
+		off, n := o.h.Frame(i)
+		if out, err = o.frame(i, out, sealed[off:off+n]); err != nil {
+			clear(out[old:])
+			return dst, err
 		}
-		return err
-	})
-	if err != nil {
-		clear(out[old:])
-		return dst, err
 	}
 	return out[:old+int(ref.Size)], nil
-}
-
-// part is what is at hand of a block: its bytes from one of them on.
-type part struct {
-	data []byte
-	from int64
-}
-
-// frame is a sealed frame that lies in p.
-func (p part) frame(h blockstore.Header, i int) []byte {
-	off, n := h.Frame(i)
-	return p.data[off-p.from:][:n]
 }
 
 // opener opens the frames of one chunk, whose head has been checked against the
@@ -93,40 +78,24 @@ func checkLength(ref Ref, limit int64, h blockstore.Header) error {
 	return nil
 }
 
-// each compares sealed frames first to last, all of which lie in p, with their
-// hashes, two at a time, and calls use for each, in order, with what was found. It
-// ends at the first error of use. The bytes of frames that come later must not change
-// meanwhile.
-func (o *opener) each(first, last int, p part, use func(i int, sealed []byte, err error) error) error {
-	for i := first; i <= last; i += 2 {
-		one, next := p.frame(o.h, i), []byte(nil)
-		if i < last {
-			next = p.frame(o.h, i+1)
-		}
-		err, nextErr := blockstore.CheckFrames(o.h, o.head, i, one, next)
-		if err := use(i, one, o.about(err)); err != nil {
-			return err
-		}
-		if next == nil {
-			return nil
-		}
-		if err := use(i+1, next, o.about(nextErr)); err != nil {
-			return err
-		}
+// frame checks sealed frame i and appends its plaintext to dst, padding
+// included, after checking that the padding is zeros.
+func (o *opener) frame(i int, dst, sealed []byte) ([]byte, error) {
+	if err := o.check(i, sealed); err != nil {
+		return dst, err
+	}
+	return o.unseal(i, dst, sealed)
+}
+
+// check compares sealed frame i with its hash.
+func (o *opener) check(i int, sealed []byte) error {
+	if err := blockstore.CheckFrame(o.h, o.head, i, sealed); err != nil {
+		return fmt.Errorf("chunk %v: %w", o.id, err)
 	}
 	return nil
 }
 
-// about says which chunk an error is about.
-func (o *opener) about(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("chunk %v: %w", o.id, err)
-}
-
-// unseal appends the plaintext of sealed frame i to dst, padding included, after
-// checking that the padding is zeros. The frame must have passed each.
+// unseal is frame for a sealed frame that has passed check.
 func (o *opener) unseal(i int, dst, sealed []byte) ([]byte, error) {
 	out, err := o.aead.Open(dst, o.fc.nonceOf(i), sealed, o.fc.adOf(i))
 	if err != nil {

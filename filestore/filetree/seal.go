@@ -12,7 +12,6 @@ import (
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/internal/kind"
-	"github.com/truckee-fs/truckee/internal/sha256x2"
 )
 
 // Padding says how far the plaintext of a file's last chunk is filled up with
@@ -143,19 +142,12 @@ func sealChunk(key caps.Key, h blockstore.Header, dst []byte, pieces [][]byte) (
 	}
 	head := h.Append(out[:0])
 	fc := newFrameContext(head)
-	frame := func(i int) []byte {
+	for i := range int(h.Len2) {
 		off, n := h.Frame(i)
 		sealed := out[off : off+n : off+n]
-		plain := framePart(pieces, int64(i)*h.FrameSize(), sealed[:n-blockstore.TagSize])
-		return aead.Seal(sealed[:0], fc.nonceOf(i), plain, fc.adOf(i))
-	}
-	frames := int(h.Len2)
-	for i := 0; i+1 < frames; i += 2 {
-		sum, next := sha256x2.Sum256(frame(i), frame(i+1))
-		head = append(append(head, sum[:]...), next[:]...)
-	}
-	if frames%2 == 1 {
-		sum := sha256.Sum256(frame(frames - 1))
+		part := framePart(pieces, int64(i)*h.FrameSize(), sealed[:n-blockstore.TagSize])
+		aead.Seal(sealed[:0], fc.nonceOf(i), part, fc.adOf(i))
+		sum := sha256.Sum256(sealed)
 		head = append(head, sum[:]...)
 	}
 	return Block{ID: blockstore.NodeID(head), Data: out}, nil

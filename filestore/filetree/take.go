@@ -49,19 +49,14 @@ func takeFrom(ctx context.Context, src Source, ref Ref, limit int64) ([][]byte, 
 	}
 	h := c.opener.h
 	pieces := make([][]byte, 0, h.Len2)
-	err = c.opener.each(0, frameOf(h, len(c.cells)-1), part{sealed, from}, func(i int, frame []byte, err error) error {
+	for i := range frameOf(h, len(c.cells)-1) + 1 {
+		off, n := h.Frame(i)
+		frame := sealed[off-from : off-from+n]
+		plain, err := c.opener.frame(i, frame[:0], frame)
 		if err != nil {
-			return err
-		}
-		plain, err := c.opener.unseal(i, frame[:0], frame)
-		if err != nil {
-			return err
+			return nil, err
 		}
 		pieces = append(pieces, plain[:min(h.FrameSize(), int64(ref.Size)-int64(i)*h.FrameSize())])
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	return pieces, nil
 }
