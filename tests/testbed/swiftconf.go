@@ -6,6 +6,15 @@ import (
 	"strings"
 )
 
+// On a busy machine the servers are late, and none of them is to be given up for
+// that: by default the proxy waits half a second for a connection, and asks
+// nobody for a minute after a few failures, memcached (and with it the logins) not
+// excepted.
+const (
+	patient  = "conn_timeout = 30\nnode_timeout = 60\n"
+	noGrudge = "error_suppression_interval = 0\n"
+)
+
 // configuration gives the files of Swift's configuration directory by name.
 func (s *Swift) configuration() map[string]string {
 	files := map[string]string{
@@ -30,10 +39,10 @@ pipeline = healthcheck %[2]s-server
 
 [app:%[2]s-server]
 use = egg:swift#%[2]s
-%[3]s
+%[3]s%[4]s
 [filter:healthcheck]
 use = egg:swift#healthcheck
-`, s.dir, server, extra)
+`, s.dir, server, patient, extra)
 	}
 	return files
 }
@@ -57,9 +66,9 @@ func (s *Swift) proxy() string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n[pipeline:main]\npipeline = %s proxy-server\n", s.header("proxy"), strings.Join(filters, " "))
-	b.WriteString("\n[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\nallow_account_management = true\n")
+	b.WriteString("\n[app:proxy-server]\nuse = egg:swift#proxy\naccount_autocreate = true\nallow_account_management = true\n" + patient + noGrudge)
 	options := map[string]string{
-		"memcache": fmt.Sprintf("memcache_servers = 127.0.0.1:%d\n", s.ports["memcached"]),
+		"memcache": fmt.Sprintf("memcache_servers = 127.0.0.1:%d\nmemcache_max_connections = 32\nconnect_timeout = 30\npool_timeout = 60\nio_timeout = 30\n%s", s.ports["memcached"], noGrudge),
 		"tempauth": fmt.Sprintf("user_%s_%s = %s .admin\n", s.Tenant, s.User, s.Password),
 		"s3api":    "allow_no_owner = true\ns3_acl = false\n",
 	}
