@@ -41,7 +41,7 @@ func main() {
 	var b bench
 	install := flag.Bool("install", false, "build the peers first")
 	only := flag.String("only", ".", "measure workloads whose name matches this `regexp`")
-	peers := flag.String("peers", "minio,minio-kms,versitygw,rclone", "the other servers, by commas; empty: none")
+	peers := flag.String("peers", "minio,minio-kms,versitygw,rclone", "the other servers, by commas; a path is another build of truckee; empty: none")
 	flag.IntVar(&b.rounds, "rounds", 3, "rounds of each; the median counts")
 	flag.DurationVar(&b.time, "for", 2*time.Second, "length of one measurement")
 	flag.IntVar(&b.keys, "keys", 10_000, "keys of the bucket that is listed; 1000000 takes a while")

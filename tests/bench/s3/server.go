@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/truckee-fs/truckee/tests/testbed"
 )
@@ -27,7 +28,7 @@ func (b *bench) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := b.startTruckee(ctx); err != nil {
+	if err := b.startTruckee(ctx, "truckee", b.binary, filepath.Join(b.dir, "truckee-node")); err != nil {
 		return err
 	}
 	for _, name := range b.peers {
@@ -43,8 +44,13 @@ func (b *bench) start(ctx context.Context) (err error) {
 	return nil
 }
 
+// startPeer starts a peer by its name, or another binary of truckee, in which case the
+// name is its path.
 func (b *bench) startPeer(ctx context.Context, name string) error {
-	dir := filepath.Join(b.dir, name)
+	dir := filepath.Join(b.dir, "peer-"+filepath.Base(name))
+	if strings.Contains(name, "/") {
+		return b.startTruckee(ctx, filepath.Base(name), name, dir)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -70,8 +76,7 @@ func (b *bench) startPeer(ctx context.Context, name string) error {
 // printed is what `account s3key add` prints.
 var printed = regexp.MustCompile(`access key id: (\S+)\nsecret access key: (\S+)`)
 
-func (b *bench) startTruckee(ctx context.Context) error {
-	dir := filepath.Join(b.dir, "truckee-node")
+func (b *bench) startTruckee(ctx context.Context, name, binary, dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -79,7 +84,7 @@ func (b *bench) startTruckee(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n, err := testbed.NewTruckee(ctx, b.binary, dir, key)
+	n, err := testbed.NewTruckee(ctx, binary, dir, key)
 	if err != nil {
 		return err
 	}
@@ -99,7 +104,7 @@ func (b *bench) startTruckee(ctx context.Context) error {
 	if err := n.Start(ctx, "--s3", addr); err != nil {
 		return err
 	}
-	b.servers = append(b.servers, &server{"truckee", newClient("http://"+addr, words[1], words[2]), n.Pid, n.Stop})
+	b.servers = append(b.servers, &server{name, newClient("http://"+addr, words[1], words[2]), n.Pid, n.Stop})
 	return nil
 }
 
