@@ -206,11 +206,28 @@ func run(t *testing.T, dir, name string, args ...string) string {
 // eventually waits for a condition that another process brings about.
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
-	for range 500 {
-		if ok() {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
+	if !within(time.Minute, ok) {
+		t.Fatal("it did not happen within a minute")
 	}
-	t.Fatal("it did not happen within 10 s")
+}
+
+// within asks until it is so, for so long at most, and reports whether it is.
+func within(most time.Duration, ok func() bool) bool {
+	for end := time.Now().Add(most); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
+
+// tells waits for a server to log something: what it says of a client it may say
+// after the client has its answer.
+func tells(t *testing.T, n *testbed.Truckee, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !within(time.Minute, func() bool { return strings.Contains(n.Log(), w) }) {
+			t.Errorf("the log lacks %q:\n%s", w, tail(n.Log(), 20))
+		}
+	}
 }

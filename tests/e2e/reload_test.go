@@ -57,9 +57,7 @@ func TestReload(t *testing.T) {
 	write(accounts, good+"broken\n")
 	lines := strconv.Itoa(strings.Count(good, "\n") + 1)
 	hup("read again: accounts")
-	if !strings.Contains(n.Log(), accounts+":"+lines+":") {
-		t.Errorf("the log doesn't name the line %s", lines)
-	}
+	tells(t, n, accounts+":"+lines+":")
 	dial(t, late) // the set before stays
 
 	write(cfg, "[node]\nlog_level = \"debug\"\n[sftpd]\nmax_sessions = 2\nmax_handles = 7\n")

@@ -83,11 +83,8 @@ func TestS3Gateways(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := join(t, first)
-	for _, n := range []*testbed.Truckee{first, second} {
-		if err := n.Start(t.Context(), "--s3-uploads-expire", "20s"); err != nil {
-			t.Fatal(err)
-		}
-	}
+	start(t, first)
+	start(t, second)
 	a, b := s3Client(first, id, secret), s3Client(second, id, secret)
 	w := &twoGateways{t: t, first: first, second: second, a: a, b: b, bucket: "photos"}
 	w.buckets()
@@ -250,7 +247,7 @@ func (w *twoGateways) killed() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.second.Start(ctx, "--s3-uploads-expire", "20s"); err != nil {
+	if err := w.second.Start(ctx, "--s3-uploads-expire", "20s"); err != nil { // for what comes next
 		t.Fatal(err)
 	}
 	got, err := getObject(ctx, w.b, w.bucket, "large")
@@ -259,7 +256,7 @@ func (w *twoGateways) killed() {
 	}
 }
 
-// expired: an upload that nobody goes on with is aborted, by one of them.
+// expired: an upload that nobody goes on with is aborted, by the one that is told to.
 func (w *twoGateways) expired() {
 	t, ctx := w.t, w.t.Context()
 	if _, err := w.a.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{Bucket: &w.bucket, Key: aws.String("given up")}); err != nil {

@@ -171,9 +171,7 @@ func TestSecondMetastoreOnOneBucket(t *testing.T) {
 			t.Errorf("a second metastore collects:\n%s", out)
 		}
 	}
-	if log := stranger.Log(); !strings.Contains(log, "level=WARN") || !strings.Contains(log, "another") {
-		t.Errorf("the log doesn't tell of the other metastore:\n%s", log)
-	}
+	tells(t, stranger, "level=WARN", "another")
 	holdsAll(t, n, "goods", goods)
 	checkDeep(t, n)
 	checkDeep(t, stranger)
