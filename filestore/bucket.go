@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
@@ -186,10 +187,12 @@ func (fs *FS) Bucket(ctx context.Context, name string) (*Bucket, error) {
 	return fs.bucket(s, MountOptions{}), nil
 }
 
-// Buckets lists up to limit buckets (0: all) of an owner ("": of all), whose names
-// begin with prefix and come after the given one, ascending by name.
-func (fs *FS) Buckets(ctx context.Context, owner, prefix, after string, limit int) ([]BucketInfo, error) {
-	all, err := fs.buckets.list(ctx, owner, prefix, after, limit)
+// Buckets lists up to limit buckets (0: all) of an owner ("": of all) in a root (nil: in
+// any), whose names begin with prefix and come after the given one, ascending by name.
+func (fs *FS) Buckets(ctx context.Context, owner string, root caps.Cap, prefix, after string, limit int) ([]BucketInfo, error) {
+	all, err := fs.buckets.list(ctx, func(b *bucketState) bool {
+		return (owner == "" || b.info.Owner == owner) && (root == nil || b.within(root))
+	}, prefix, after, limit)
 	if err != nil {
 		return nil, wrap("list buckets", err)
 	}

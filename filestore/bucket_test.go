@@ -43,7 +43,7 @@ func noBucket(t testing.TB, fs *filestore.FS, name string) {
 
 func bucketNames(t testing.TB, fs *filestore.FS, owner, prefix, after string, limit int) []string {
 	t.Helper()
-	infos, err := fs.Buckets(t.Context(), owner, prefix, after, limit)
+	infos, err := fs.Buckets(t.Context(), owner, nil, prefix, after, limit)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -281,7 +281,8 @@ func (t *bucketTable) at(id slotID) *bucketState {
 	return t.bySlot[id]
 }
 
-func (t *bucketTable) list(ctx context.Context, owner, prefix, after string, limit int) ([]*bucketState, error) {
+// list lists up to limit buckets (0: all), those that wanted (nil: all) lets through.
+func (t *bucketTable) list(ctx context.Context, wanted func(*bucketState) bool, prefix, after string, limit int) ([]*bucketState, error) {
 	if !t.fs.slots.authoritative {
 		t.expire()
 	}
@@ -292,7 +293,7 @@ func (t *bucketTable) list(ctx context.Context, owner, prefix, after string, lim
 	defer t.mu.RUnlock()
 	var found []*bucketState
 	for name, s := range t.byName {
-		if strings.HasPrefix(name, prefix) && name > after && (owner == "" || s.info.Owner == owner) {
+		if strings.HasPrefix(name, prefix) && name > after && (wanted == nil || wanted(s)) {
 			found = append(found, s)
 		}
 	}

@@ -20,7 +20,7 @@ func (c *checker) prepareRecount(ctx context.Context) error {
 	}
 	// As they are beside the view: one that goes while the check runs counts.
 	var err error
-	if c.buckets, err = c.fs.buckets.list(ctx, "", "", "", 0); err != nil {
+	if c.buckets, err = c.fs.buckets.list(ctx, nil, "", "", 0); err != nil {
 		return err
 	}
 	c.counts, c.r.isRoot = make(map[slotID]*Recount), make(map[slotID]bool)

@@ -15,7 +15,7 @@ import (
 // since a time, and forgets completions that are no longer remembered. It returns
 // how many uploads it has aborted, also beside an error.
 func (fs *FS) ExpireUploads(ctx context.Context, before time.Time) (int, error) {
-	buckets, err := fs.buckets.list(ctx, "", "", "", 0)
+	buckets, err := fs.buckets.list(ctx, nil, "", "", 0)
 	if err != nil {
 		return 0, wrap("expire uploads", err)
 	}

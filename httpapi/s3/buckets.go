@@ -34,7 +34,7 @@ func (c *call) listBuckets(ctx context.Context) error {
 	}
 	var all []filestore.BucketInfo
 	if region := c.query.get("bucket-region"); region == "" || region == c.server.region() {
-		if all, err = c.server.Files.Buckets(ctx, c.who.account.Name, c.query.get("prefix"), after, limit+1); err != nil {
+		if all, err = c.server.Files.Buckets(ctx, c.who.account.Name, c.who.account.Root, c.query.get("prefix"), after, limit+1); err != nil {
 			return err
 		}
 	}

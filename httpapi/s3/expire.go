@@ -30,7 +30,7 @@ const expirePage = 1000
 // goes on with the next bucket when one fails, and returns all errors at its end.
 func (s *Server) Expire(ctx context.Context) (Expired, error) {
 	var done Expired
-	infos, err := s.Files.Buckets(ctx, "", "", "", 0)
+	infos, err := s.Files.Buckets(ctx, "", nil, "", "", 0)
 	if err != nil {
 		return done, fmt.Errorf("s3: expire: %w", err)
 	}
