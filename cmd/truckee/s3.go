@@ -72,10 +72,11 @@ func newS3(n *node.Node, l net.Listener, c config.S3, log *slog.Logger) (*s3Serv
 	if l == nil {
 		return nil, nil
 	}
-	s := &s3Service{Listener: limited(l, c.MaxConns)}
+	s := &s3Service{Listener: limited(l, c.MaxConns, c.MaxPerAddress, c.Proxies, log)}
 	handler := &s3.Server{
 		Files: n.FS, Keys: n.Accounts, Mount: n.Mount, Policies: n.Policies, Log: log, Audit: n.Audit,
 		Region: c.Region, Regions: c.Regions, Domains: c.Domains, WebsiteDomains: c.WebsiteDomains, PublicHosts: c.PublicHosts, MinPart: int64(c.MinPart),
+		Proxies: c.Proxies, MinRate: int64(c.MinRate),
 		HeaderAuth: c.HeaderAuth, SignatureV2: c.SignatureV2, PlainClientKeys: c.PlainClientKeys,
 		LifecycleDay: c.LifecycleDay, ObjectWriter: c.Ownership == "ObjectWriter", DebugSignatures: c.DebugSignatures,
 		Observe: func(o s3.Observation) {
@@ -169,52 +170,6 @@ func (s *s3Service) status(bool) node.FrontendStatus {
 // figures are for Prometheus.
 func (s *s3Service) figures(emit metrics.Emit) {
 	emit(metrics.S3Connections, float64(s.conns.Load()))
-}
-
-// limited lets at most n connections be open at a time; more wait to be accepted.
-func limited(l net.Listener, n int) net.Listener {
-	return &limitedListener{Listener: l, room: make(chan struct{}, n), closed: make(chan struct{})}
-}
-
-type limitedListener struct {
-	net.Listener
-	room   chan struct{}
-	once   sync.Once
-	closed chan struct{}
-}
-
-// Accept waits for room, and then for a connection.
-func (l *limitedListener) Accept() (net.Conn, error) {
-	select {
-	case l.room <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.room
-		return nil, err
-	}
-	return &limitedConn{Conn: c, l: l}, nil
-}
-
-// Close ends the waiting, too.
-func (l *limitedListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-type limitedConn struct {
-	net.Conn
-	l    *limitedListener
-	once sync.Once
-}
-
-// Close gives the room back.
-func (c *limitedConn) Close() error {
-	err := c.Conn.Close()
-	c.once.Do(func() { <-c.l.room })
-	return err
 }
 
 // certificates keeps the certificate of the S3 frontend, and reads it again when

@@ -16,8 +16,10 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,7 +65,7 @@ func TestConnectionsAreLimited(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := limited(below, 1)
+	l := limited(below, 1, 0, nil, slog.New(slog.DiscardHandler))
 	accepted := make(chan net.Conn)
 	go func() {
 		for {
@@ -96,6 +98,73 @@ func TestConnectionsAreLimited(t *testing.T) {
 		t.Error("a third connection")
 	}
 	second.Close()
+}
+
+// fromListener gives connections from addresses.
+type fromListener struct {
+	net.Listener
+	from []string
+}
+
+type fromConn struct {
+	net.Conn
+	at     net.Addr
+	closed *int
+}
+
+func (c fromConn) RemoteAddr() net.Addr { return c.at }
+
+func (c fromConn) Close() error { *c.closed++; return nil }
+
+func (l *fromListener) Accept() (net.Conn, error) {
+	if len(l.from) == 0 {
+		return nil, net.ErrClosed
+	}
+	at := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(l.from[0]), 1))
+	l.from = l.from[1:]
+	return fromConn{at: at, closed: new(int)}, nil
+}
+
+func (l *fromListener) Close() error { return nil }
+
+// One address can't have all connections; this machine and trusted proxies can, and
+// what was closed counts no more.
+func TestConnectionsOfOneAddressAreLimited(t *testing.T) {
+	t.Parallel()
+	below := &fromListener{from: []string{
+		"192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1",
+		"127.0.0.1", "127.0.0.1", "127.0.0.1", "::1", "::1", "::1", "10.0.0.1", "10.0.0.1", "10.0.0.1", "::ffff:192.0.2.1",
+	}}
+	var log bytes.Buffer
+	l := limited(below, 100, 2, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, slog.New(slog.NewTextHandler(&log, nil)))
+	var got []string
+	var conns []net.Conn
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			break
+		}
+		got, conns = append(got, c.RemoteAddr().(*net.TCPAddr).IP.String()), append(conns, c)
+	}
+	want := []string{
+		"192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1",
+		"127.0.0.1", "127.0.0.1", "127.0.0.1", "::1", "::1", "::1", "10.0.0.1", "10.0.0.1", "10.0.0.1",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("accepted: %q", got)
+	}
+	if n := strings.Count(log.String(), "too many from one address"); n != 1 {
+		t.Errorf("the log tells it %d times", n)
+	}
+	conns[0].Close()
+	conns[0].Close()
+	below.from = []string{"192.0.2.1", "192.0.2.1"}
+	if _, err := l.Accept(); err != nil {
+		t.Error(err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("one more: %v", err)
+	}
 }
 
 // writeCertificate makes a certificate of its own for a name.
@@ -174,7 +243,7 @@ func slowService(t *testing.T) (s *s3Service, begun, release chan struct{}) {
 		t.Fatal(err)
 	}
 	begun, release = make(chan struct{}), make(chan struct{})
-	s = &s3Service{Listener: limited(l, 10)}
+	s = &s3Service{Listener: limited(l, 10, 0, nil, slog.New(slog.DiscardHandler))}
 	s.http = &http.Server{ConnState: s.count, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		close(begun)
 		select {

@@ -44,16 +44,30 @@ const bodyTimeout = 2 * time.Minute
 type patient struct {
 	c       *call
 	renewed time.Time
+
+	waited time.Duration // for got, since that was last judged
+	got    int64
 }
 
 // Read implements io.Reader.
 func (p *patient) Read(b []byte) (int, error) {
-	if now := time.Now(); now.Sub(p.renewed) > bodyTimeout/4 {
-		p.renewed = now
+	began := time.Now()
+	if began.Sub(p.renewed) > bodyTimeout/4 {
+		p.renewed = began
 		// Not every ResponseWriter can; then there is no deadline.
-		_ = http.NewResponseController(p.c.w).SetReadDeadline(now.Add(bodyTimeout))
+		_ = http.NewResponseController(p.c.w).SetReadDeadline(began.Add(bodyTimeout))
 	}
-	return p.c.bytes.Read(b)
+	n, err := p.c.bytes.Read(b)
+	// What is done here with what came is not the client's time.
+	p.waited, p.got = p.waited+time.Since(began), p.got+int64(n)
+	if p.waited < bodyTimeout {
+		return n, err
+	}
+	if err == nil && p.got < p.c.server.MinRate*int64(p.waited/time.Second) {
+		return n, os.ErrDeadlineExceeded
+	}
+	p.waited, p.got = 0, 0
+	return n, err
 }
 
 func (p *patient) done() {

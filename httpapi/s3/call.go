@@ -24,9 +24,10 @@ type call struct {
 	target
 	server *Server
 	w      *answer
-	r      *http.Request
-	id     string // the request's id, which the answer and the log have
+	r      *http.Request // its RemoteAddr is the client's, also behind proxies
+	id     string        // the request's id, which the answer and the log have
 	began  time.Time
+	secure bool // the client speaks TLS, with us or with a trusted proxy
 
 	op      *operation
 	who     identity
@@ -106,6 +107,7 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 	var b [40]byte
 	_, _ = rand.Read(b[:])
 	c := &call{server: s, w: &answer{ResponseWriter: w}, r: r, began: s.now(), id: strings.ToUpper(hex.EncodeToString(b[:8]))}
+	r.RemoteAddr, c.secure = s.comesFrom(r)
 	c.bytes = &counted{ReadCloser: r.Body, ended: r.ContentLength == 0}
 	c.w.body = c.bytes
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // that of the answer before

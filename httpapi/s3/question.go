@@ -86,7 +86,7 @@ func (c *call) global(name string) (string, bool) {
 		host, _, err := net.SplitHostPort(c.r.RemoteAddr)
 		return host, err == nil
 	case "securetransport":
-		return strconv.FormatBool(c.r.TLS != nil), true
+		return strconv.FormatBool(c.secure), true
 	case "currenttime":
 		return c.server.now().UTC().Format(time.RFC3339), true
 	case "epochtime":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -50,6 +51,13 @@ type Server struct {
 	// header publish this server: a signature over one of them is accepted where the
 	// proxy says in X-Forwarded-Host that it was asked by that name.
 	PublicHosts []string
+	// Proxies are the networks of proxies whose X-Forwarded-For and X-Forwarded-Proto
+	// tell who asks, and whether by TLS. None: nobody's do.
+	Proxies []netip.Prefix
+	// MinRate is the least rate of a body, in bytes a second, as long as it is waited
+	// for: a client that stays below it for two minutes gives up its connection. Zero:
+	// none, but one byte in two minutes.
+	MinRate int64
 	// MinPart is the least size of a part that isn't the last of its upload.
 	// Zero: 5 MiB. Negative: none.
 	MinPart int64
