@@ -88,6 +88,7 @@ func (d *draft) contents(ctx context.Context) (*contents, error) {
 	if err := d.tree(ctx, c, l.leaves); err != nil {
 		return nil, err
 	}
+	d.keepLast(ctx, c, l)
 	slices.SortFunc(c.links, func(a, b metastore.ID) int { return bytes.Compare(a[:], b[:]) })
 	c.links = slices.Compact(c.links)
 	if len(c.links) > 0 && d.lease != nil {
@@ -118,6 +119,17 @@ func (d *draft) tree(ctx context.Context, c *contents, leaves []filetree.Leaf) e
 		c.bring(d.owner, n)
 	}
 	return nil
+}
+
+// keepLast has the end of a file that has grown at hand, if it is short: the next
+// commit that adds to it writes it anew.
+func (d *draft) keepLast(ctx context.Context, c *contents, l *leafList) {
+	last := len(l.leaves) - 1
+	if last < 0 || l.parts[last] == nil || l.parts[last].here == nil || d.base.size == 0 || d.size <= d.base.size {
+		return
+	}
+	r := filetree.NewReader(blocks{d.fs.source}, c.ref, d.fs.fileCache)
+	r.Keep(ctx, l.leaves[last].Off, l.parts[last].here)
 }
 
 // size is the length of a chunk, known before it is sealed.

@@ -138,6 +138,25 @@ func TestCostFollowsTheChange(t *testing.T) {
 	}
 }
 
+// What a commit has sealed itself, the next one doesn't read: a file that grows
+// by a record at a time costs no reads.
+func TestCommitsLeaveTheirNodesAtHand(t *testing.T) {
+	t.Parallel()
+	tr, m := metered(t)
+	tr.put("log", random(3<<20+100, 1))
+	for i := range 6 {
+		if i == 1 { // the first one has to read the short end
+			m.spent()
+		}
+		f := tr.open("log", filestore.OpenOptions{Write: true, Append: true})
+		write(t, f, []byte("x"), 0)
+		closeFile(t, f)
+	}
+	if got := m.spent(); got.reads != 0 {
+		t.Errorf("%d reads for five appends", got.reads)
+	}
+}
+
 func (t tree) patch(p string, off int64, n int) {
 	t.t.Helper()
 	f := t.open(p, forWriting)

@@ -14,6 +14,7 @@ import (
 type stored struct {
 	ref   filetree.Ref    // valid after done
 	block *filetree.Block // sealed, small enough to come with the commit's request
+	here  []byte          // the plaintext of that
 	err   error           // valid after done
 	done  chan struct{}
 
@@ -183,6 +184,6 @@ func (d *draft) sealHere(ctx context.Context, seal filetree.Sealer, plain []byte
 	if err != nil {
 		return nil, err
 	}
-	st.block, st.ref = &b, chunkRef(b.ID, key, int64(len(plain)))
+	st.block, st.here, st.ref = &b, plain, chunkRef(b.ID, key, int64(len(plain)))
 	return st, nil
 }

@@ -182,14 +182,22 @@ func hole(level int, n int64) child {
 	return c
 }
 
-// seal makes a node over kids and keeps its block.
+// seal makes a node over kids and keeps its block. The node goes into the cache:
+// whoever reads the file next, or changes it again, begins with it.
 func (e *editor) seal(level int, grid uint8, ragged bool, kids []child) (child, error) {
 	if level > MaxLevel {
 		return child{}, fmt.Errorf("filetree: a tree of more than %d levels: %w", MaxLevel+1, kind.TooLarge)
 	}
-	b, c, err := sealNode(randomKey(), uint8(level), grid, ragged, kids)
+	b, c, s, err := sealSections(randomKey(), uint8(level), grid, ragged, kids)
 	if err != nil {
 		return child{}, err
+	}
+	n, err := nodeOf(&c, s)
+	if err != nil {
+		return child{}, err
+	}
+	if e.Reader != nil { // not in Join
+		e.cache.nodes.add(keyOf(&c.Ref), n, n.cost())
 	}
 	e.blocks = append(e.blocks, b)
 	return c, nil

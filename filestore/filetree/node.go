@@ -147,6 +147,18 @@ func gridOf(n int64) uint8 { return uint8(max(minGrid, bits.Len64(uint64(n-1))))
 // and have kv set if they are nodes. grid is the chunk size of an aligned node;
 // a ragged one gets 0 above level 0.
 func sealNode(kr caps.Key, level, grid uint8, ragged bool, kids []child) (Block, child, error) {
+	b, c, _, err := sealSections(kr, level, grid, ragged, kids)
+	return b, c, err
+}
+
+// sections are the plaintexts of a node.
+type sections struct {
+	h    blockstore.Header
+	v, r []byte
+}
+
+// sealSections is sealNode, and gives what was sealed.
+func sealSections(kr caps.Key, level, grid uint8, ragged bool, kids []child) (Block, child, sections, error) {
 	h := blockstore.Header{Type: blockstore.TypeFileNode, Suite: blockstore.Suite1, Level: level}
 	told := grid
 	if ragged {
@@ -162,7 +174,7 @@ func sealNode(kr caps.Key, level, grid uint8, ragged bool, kids []child) (Block,
 	kv := verifyKey(kr)
 	vAEAD, rAEAD, err := sectionAEADs(kv, kr)
 	if err != nil {
-		return Block{}, child{}, err
+		return Block{}, child{}, sections{}, err
 	}
 	data := h.Append(make([]byte, 0, blockstore.HeaderSize+int(h.Len1)+int(h.Len2)))
 	nonce := make([]byte, vAEAD.NonceSize())
@@ -173,7 +185,18 @@ func sealNode(kr caps.Key, level, grid uint8, ragged bool, kids []child) (Block,
 	if !ragged {
 		c.grid = grid
 	}
-	return Block{ID: c.ID, Data: data}, c, nil
+	return Block{ID: c.ID, Data: data}, c, sections{h, v, r}, nil
+}
+
+// nodeOf is the node that c refers to, from what was sealed as it: as openNode
+// gives it, with the same checks of what the sections say.
+func nodeOf(c *child, s sections) (*node, error) {
+	n, err := decodeVerify(VerifyRef{c.ID, c.kv, c.Level, c.Size}, s.h, s.v)
+	if err != nil {
+		return nil, err
+	}
+	n.r, n.key, n.kv = s.r, c.Key, c.kv
+	return n, checkKeys(c.ID, n)
 }
 
 // encodeSections lays out the plaintexts of V and R.

@@ -60,3 +60,20 @@ func takeFrom(ctx context.Context, src Source, ref Ref, limit int64) ([][]byte, 
 	}
 	return pieces, nil
 }
+
+// Keep puts the plaintext of the chunk that begins at off, which the caller has
+// just sealed, into the cache, whose it is from then on: of a chunk that will be
+// read and written anew soon, as the last one of a file that grows bit by bit.
+// Where no chunk of that length begins at off it does nothing.
+func (r *Reader) Keep(ctx context.Context, off int64, plain []byte) {
+	if r.checkRoot() != nil || off < 0 || off >= r.Size() {
+		return
+	}
+	pl, err := r.locate(ctx, off)
+	if err != nil || pl.Ref.IsHole() || pl.Off != off || pl.Len != int64(len(plain)) {
+		return
+	}
+	c := newChunk(pl.Ref, pl.limit)
+	c.keep(plain, 0)
+	r.cache.chunks.add(keyOf(&pl.Ref), c, c.cost()+int64(cap(plain)))
+}

@@ -126,3 +126,24 @@ func TestTakeFromTheCache(t *testing.T) {
 		t.Errorf("what lies in the cache has changed: %v", err)
 	}
 }
+
+// What is kept of a chunk that was just sealed is read without its block; what
+// can't be that chunk is not kept.
+func TestKeptChunksAreNotRead(t *testing.T) {
+	t.Parallel()
+	plain := random(6, small+40_000)
+	s := newStore()
+	ref := s.file(t, plain, small)
+	for _, tt := range []struct {
+		off, n int64
+		reads  int
+	}{{small, 40_000, 0}, {small, 39_999, 1}, {small + 1, 39_999, 1}, {-1, 10, 1}, {2 * small, 10, 1}} {
+		r := filetree.NewReader(s, ref, nil)
+		r.Keep(t.Context(), tt.off, bytes.Clone(plain[small:small+tt.n]))
+		s.resetCounts()
+		got := make([]byte, 20_000)
+		if _, err := r.ReadAt(t.Context(), got, small); err != nil || !bytes.Equal(got, plain[small:small+20_000]) || len(s.ranges) != tt.reads {
+			t.Errorf("%d bytes kept at %d: %d reads, want %d, %v", tt.n, tt.off, len(s.ranges), tt.reads, err)
+		}
+	}
+}
