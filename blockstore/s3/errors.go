@@ -181,3 +181,13 @@ func status(err error) int {
 // refusesChecksum reports whether err is what servers say that stop at a header
 // which they don't know.
 func refusesChecksum(err error) bool { return status(err) == 501 }
+
+// refused reports whether a server answered that it doesn't take such a request,
+// rather than that it can't now.
+func refused(err error) bool {
+	if status(err) < 400 {
+		return false
+	}
+	k, _, _ := classify(err)
+	return k == kind.Denied || k == kind.Invalid || k == kind.Unsupported
+}

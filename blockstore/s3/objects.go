@@ -57,19 +57,33 @@ func (s *Store) put(ctx context.Context, c call, key string, data []byte) error 
 		return err
 	}
 	defer r.end()
-	err = s.putOnce(r, key, data, !s.noChecksum.Load())
-	if !s.noChecksum.Load() && refusesChecksum(err) {
+	checksum := !s.noChecksum.Load()
+	// Without TLS the signature covers the body, until the server has shown that it
+	// checks the CRC-32C, which the signature covers, too.
+	bare := s.plain && checksum && s.checks.Load() && !s.signAll.Load()
+	told, err := s.putOnce(r, key, data, checksum, bare)
+	switch {
+	case checksum && refusesChecksum(err):
 		s.log.Info("the server takes no checksums of objects: going on without", "server", s.where)
 		s.noChecksum.Store(true)
-		err = s.putOnce(r, key, data, false)
+		_, err = s.putOnce(r, key, data, false, false)
+	case bare && (refused(err) || err == nil && !told):
+		// Who checked the body before doesn't now, or wants it signed.
+		if told, err = s.putOnce(r, key, data, checksum, false); err == nil {
+			s.signAll.Store(true)
+		}
+	}
+	if told {
+		s.checks.Store(true)
 	}
 	return r.failed(err)
 }
 
 // putOnce sends an object. Its CRC-32C goes in a header, where servers that
 // don't know it pass over it, those that do check what arrived, and buckets with
-// object lock find the checksum that they demand.
-func (s *Store) putOnce(r *request, key string, data []byte, checksum bool) error {
+// object lock find the checksum that they demand. told: the server's answer has
+// the checksum. A bare body is in the signature by its checksum only.
+func (s *Store) putOnce(r *request, key string, data []byte, checksum, bare bool) (told bool, err error) {
 	body := transport.NewBody(data)
 	defer body.Release()
 	in := &s3.PutObjectInput{
@@ -80,8 +94,15 @@ func (s *Store) putOnce(r *request, key string, data []byte, checksum bool) erro
 		sum := binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
 		in.ChecksumCRC32C = aws.String(base64.StdEncoding.EncodeToString(sum))
 	}
-	_, err := s.client.PutObject(r.ctx, in)
-	return err
+	var how []func(*s3.Options)
+	if bare {
+		how = append(how, unsigned)
+	}
+	out, err := s.client.PutObject(transport.WithBody(r.ctx, body), in, how...)
+	if err != nil {
+		return false, err
+	}
+	return checksum && aws.ToString(out.ChecksumCRC32C) == *in.ChecksumCRC32C, nil
 }
 
 // Get implements blockstore.Store.

@@ -72,6 +72,7 @@ type Store struct {
 	client  *s3.Client
 	bucket  string
 	prefix  string // ends with a slash, or is empty
+	plain   bool   // http: no TLS covers the bodies
 	stall   time.Duration
 	secrets []string // hidden wherever an error goes by
 	where   string   // the server, for messages
@@ -80,6 +81,8 @@ type Store struct {
 	idle    func()
 
 	noChecksum atomic.Bool // the server refuses checksums in headers
+	checks     atomic.Bool // the server told the checksum of what it got: it need not hash it, too
+	signAll    atomic.Bool // the server wants the body signed
 	noBatch    atomic.Bool // the server has no DeleteObjects
 }
 
@@ -128,12 +131,12 @@ func open(ctx context.Context, o *Options) (*Store, error) {
 		return nil, kind.Errorf(kind.Invalid, "s3: no region given, and none in the AWS configuration")
 	}
 	cfg.HTTPClient = &http.Client{
-		Transport: pool,
+		Transport: transport.Direct(pool),
 		// A signature is for one address; what a redirection says is in its status.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	s := &Store{
-		client: s3.NewFromConfig(cfg, o.client), bucket: o.Bucket, prefix: o.Prefix, stall: o.Timeout, idle: pool.CloseIdleConnections,
+		client: s3.NewFromConfig(cfg, o.client), bucket: o.Bucket, prefix: o.Prefix, plain: o.plain(), stall: o.Timeout, idle: pool.CloseIdleConnections,
 		secrets: []string{o.Secret, o.SessionToken, o.Key}, where: o.Endpoint, log: o.Log,
 	}
 	if s.where == "" {
@@ -183,6 +186,8 @@ func (o *Options) complete() error {
 	return nil
 }
 
+func (o *Options) plain() bool { return strings.HasPrefix(o.Endpoint, "http://") }
+
 // client sets what the SDK shall do otherwise than by default.
 func (o *Options) client(c *s3.Options) {
 	if o.Endpoint != "" {
@@ -195,9 +200,14 @@ func (o *Options) client(c *s3.Options) {
 	c.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	c.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	c.ContinueHeaderThresholdBytes = -1
-	if !strings.HasPrefix(o.Endpoint, "http://") {
+	if !o.plain() {
 		// TLS covers the body: a SHA-256 of it in the signature would say it again
 		// at half the cost of a put.
-		c.APIOptions = append(c.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
+		unsigned(c)
 	}
+}
+
+// unsigned leaves the body out of the signature.
+func unsigned(c *s3.Options) {
+	c.APIOptions = append(c.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
 }

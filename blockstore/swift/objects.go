@@ -78,7 +78,7 @@ const putAttempts = 4
 func (r *request) putOnce(key, etag string, data []byte) (taken bool, err error) {
 	body := transport.NewBody(data)
 	defer body.Release()
-	resp, err := r.do(swift.RequestOpts{
+	resp, err := r.sending(body).do(swift.RequestOpts{
 		Operation: http.MethodPut, Container: r.store.container, ObjectName: key, Body: body, NoResponse: true,
 		Headers: swift.Headers{"Content-Length": strconv.Itoa(len(data)), "Content-Type": "application/octet-stream", "Etag": etag},
 	})

@@ -49,6 +49,13 @@ func (r *request) do(o swift.RequestOpts) (*http.Response, error) {
 	return resp, err
 }
 
+// sending is the same request, which sends that body.
+func (r *request) sending(b *transport.Body) *request {
+	s := *r
+	s.ctx = transport.WithBody(r.ctx, b)
+	return &s
+}
+
 // failure is an error of a request: its text, without credentials, its status
 // (0: no answer) and its kind. It wraps nothing else, so that nobody above
 // depends on the library's types, nor digs out a text that isn't masked.

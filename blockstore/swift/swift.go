@@ -128,7 +128,7 @@ func open(o *Options) (*Store, error) {
 		conn: &swift.Connection{
 			AuthUrl: o.AuthURL, AuthVersion: o.AuthVersion, UserName: o.User, ApiKey: o.Password,
 			Tenant: o.Tenant, Domain: o.Domain, TenantDomain: o.ProjectDomain, Region: o.Region,
-			Transport: keep{pool},
+			Transport: keep{transport.Direct(pool)},
 			// Requests end by our own time-outs, long before the library's.
 			ConnectTimeout: time.Hour, Timeout: time.Hour,
 			Retries: 1, // a new token for one that has ended
@@ -141,10 +141,10 @@ func open(o *Options) (*Store, error) {
 // keep keeps the library from two habits: to drop all idle connections with
 // each new token, for which it must not see that they can be; and to follow
 // redirections, password or token in hand.
-type keep struct{ *http.Transport }
+type keep struct{ http.RoundTripper }
 
 func (k keep) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := k.Transport.RoundTrip(r)
+	resp, err := k.RoundTripper.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -45,7 +46,7 @@ func (c *conn) Write(b []byte) (n int, err error) {
 			return n, err
 		}
 		// In pieces, so that each has a stall to itself.
-		m, err := c.Conn.Write(b[n:min(len(b), n+64<<10)])
+		m, err := c.Conn.Write(b[n:min(len(b), n+piece)])
 		n += m
 		if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || m == 0 && !c.moved()) {
 			return n, err
@@ -53,6 +54,23 @@ func (c *conn) Write(b []byte) (n int, err error) {
 	}
 	return n, nil
 }
+
+// ReadFrom writes what an http.Transport sends after a request's head. A Body goes
+// as it lies there, without the copies to one buffer after another and the many
+// short writes of io.Copy.
+func (c *conn) ReadFrom(r io.Reader) (int64, error) {
+	if l, ok := r.(*io.LimitedReader); ok {
+		if b, ok := l.R.(*Body); ok {
+			n, err := b.sendTo(c, l.N)
+			l.N -= n
+			return n, err
+		}
+	}
+	return io.Copy(writer{c}, r)
+}
+
+// writer hides ReadFrom.
+type writer struct{ io.Writer }
 
 // moved reports whether what waits in the kernel has become other within a stall,
 // or nothing: then the other side has had no stall yet to answer in. A Read and a

@@ -43,7 +43,7 @@ func TestStall(t *testing.T) {
 	if err == nil {
 		resp.Body.Close()
 	}
-	if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || took < stall || took > 10*stall {
+	if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || took < stall {
 		t.Errorf("a server that does not answer: %v after %v", err, took)
 	}
 }
