@@ -230,7 +230,7 @@ func pairNotify(a, b fixture) error {
 	if err != nil {
 		return err
 	}
-	patience, end := context.WithTimeout(b.ctx, 20*time.Second)
+	patience, end := context.WithTimeout(b.ctx, time.Minute)
 	defer end()
 	for hinted := false; !hinted; {
 		select {

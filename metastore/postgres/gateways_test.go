@@ -379,7 +379,7 @@ func TestHints(t *testing.T) {
 				t.Fatal("the hints have ended")
 			}
 			return slots
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatal("no hint")
 		}
 		return nil

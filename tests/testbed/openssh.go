@@ -72,7 +72,7 @@ Subsystem sftp internal-sftp
 		return nil, fmt.Errorf("start sshd: %w", err)
 	}
 	go func() { _ = s.cmd.Wait(); close(s.ended) }()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	if err := waitForBanner(ctx, port, s.ended); err != nil {
 		_ = s.Stop()

@@ -84,7 +84,7 @@ func (s *Postgres) command(ctx context.Context, program string, args ...string) 
 func (s *Postgres) Start(ctx context.Context) error {
 	for begin := time.Now(); ; {
 		err := s.start(ctx)
-		if err == nil || ctx.Err() != nil || time.Since(begin) > 10*time.Second {
+		if err == nil || ctx.Err() != nil || time.Since(begin) > time.Minute {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func (s *Postgres) Stop() error {
 	if s.p == nil {
 		return nil
 	}
-	return s.p.stop(syscall.SIGINT, 30*time.Second)
+	return s.p.stop(syscall.SIGINT, time.Minute)
 }
 
 // Kill ends every process of the server at once, as a power failure would.

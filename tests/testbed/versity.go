@@ -121,7 +121,7 @@ func (s *Versity) Start(ctx context.Context) (err error) {
 	if s.p, err = startProcess("versitygw", filepath.Join(s.dir, "versitygw.log"), cmd); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	if err = s.p.waitUntil(ctx, func(ctx context.Context) error { return answers(ctx, s.Port) }); err != nil {
 		_ = s.Stop()
@@ -130,7 +130,7 @@ func (s *Versity) Start(ctx context.Context) (err error) {
 }
 
 // Stop ends the server.
-func (s *Versity) Stop() error { return s.p.stop(syscall.SIGTERM, 20*time.Second) }
+func (s *Versity) Stop() error { return s.p.stop(syscall.SIGTERM, time.Minute) }
 
 // Kill ends the server without a chance to finish anything.
 func (s *Versity) Kill() error { return s.p.stop(syscall.SIGKILL, 20*time.Second) }
