@@ -528,7 +528,8 @@ func TestClientResticSurvivesAKill(t *testing.T) {
 	before := packs()
 	broken := make(chan error)
 	go func() {
-		_, err := g.try("restic", g.resticArgs("backup", tree)...)
+		// So slowly that it can't be over before the kill.
+		_, err := g.try("restic", g.resticArgs("backup", "--limit-upload", "8192", tree)...)
 		broken <- err
 	}()
 	eventually(t, func() bool { return packs() >= before+3 })
