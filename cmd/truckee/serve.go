@@ -223,6 +223,7 @@ func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, 
 	background := context.WithoutCancel(ctx)
 	group.Go(func() error { return control.Serve(ctx, commands, command.Handler(n), o.Log) })
 	group.Go(func() error { n.WatchAccounts(ctx); return nil })
+	group.Go(func() error { collectLeisurely(ctx); return nil })
 	again := &reloader{
 		load:  func() (config.Config, error) { s, err := inv.setting(); return s.options.Config, err },
 		level: set.level, now: o.Config, node: n, server: server, log: o.Log,
