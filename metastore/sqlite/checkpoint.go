@@ -5,9 +5,13 @@ package sqlite
 // held. After that the writer starts the log anew in the same file, whose blocks
 // are allocated: commits that overwrite sync faster than those that append. Only
 // a log that grew past walLimit, because an open view kept it, is cut off.
+//
+// Half of the pages that a small commit writes are those of indices, whose keys are
+// random: the more commits a checkpoint covers, the more often it finds the same page
+// again, which it copies once.
 const (
-	walTarget = 16 << 20
-	walLimit  = 64 << 20
+	walTarget = 64 << 20
+	walLimit  = 192 << 20
 )
 
 // walSizes are the two, smaller in tests.
