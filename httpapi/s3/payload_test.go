@@ -70,6 +70,43 @@ func TestBrokenPromisesLeaveNoTrace(t *testing.T) {
 	}
 }
 
+// An object that comes without a checksum gets S3's default one, which says what was
+// stored; under a client's key none, which would tell of the contents.
+func TestObjectsGetAChecksum(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *s3.Server) { s.PlainClientKeys = true })
+	w.bucket("data")
+	data := strings.Repeat("0123456789", 30_000)
+	want := sumOf(checksum.CRC64NVME, data)
+	r := w.put("data", "k", data, "Content-Md5", md5Of(data))
+	if got := r.Header.Get("X-Amz-Checksum-Crc64nvme"); got != want || r.Header.Get("X-Amz-Checksum-Type") != "FULL_OBJECT" {
+		t.Errorf("put answers %v", r.Header)
+	}
+	head := func(header ...string) http.Header {
+		return w.do("ann", "HEAD", "/data/k", nil, header...).want(t, 200).Header
+	}
+	if h := head("X-Amz-Checksum-Mode", "ENABLED"); h.Get("X-Amz-Checksum-Crc64nvme") != want {
+		t.Errorf("head answers %v", h)
+	}
+	if h := head(); h.Get("X-Amz-Checksum-Crc64nvme") != "" {
+		t.Errorf("head answers %v and nobody has asked", h)
+	}
+	w.do("ann", "PUT", "/data/copy", nil, "X-Amz-Copy-Source", "/data/k").want(t, 200)
+	if r := w.get("data", "copy", "X-Amz-Checksum-Mode", "ENABLED"); r.Header.Get("X-Amz-Checksum-Crc64nvme") != want {
+		t.Errorf("get of the copy answers %v", r.Header)
+	}
+	secret := randomBytes(32)
+	sum := md5.Sum(secret)
+	sse := []string{
+		"X-Amz-Server-Side-Encryption-Customer-Algorithm", "AES256", "X-Amz-Server-Side-Encryption-Customer-Key", base64.StdEncoding.EncodeToString(secret),
+		"X-Amz-Server-Side-Encryption-Customer-Key-Md5", base64.StdEncoding.EncodeToString(sum[:]),
+	}
+	if r := w.put("data", "sealed", data, sse...); r.Header.Get("X-Amz-Checksum-Crc64nvme") != "" {
+		t.Errorf("put with a client's key answers %v", r.Header)
+	}
+}
+
+
 func TestChecksumsAreKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

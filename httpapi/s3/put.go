@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/httpapi/s3/checksum"
 )
 
 // maxObject is the largest object, in bytes.
@@ -22,6 +23,9 @@ func (c *call) putObject(ctx context.Context) error {
 	}
 	if err := c.encryption(key != nil); err != nil {
 		return err
+	}
+	if p.algorithm == "" && key == nil {
+		p.algorithm = checksum.CRC64NVME // as S3 does; it costs next to nothing
 	}
 	cond, err := c.writeConditions()
 	if err != nil {

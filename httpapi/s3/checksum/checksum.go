@@ -12,6 +12,8 @@ import (
 	"hash"
 	"hash/crc32"
 	"strings"
+
+	"github.com/minio/crc64nvme"
 )
 
 // Algorithm is one of S3's, by its name there.
@@ -83,7 +85,7 @@ func (a Algorithm) New() hash.Hash {
 	case CRC32C:
 		return crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	case CRC64NVME:
-		return newCRC64()
+		return crc64nvme.New()
 	case SHA1:
 		return sha1.New()
 	case SHA256:

@@ -2,59 +2,12 @@ package checksum
 
 import (
 	"encoding/binary"
-	"hash"
 	"hash/crc32"
-	"hash/crc64"
-	"sync"
 )
 
 // nvme is the polynomial of CRC-64/NVME, its lowest power first (NVM Express, NVM
 // Command Set Specification, 64b CRC).
 const nvme = 0x9a6c9329ac4bc9b5
-
-// slices are the tables by which eight bytes are taken at a time. Package
-// hash/crc64 has them for its own polynomials only, and makes them anew for each
-// write of others.
-var slices = sync.OnceValue(func() *[8]crc64.Table {
-	var t [8]crc64.Table
-	t[0] = *crc64.MakeTable(nvme)
-	for i := range 256 {
-		crc := t[0][i]
-		for j := 1; j < 8; j++ {
-			crc = t[0][crc&0xff] ^ crc>>8
-			t[j][i] = crc
-		}
-	}
-	return &t
-})
-
-type crc64hash struct {
-	crc    uint64
-	tables *[8]crc64.Table
-}
-
-func newCRC64() hash.Hash { return &crc64hash{tables: slices()} }
-
-func (h *crc64hash) Size() int      { return 8 }
-func (h *crc64hash) BlockSize() int { return 1 }
-func (h *crc64hash) Reset()         { h.crc = 0 }
-
-func (h *crc64hash) Sum(b []byte) []byte { return binary.BigEndian.AppendUint64(b, h.crc) }
-
-func (h *crc64hash) Write(p []byte) (int, error) {
-	n, crc, t := len(p), ^h.crc, h.tables
-	for len(p) >= 8 {
-		crc ^= binary.LittleEndian.Uint64(p)
-		crc = t[7][crc&0xff] ^ t[6][crc>>8&0xff] ^ t[5][crc>>16&0xff] ^ t[4][crc>>24&0xff] ^
-			t[3][crc>>32&0xff] ^ t[2][crc>>40&0xff] ^ t[1][crc>>48&0xff] ^ t[0][crc>>56]
-		p = p[8:]
-	}
-	for _, b := range p {
-		crc = t[0][byte(crc)^b] ^ crc>>8
-	}
-	h.crc = ^crc
-	return n, nil
-}
 
 // Part is the checksum of a part and its length in bytes.
 type Part struct {
