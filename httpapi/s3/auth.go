@@ -52,7 +52,7 @@ func (c *call) authenticate(ctx context.Context) error {
 func (c *call) signedRequest() *sigv4.Request {
 	r := &sigv4.Request{
 		Method: c.r.Method, Path: c.path, RawQuery: c.rawQuery, Host: c.host, Header: c.r.Header, ContentLength: c.r.ContentLength,
-		Bucket: c.target.bucket, Virtual: c.virtual,
+		Bucket: c.target.bucket, Virtual: c.virtual, Keys: &c.server.keys,
 	}
 	// By which name the client knows this server says which bucket it means.
 	if bucket, virtual := bucketOfHost(c.r.Host, c.server.Domains); c.host != c.r.Host && virtual == c.virtual && (!virtual || bucket == c.target.bucket) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/httpapi/s3/sigv4"
 	"github.com/truckee-fs/truckee/internal/audit"
 )
 
@@ -84,7 +85,8 @@ type Server struct {
 	Observe func(Observation)
 
 	once   sync.Once
-	lanes  *lanes // MD5s of bodies
+	lanes  *lanes     // MD5s of bodies
+	keys   sigv4.Keys // of signatures
 	routes map[route]*operation
 	subs   map[scope]map[string]bool
 

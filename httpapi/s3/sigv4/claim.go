@@ -24,6 +24,9 @@ type Request struct {
 	// Bucket and Virtual are for version 2, which signs the bucket of a host name.
 	Bucket  string
 	Virtual bool
+
+	// Keys remembers signing keys. Nil: each is derived anew.
+	Keys *Keys
 }
 
 // Place is where a claim was found.

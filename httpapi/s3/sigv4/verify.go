@@ -66,7 +66,7 @@ func (c *Claim) Verify(r *Request, secret []byte) (*Chain, error) {
 	default:
 		return nil, refuse(invalidRequest, contentHashMissingText)
 	}
-	key := c.key(secret)
+	key := r.Keys.key(c, secret)
 	var first string
 	for i, v := range c.variants(r) {
 		canonical := c.canonicalRequest(r, v, payload)
