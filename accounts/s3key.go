@@ -119,7 +119,7 @@ func (f *File) S3Key(ctx context.Context, accessKeyID string) (Account, []byte, 
 	if err := ctx.Err(); err != nil {
 		return Account{}, nil, fmt.Errorf("accounts: access key: %w: %w", kind.Canceled, err)
 	}
-	f.Refresh()
+	f.glance()
 	s := f.current.Load()
 	k := s.s3[accessKeyID]
 	if k == nil {
@@ -139,7 +139,7 @@ func (f *File) S3Key(ctx context.Context, accessKeyID string) (Account, []byte, 
 // writes: what all lines of the account say together. The zero Policy for a name
 // that nobody has.
 func (f *File) OwnerPolicy(name string) Policy {
-	f.Refresh()
+	f.glance()
 	if e := f.current.Load().byName[name]; e != nil {
 		return e.policy
 	}
