@@ -3,7 +3,10 @@ package filestore_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -49,7 +52,7 @@ func TestCollectionBesideWriters(t *testing.T) {
 		})
 	}
 	stop := make(chan struct{})
-	deleted := int64(0)
+	var deleted atomic.Int64
 	collector.Go(func() error {
 		for {
 			select {
@@ -64,17 +67,21 @@ func TestCollectionBesideWriters(t *testing.T) {
 			if len(r.Damage) > 0 {
 				return fmt.Errorf("damage: %v", r.Damage)
 			}
-			deleted += r.Deleted
+			deleted.Add(r.Deleted)
 		}
 	})
 	if err := writers.Wait(); err != nil {
 		t.Error(err)
 	}
+	// Where the collector hardly got a turn, what they left is still to go.
+	for end := time.Now().Add(time.Minute); deleted.Load() == 0 && time.Now().Before(end); {
+		runtime.Gosched()
+	}
 	close(stop)
 	if err := collector.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if deleted == 0 {
+	if deleted.Load() == 0 {
 		t.Error("nothing was deleted, so nothing was tested")
 	}
 	expectWhole(t, fs, filestore.NamedTree{Name: "test", Cap: root})
