@@ -332,6 +332,7 @@ func TestServerOutOfReach(t *testing.T) {
 		t.Errorf("Log out of reach: %v", err)
 	}
 	proxy.Set(testbed.Faults{})
+	s.SetOutcomeTimeout(time.Minute)
 	type answer struct {
 		log []metastore.Record
 		err error
