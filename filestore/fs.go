@@ -42,7 +42,8 @@ type FS struct {
 	charges    chargedCache
 	ahead      chan struct{} // a token for each chunk that is being read ahead
 	places     chan struct{} // a token for each cell of a stream that comes in
-	unread     atomic.Int64  // chunks that were read ahead and wait for their streams
+	streams    *streams
+	unread     atomic.Int64 // chunks that were read ahead and wait for their streams
 
 	foldAfter int // the constant, but in tests
 
@@ -72,6 +73,7 @@ func New(ctx context.Context, o Options) (*FS, error) {
 	fs.writer = newWriter(fs)
 	fs.ahead = make(chan struct{}, aheadAll)
 	fs.places = make(chan struct{}, o.places())
+	fs.streams = newStreams(&fs.o)
 	fs.foldAfter = foldAfter
 	fs.spool = newSpool(o.SpoolDir, o.SpoolBytes)
 	err := fs.beginHeartbeat(ctx)

@@ -89,13 +89,32 @@ func (b bucket) get(key string) []byte {
 
 func readObject(t testing.TB, r *filestore.ObjectReader) []byte {
 	t.Helper()
-	r.Prefetch(0)
 	all := make([]byte, r.Object().Size+1)
 	n, err := r.ReadAt(t.Context(), all, 0)
 	if err != io.EOF || int64(n) != r.Object().Size {
 		t.Fatalf("read %q: %d bytes of %d, %v", r.Object().Key, n, r.Object().Size, err)
 	}
+	if streamed, err := readStream(t, r, 0, r.Object().Size, 256<<10); err != nil || !bytes.Equal(streamed, all[:n]) {
+		t.Fatalf("a stream of %q gives %d bytes of %d, or other ones: %v", r.Object().Key, len(streamed), n, err)
+	}
 	return all[:n]
+}
+
+// readStream reads a part of an object by a stream, so many bytes at a time.
+func readStream(t testing.TB, r *filestore.ObjectReader, off, n int64, step int) (all []byte, err error) {
+	t.Helper()
+	s := r.Stream(t.Context(), off, n)
+	defer s.Close()
+	for p := make([]byte, step); ; {
+		n, err := s.Read(t.Context(), p)
+		if err == io.EOF {
+			return all, nil
+		}
+		if err != nil {
+			return all, err
+		}
+		all = append(all, p[:n]...)
+	}
 }
 
 func (b bucket) remove(key string) {

@@ -157,13 +157,5 @@ func (r *ObjectReader) ReadAt(ctx context.Context, p []byte, off int64) (int, er
 	return r.f.ReadAt(ctx, p, off)
 }
 
-// Prefetch says that the bytes from off on will be read next, in order, so that
-// they are on their way before they are asked for.
-func (r *ObjectReader) Prefetch(off int64) {
-	if of := r.f.file(); of.base.reader != nil {
-		r.f.ahead.expect(of.fs, of.base.reader, off)
-	}
-}
-
 // Close gives back what the reader keeps. It is idempotent.
 func (r *ObjectReader) Close() { r.f.Discard() }

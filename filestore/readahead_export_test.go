@@ -5,3 +5,6 @@ func (fs *FS) Unread() int64 { return fs.unread.Load() }
 
 // Spooled is how many bytes the spool's file has room for.
 func (fs *FS) Spooled() int64 { return fs.spool.size() }
+
+// Streams tells how many are open, and how many chunks are read ahead for them.
+func (fs *FS) Streams() (open, ahead int) { return int(fs.streams.open.Load()), len(fs.streams.ahead) }

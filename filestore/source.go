@@ -65,13 +65,19 @@ func (s blocks) Node(ctx context.Context, id blockstore.ID) ([]byte, error) {
 // ChunkRange reads a part of a chunk's block. Its length says where it lies;
 // where InlineBlock was another when it was written, it lies in the other place.
 func (s blocks) ChunkRange(ctx context.Context, id blockstore.ID, total, off, n int64) ([]byte, error) {
+	return s.ChunkRangeIn(ctx, id, total, off, n, nil)
+}
+
+// ChunkRangeIn is ChunkRange into room, if the blockstore can; it makes blocks a
+// filetree.RoomSource.
+func (s blocks) ChunkRangeIn(ctx context.Context, id blockstore.ID, total, off, n int64, room []byte) ([]byte, error) {
 	inline := total <= int64(s.fs.o.InlineBlock)
 	if inline {
 		if data, err := s.inline(ctx, id, off, n); err == nil || kind.Of(err) != kind.NotExist {
 			return data, err
 		}
 	}
-	data, err := retry.Value(ctx, func() ([]byte, error) { return blockstore.GetRange(ctx, s.fs.o.Blocks, id, off, n) })
+	data, err := retry.Value(ctx, func() ([]byte, error) { return blockstore.GetRangeIn(ctx, s.fs.o.Blocks, id, off, n, room) })
 	if err != nil && !inline && kind.Of(err) == kind.NotExist && total <= maxInline {
 		if data, ierr := s.inline(ctx, id, off, n); ierr == nil {
 			return data, nil

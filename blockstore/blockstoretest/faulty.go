@@ -43,9 +43,9 @@ type Faulty struct {
 }
 
 var (
-	_ blockstore.Store       = (*Faulty)(nil)
-	_ blockstore.RangeGetter = (*Faulty)(nil)
-	_ blockstore.Marker      = (*Faulty)(nil)
+	_ blockstore.Store         = (*Faulty)(nil)
+	_ blockstore.RangeInGetter = (*Faulty)(nil)
+	_ blockstore.Marker        = (*Faulty)(nil)
 )
 
 // NewFaulty wraps s, which it closes when it is closed.
@@ -162,11 +162,16 @@ func (f *Faulty) Get(ctx context.Context, id blockstore.ID) ([]byte, error) {
 
 // GetRange implements blockstore.RangeGetter.
 func (f *Faulty) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
+	return f.GetRangeIn(ctx, id, off, n, nil)
+}
+
+// GetRangeIn implements blockstore.RangeInGetter.
+func (f *Faulty) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
 	if _, err := f.begin(ctx, OpRange, id); err != nil {
 		return nil, err
 	}
 	if off < 0 || n < 0 || !f.lying(id) {
-		return blockstore.GetRange(ctx, f.inner, id, off, n)
+		return blockstore.GetRangeIn(ctx, f.inner, id, off, n, room)
 	}
 	block, err := f.told(ctx, id)
 	if err != nil {

@@ -79,6 +79,19 @@ func alignedBuffer(n int64) []byte {
 	return b[skip : skip+n : skip+n]
 }
 
+// alignedIn is n bytes of room that begin on a page, nil if it has no such.
+func alignedIn(room []byte, n int64) []byte {
+	room = room[:cap(room)]
+	if int64(len(room)) < n {
+		return nil
+	}
+	skip := -int64(uintptr(unsafe.Pointer(&room[0]))) & (page - 1)
+	if int64(len(room)) < skip+n {
+		return nil
+	}
+	return room[skip : skip+n : skip+n]
+}
+
 // syncDir makes the entries of a directory durable.
 func syncDir(dir string) error {
 	f, err := os.Open(dir)

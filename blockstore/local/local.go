@@ -57,9 +57,9 @@ type Store struct {
 }
 
 var (
-	_ blockstore.Store       = (*Store)(nil)
-	_ blockstore.RangeGetter = (*Store)(nil)
-	_ blockstore.Marker      = (*Store)(nil)
+	_ blockstore.Store         = (*Store)(nil)
+	_ blockstore.RangeInGetter = (*Store)(nil)
+	_ blockstore.Marker        = (*Store)(nil)
 )
 
 // Open opens the store in dir, or makes one there. It is Unavailable while

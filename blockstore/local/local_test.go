@@ -220,3 +220,35 @@ func damage(t *testing.T, dir string, part []byte) {
 	}
 	t.Fatal("the block is in no segment")
 }
+
+// Parts that are read into room of the caller's are what the block has there, however
+// the room lies in memory and whether they are read past the page cache or not; where
+// they don't fit, they come in memory of their own.
+func TestRangesIntoRoom(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	id, block := storecheck.Chunk(1 << 20)
+	if err := s.Put(t.Context(), id, block); err != nil {
+		t.Fatal(err)
+	}
+	memory := make([]byte, blockstore.RangeRoom(int64(len(block)))+8192)
+	for _, skip := range []int{0, 1, 63, 4095, 4096} {
+		for _, part := range [][2]int64{{0, int64(len(block))}, {1, 300_000}, {5000, 256 << 10}, {777, 100}, {int64(len(block)) - 1, 1}} {
+			off, n := part[0], part[1]
+			room := memory[skip:][:0:blockstore.RangeRoom(n)]
+			got, err := s.GetRangeIn(t.Context(), id, off, n, room)
+			if err != nil || !bytes.Equal(got, block[off:off+n]) {
+				t.Fatalf("%d bytes at %d: %d bytes, or other ones: %v", n, off, len(got), err)
+			}
+			clear(memory)
+			if !bytes.Equal(got, make([]byte, n)) {
+				t.Errorf("%d bytes at %d don't lie in the room", n, off)
+			}
+			got, err = s.GetRangeIn(t.Context(), id, off, n, memory[skip:][:0:n-1])
+			clear(memory)
+			if err != nil || !bytes.Equal(got, block[off:off+n]) {
+				t.Errorf("%d bytes at %d, without room: %d bytes, or other ones: %v", n, off, len(got), err)
+			}
+		}
+	}
+}

@@ -23,23 +23,37 @@ func (s *Store) Get(ctx context.Context, id blockstore.ID) ([]byte, error) {
 // GetRange implements blockstore.RangeGetter. It reads what is asked for, and
 // checks nothing: the frames of a block have hashes of their own.
 func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
+	return s.GetRangeIn(ctx, id, off, n, nil)
+}
+
+// GetRangeIn implements blockstore.RangeInGetter.
+func (s *Store) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
 	if off < 0 || n < 0 {
 		return nil, fmt.Errorf("local: range of %d bytes at %d: %w", n, off, kind.Invalid)
 	}
 	return s.read(ctx, id, func(p place) ([]byte, error) {
 		off := min(off, int64(p.n))
-		return s.readBytes(p.seg, p.entry(id).offset()+recordHeader+off, min(n, int64(p.n)-off))
+		return s.readBytes(p.seg, p.entry(id).offset()+recordHeader+off, min(n, int64(p.n)-off), room)
 	})
 }
 
-// readBytes reads size bytes at off of a segment, in memory of their own.
-func (s *Store) readBytes(seg uint32, off, size int64) ([]byte, error) {
+// readBytes reads size bytes at off of a segment, in room if they fit, with the pages
+// that they lie in if these are read past the page cache; else in new memory.
+func (s *Store) readBytes(seg uint32, off, size int64, room []byte) ([]byte, error) {
 	if !s.direct || size < directRead {
-		b := make([]byte, size)
+		b := room[:0]
+		if int64(cap(b)) < size {
+			b = make([]byte, size)
+		}
+		b = b[:size:size]
 		return b, s.files.readAt(handle{seg: seg}, b, off)
 	}
 	from := off &^ (page - 1)
-	b := alignedBuffer(roundUp(off+size, page) - from)
+	whole := roundUp(off+size, page) - from
+	b := alignedIn(room, whole)
+	if b == nil {
+		b = alignedBuffer(whole)
+	}
 	if err := s.files.readAt(handle{seg, true}, b, from); err != nil {
 		return nil, err
 	}
@@ -80,7 +94,7 @@ func (s *Store) read(ctx context.Context, id blockstore.ID, f func(place) ([]byt
 func (s *Store) readRecord(id blockstore.ID, p place) ([]byte, error) {
 	e := p.entry(id)
 	off := e.offset()
-	rec, err := s.readBytes(p.seg, off, recordHeader+int64(p.n))
+	rec, err := s.readBytes(p.seg, off, recordHeader+int64(p.n), nil)
 	if err != nil {
 		return nil, err
 	}

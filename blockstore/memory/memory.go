@@ -29,9 +29,9 @@ type Store struct {
 }
 
 var (
-	_ blockstore.Store       = (*Store)(nil)
-	_ blockstore.RangeGetter = (*Store)(nil)
-	_ blockstore.Marker      = (*Store)(nil)
+	_ blockstore.Store         = (*Store)(nil)
+	_ blockstore.RangeInGetter = (*Store)(nil)
+	_ blockstore.Marker        = (*Store)(nil)
 )
 
 // New returns an empty store.
@@ -93,6 +93,11 @@ func (s *Store) Get(ctx context.Context, id blockstore.ID) ([]byte, error) {
 
 // GetRange implements blockstore.RangeGetter.
 func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
+	return s.GetRangeIn(ctx, id, off, n, nil)
+}
+
+// GetRangeIn implements blockstore.RangeInGetter.
+func (s *Store) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
 	if off < 0 || n < 0 {
 		return nil, fmt.Errorf("memory: range of %d bytes at %d: %w", n, off, kind.Invalid)
 	}
@@ -101,7 +106,7 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 		return nil, err
 	}
 	b = b[min(off, int64(len(b))):]
-	return append([]byte{}, b[:min(n, int64(len(b)))]...), nil
+	return append(room[:0], b[:min(n, int64(len(b)))]...), nil
 }
 
 // Stat implements blockstore.Store.

@@ -52,10 +52,23 @@ func rangesOf(ctx context.Context, s blockstore.Store, id blockstore.ID, block [
 		if !bytes.Equal(got, want) {
 			return fmt.Errorf("range of %d at %d of %d gives %d bytes, or other ones", n, off, size, len(got))
 		}
+		for _, room := range [][]byte{nil, make([]byte, size/4), make([]byte, 0, blockstore.RangeRoom(size))} {
+			got, err := blockstore.GetRangeIn(ctx, s, id, off, n, room)
+			if err != nil {
+				return fmt.Errorf("range of %d at %d into room of %d: %w", n, off, cap(room), err)
+			}
+			if !bytes.Equal(got, want) {
+				return fmt.Errorf("range of %d at %d of %d into room of %d gives %d bytes, or other ones", n, off, size, cap(room), len(got))
+			}
+		}
 	}
 	for _, r := range [][2]int64{{-1, 1}, {0, -1}, {math.MinInt64, math.MinInt64}} {
 		_, err := blockstore.GetRange(ctx, s, id, r[0], r[1])
 		if err := expectKind("a negative range", err, kind.Invalid); err != nil {
+			return err
+		}
+		_, err = blockstore.GetRangeIn(ctx, s, id, r[0], r[1], make([]byte, 100))
+		if err := expectKind("a negative range into room", err, kind.Invalid); err != nil {
 			return err
 		}
 	}

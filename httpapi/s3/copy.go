@@ -21,7 +21,7 @@ type source struct {
 	version filestore.VersionID
 	r       *filestore.ObjectReader
 	client  *clientKey
-	plain   sealedReader
+	plain   *sealedReader
 }
 
 // parseCopySource reads x-amz-copy-source: a bucket and a key, percent-encoded,
@@ -281,7 +281,7 @@ func (c *call) copySealed(ctx context.Context, from *source, m filestore.ObjectM
 }
 
 // recrypt moves plain text to w, encrypted by key if there is one.
-func recrypt(ctx context.Context, src sealedReader, off, n int64, algorithm checksum.Algorithm, w io.Writer, key *clientKey, salt [32]byte) (received, error) {
+func recrypt(ctx context.Context, src *sealedReader, off, n int64, algorithm checksum.Algorithm, w io.Writer, key *clientKey, salt [32]byte) (received, error) {
 	write, err := key.writer(w, salt)
 	if err != nil {
 		return received{}, err
@@ -296,7 +296,7 @@ func recrypt(ctx context.Context, src sealedReader, off, n int64, algorithm chec
 const maxRead = 5 << 30
 
 // digest reads a range, gives it to sink, and computes its MD5 and checksum.
-func digest(ctx context.Context, src sealedReader, off, n int64, algorithm checksum.Algorithm, sink func([]byte) error) (received, error) {
+func digest(ctx context.Context, src *sealedReader, off, n int64, algorithm checksum.Algorithm, sink func([]byte) error) (received, error) {
 	got := received{size: n, algorithm: algorithm}
 	if n > maxRead {
 		return got, fail(InvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(maxRead))
@@ -306,9 +306,7 @@ func digest(ctx context.Context, src sealedReader, off, n int64, algorithm check
 	if algorithm != "" {
 		beside = algorithm.New()
 	}
-	if n >= prefetchFrom {
-		src.r.Prefetch(off)
-	}
+	defer src.stream(ctx, off, n)()
 	buffer := sendBuffers.Get().(*[sendBuffer]byte)
 	defer sendBuffers.Put(buffer)
 	for done := int64(0); done < n; {

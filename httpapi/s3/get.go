@@ -14,13 +14,10 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// sendBuffer is how much of an object is read at a time.
-const sendBuffer = 128 << 10
+// sendBuffer is how much of an object is read and sent at a time.
+const sendBuffer = 256 << 10
 
 var sendBuffers = sync.Pool{New: func() any { return new([sendBuffer]byte) }}
-
-// prefetchFrom is the least answer that is worth reading ahead for.
-const prefetchFrom = 1 << 20
 
 func (c *call) getObject(ctx context.Context) error {
 	v, err := c.requestedVersion(ctx)
@@ -289,15 +286,13 @@ func (c *call) setRange(o *filestore.Object, s span) int {
 
 // sendObject sends a part of an object. The first bytes are read before the answer
 // begins, so that what can't be read is mostly told by a status.
-func (c *call) sendObject(ctx context.Context, src sealedReader, o *filestore.Object, s span) error {
+func (c *call) sendObject(ctx context.Context, src *sealedReader, o *filestore.Object, s span) error {
 	status := c.setRange(o, s)
 	if s.n == 0 {
 		c.w.WriteHeader(status)
 		return nil
 	}
-	if s.n >= prefetchFrom {
-		src.r.Prefetch(s.off)
-	}
+	defer src.stream(ctx, s.off, s.n)()
 	buffer := sendBuffers.Get().(*[sendBuffer]byte)
 	defer sendBuffers.Put(buffer)
 	out := &patientWriter{c: c}

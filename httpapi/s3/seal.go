@@ -211,13 +211,14 @@ func describeSeal(h http.Header, s *filestore.ClientSeal, request http.Header) {
 // sealedReader reads the plain text of an object, whatever it is sealed by.
 type sealedReader struct {
 	r     *filestore.ObjectReader
-	k     *clientKey       // nil: by nothing
-	parts []filestore.Part // where each has a salt of its own
+	in    *filestore.ObjectStream // nil: none was begun
+	k     *clientKey              // nil: by nothing
+	parts []filestore.Part        // where each has a salt of its own
 }
 
 // openSealed reads what r gives with the key.
-func openSealed(ctx context.Context, r *filestore.ObjectReader, k *clientKey) (sealedReader, error) {
-	s := sealedReader{r: r, k: k}
+func openSealed(ctx context.Context, r *filestore.ObjectReader, k *clientKey) (*sealedReader, error) {
+	s := &sealedReader{r: r, k: k}
 	if k == nil {
 		return s, nil
 	}
@@ -226,9 +227,17 @@ func openSealed(ctx context.Context, r *filestore.ObjectReader, k *clientKey) (s
 	return s, err
 }
 
-// read fills p from off on; only at the end it gives less.
-func (s sealedReader) read(ctx context.Context, p []byte, off int64) (int, error) {
-	n, err := s.r.ReadAt(ctx, p, off)
+// stream says that n bytes from off on are what will be read, in order, until end is
+// called.
+func (s *sealedReader) stream(ctx context.Context, off, n int64) (end func()) {
+	s.in = s.r.Stream(ctx, off, n)
+	return s.in.Close
+}
+
+// read reads the next bytes of the stream, which off is where they are, into p: at
+// least one, fewer than p has room for at most at the end.
+func (s *sealedReader) read(ctx context.Context, p []byte, off int64) (int, error) {
+	n, err := s.in.Read(ctx, p)
 	if s.k == nil || n == 0 {
 		return n, err
 	}
@@ -250,7 +259,7 @@ func (s sealedReader) read(ctx context.Context, p []byte, off int64) (int, error
 	return n, err
 }
 
-func (s sealedReader) decrypt(p []byte, salt [32]byte, off int64) error {
+func (s *sealedReader) decrypt(p []byte, salt [32]byte, off int64) error {
 	stream, err := s.k.stream(salt, off)
 	if err == nil {
 		stream.XORKeyStream(p, p)
