@@ -89,7 +89,9 @@ func (d *draft) reserve(ctx context.Context, n int64) (room func(), err error) {
 		d.flight.Release(mine)
 		return nil, err
 	}
+	d.fs.writer.inFlight.Add(n)
 	return func() {
+		d.fs.writer.inFlight.Add(-n)
 		all.Release(ours)
 		d.flight.Release(mine)
 	}, nil

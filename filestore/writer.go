@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -27,6 +28,8 @@ import (
 type writer struct {
 	fs     *FS
 	flight *semaphore.Weighted // sealed bytes on their way
+
+	inFlight atomic.Int64 // how many those are
 	sharing
 
 	mu       sync.Mutex // guards the fields below

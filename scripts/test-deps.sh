@@ -7,7 +7,7 @@ set -eu
 
 # program or file:Debian package
 wanted="sshd:openssh-server sftp:openssh-client ssh-keygen:openssh-client sshfs:sshfs fusermount3:fuse3 sqlite3:sqlite3 tar:tar git:git gcc:gcc
-initdb:postgresql memcached:memcached
+initdb:postgresql memcached:memcached promtool:prometheus
 swift-ring-builder:swift swift-proxy-server:swift-proxy swift-account-server:swift-account swift-container-server:swift-container swift-object-server:swift-object
 s3cmd:s3cmd s3fs:s3fs node:nodejs npm:npm python3:python3
 gio:libglib2.0-bin dbus-run-session:dbus-daemon /usr/lib/gvfs/gvfsd-sftp:gvfs-backends

@@ -95,6 +95,28 @@ func (p *penalties) banned(key penalKey) bool {
 	return e.banned
 }
 
+// Banned tells how many addresses are banned just now, and how many accounts'
+// names of one address.
+func (s *Server) Banned() (addresses, names int) {
+	p := s.penalties.Load()
+	if p == nil {
+		return 0, 0
+	}
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for k, e := range p.all {
+		switch {
+		case !e.banned || !e.until.After(now):
+		case k.name == "":
+			addresses++
+		default:
+			names++
+		}
+	}
+	return addresses, names
+}
+
 // forgive forgets a key.
 func (p *penalties) forgive(key penalKey) {
 	p.mu.Lock()

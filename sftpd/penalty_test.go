@@ -50,6 +50,36 @@ func TestPenaltiesDecay(t *testing.T) {
 	})
 }
 
+// Those who are banned now are counted, addresses and names apart, and no others.
+func TestTheBannedAreCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := new(Server)
+		expect := func(addresses, names int) {
+			t.Helper()
+			if a, n := s.Banned(); a != addresses || n != names {
+				t.Errorf("%d addresses and %d names are banned, want %d and %d", a, n, addresses, names)
+			}
+		}
+		expect(0, 0) // nobody is penalized
+		p := new(penalties)
+		s.penalties.Store(p)
+		expect(0, 0)
+		p.add(penalKey{source: "192.0.2.1"}, thresholdSource, thresholdSource)
+		p.add(penalKey{source: "192.0.2.2"}, costWrong, thresholdSource)
+		for _, name := range []string{"alice", "bob"} {
+			p.add(penalKey{"192.0.2.2", name}, thresholdName, thresholdName)
+		}
+		expect(1, 2)
+		p.forgive(penalKey{"192.0.2.2", "bob"})
+		expect(1, 1)
+		time.Sleep(thresholdName)
+		expect(1, 0)
+		time.Sleep(thresholdSource)
+		expect(0, 0)
+	})
+}
+
 // However many sources there are, the table is bounded, and who is banned stays
 // longest.
 func TestPenaltiesAreBounded(t *testing.T) {

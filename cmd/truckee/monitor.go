@@ -60,6 +60,9 @@ func sftpFigures(server *sftpd.Server, emit metrics.Emit) {
 			emit(metrics.SFTPFailures, float64(n), r.Op, k.Word())
 		}
 	}
+	addresses, names := server.Banned()
+	emit(metrics.SFTPBanned, float64(addresses), "address")
+	emit(metrics.SFTPBanned, float64(names), "name")
 	for reason, count := range server.Refusals() {
 		emit(metrics.SFTPRefusals, float64(count), reason.String())
 	}

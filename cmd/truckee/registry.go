@@ -57,12 +57,8 @@ func guarded(open blockstore.Opener, env node.BlocksEnv) blockstore.Opener {
 		if err != nil {
 			return nil, err
 		}
-		name := c.Driver
-		if e.Name != "" {
-			name = e.Name + ":" + name
-		}
 		return guard.New(s, guard.Options{
-			Name: name, InFlight: number(c.Fields["in_flight"]), Observe: observer(env),
+			Name: storeName(c, e), InFlight: number(c.Fields["in_flight"]), Observe: observer(env),
 			Broken: func(_ string, broken bool) {
 				if broken {
 					e.Log.Warn("a blockstore doesn't answer; it is left alone for a while", "store", c)
@@ -72,6 +68,15 @@ func guarded(open blockstore.Opener, env node.BlocksEnv) blockstore.Opener {
 			},
 		}), nil
 	}
+}
+
+// storeName is what metrics call a store: its driver, and before it the place in
+// the tree of the configuration, unless it is the whole.
+func storeName(c blockstore.Config, e blockstore.Env) string {
+	if e.Name == "" {
+		return c.Driver
+	}
+	return e.Name + ":" + c.Driver
 }
 
 // observer passes on what a guard sees.
@@ -183,6 +188,9 @@ func (b blocks) cached(ctx context.Context, c blockstore.Config, e blockstore.En
 	s, err := cached.Open(inner, c.Fields["dir"], cached.Options{Size: int64(size), Log: e.Log})
 	if err != nil {
 		return nil, errors.Join(err, inner.Close())
+	}
+	if b.env.Cache != nil {
+		b.env.Cache(storeName(c, e), s.Stats)
 	}
 	return s, nil
 }

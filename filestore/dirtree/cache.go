@@ -3,6 +3,7 @@ package dirtree
 import (
 	"container/list"
 	"sync"
+	"sync/atomic"
 
 	"github.com/truckee-fs/truckee/caps"
 )
@@ -15,6 +16,8 @@ import (
 // with write authority only if it was opened with it.
 type NodeCache struct {
 	shards [cacheShards]cacheShard
+
+	hits, misses atomic.Int64
 }
 
 const cacheShards = 16
@@ -80,17 +83,24 @@ func (c *NodeCache) get(k *keyring, id [32]byte) *node {
 	key := k.cacheKey(id)
 	s := c.shard(id)
 	n := s.get(key, k.rk)
-	if n != nil || key.write {
-		return n
+	if n == nil && !key.write {
+		key.write = true
+		if n = s.get(key, k.rk); n != nil && n.hasWrites() {
+			n = n.withoutWrites()
+			c.put(k, id, n)
+		}
 	}
-	key.write = true
-	if n = s.get(key, k.rk); n == nil || !n.hasWrites() {
-		return n
+	if n == nil {
+		c.misses.Add(1)
+	} else {
+		c.hits.Add(1)
 	}
-	n = n.withoutWrites()
-	c.put(k, id, n)
 	return n
 }
+
+// Lookups tells how many looks for a node found it since the cache was made, and
+// how many didn't.
+func (c *NodeCache) Lookups() (hits, misses int64) { return c.hits.Load(), c.misses.Load() }
 
 func (s *cacheShard) get(key cacheKey, rk caps.Key) *node {
 	s.mu.Lock()

@@ -3,6 +3,7 @@ package filetree
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
@@ -31,6 +32,15 @@ func NewCache(maxBytes int64) *Cache {
 	}
 }
 
+// CacheFigures are what became of the reads through a part of a Cache since it was
+// made, and the bytes that it holds now.
+type CacheFigures struct{ Hits, Misses, Bytes int64 }
+
+// Figures tells of the parts of chunks, and of the nodes.
+func (c *Cache) Figures() (chunks, nodes CacheFigures) {
+	return c.chunks.figures(), c.nodes.figures()
+}
+
 // Bytes is what the cache holds now.
 func (c *Cache) Bytes() int64 { return c.nodes.used() + c.chunks.used() }
 
@@ -50,6 +60,21 @@ type lru[V comparable] struct {
 	m     *simplelru.LRU[cacheKey, *entry[V]]
 	bytes int64
 	max   int64
+
+	hits, misses atomic.Int64 // as those who read count them
+}
+
+// count notes a read that found what it wanted, or didn't.
+func (l *lru[V]) count(hit bool) {
+	if hit {
+		l.hits.Add(1)
+	} else {
+		l.misses.Add(1)
+	}
+}
+
+func (l *lru[V]) figures() CacheFigures {
+	return CacheFigures{Hits: l.hits.Load(), Misses: l.misses.Load(), Bytes: l.used()}
 }
 
 type entry[V comparable] struct {

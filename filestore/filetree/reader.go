@@ -168,8 +168,10 @@ func (r *Reader) locate(ctx context.Context, off int64) (*place, error) {
 func (r *Reader) node(ctx context.Context, c *child) (*node, error) {
 	k := keyOf(&c.Ref)
 	if n, ok := r.cache.nodes.get(k); ok && n.key.Equal(c.Key) {
+		r.cache.nodes.count(true)
 		return n, c.binds(n)
 	}
+	r.cache.nodes.count(false)
 	block, err := r.src.Node(ctx, c.ID)
 	if err != nil {
 		return nil, sourceErr(c.ID, err)
@@ -193,11 +195,14 @@ func (r *Reader) readLeaf(ctx context.Context, pl *place, p []byte, at int64, se
 	c, ok := r.cache.chunks.get(keyOf(&pl.Ref))
 	if !ok || !pl.binds(c) {
 		if int64(len(p)) == pl.Len && len(p) >= wholeLength {
+			r.cache.chunks.count(false)
 			return readWhole(ctx, r.src, pl.Ref, pl.limit, p)
 		}
 		c = r.chunkAt(pl)
 	}
-	if !c.holds(first, last) {
+	held := c.holds(first, last)
+	r.cache.chunks.count(held)
+	if !held {
 		if err := r.loadChunk(ctx, c, first, last, sequential); err != nil {
 			return err
 		}

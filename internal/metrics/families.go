@@ -18,6 +18,10 @@ const (
 	OpenFiles        Name = "truckee_open_files"
 	DraftBytes       Name = "truckee_draft_bytes"
 	SpoolBytes       Name = "truckee_spool_bytes"
+	FlightBytes      Name = "truckee_blocks_in_flight_bytes"
+	CacheLookups     Name = "truckee_cache_lookups_total"
+	CacheBytes       Name = "truckee_cache_bytes"
+	SFTPBanned       Name = "truckee_sftp_banned"
 	StoreState       Name = "truckee_blockstore_state"
 	StoreOwed        Name = "truckee_blockstore_owed_blocks"
 	StoreLatency     Name = "truckee_blockstore_read_latency_seconds"
@@ -63,6 +67,7 @@ func Families() []Family {
 	return []Family{
 		{SFTPConnections, gauge, []string{"state"}, "SSH connections: state is login (not logged in yet) or session."},
 		{SFTPRefusals, counter, []string{"reason"}, "Clients that were refused, by reason; silent ones said nothing, as load balancers do."},
+		{SFTPBanned, gauge, []string{"what"}, "Who is banned just now for failed logins: what is address (dropped as it comes) or name (of an account, from one address: its passwords aren't looked at)."},
 		{SFTPLogins, counter, nil, "Logins."},
 		{SFTPRequests, counter, []string{"op"}, "SFTP requests of all sessions, by what they ask for."},
 		{SFTPFailures, counter, []string{"op", "kind"}, "Those that failed, by the kind of the error; not_exist is everyday."},
@@ -74,6 +79,9 @@ func Families() []Family {
 		{OpenFiles, gauge, nil, "Files open for writing, or being read, of all sessions; one that several have open counts once."},
 		{DraftBytes, gauge, nil, "Unsaved bytes in memory (dirty_memory bounds them)."},
 		{SpoolBytes, gauge, nil, "Room that the encrypted spool takes on the disk (spool_limit bounds it)."},
+		{FlightBytes, gauge, nil, "Bytes of blocks that are being sealed, or on their way to the blockstore (flight_memory bounds them)."},
+		{CacheLookups, counter, []string{"cache", "result"}, "Looks into a cache, by result (hit or miss): chunks (parts of files, decrypted; streams that pass it aren't counted), file_nodes, directories, and each cache of blocks on a disk, by its name as a store."},
+		{CacheBytes, gauge, []string{"cache"}, "What it holds."},
 		{commitSeconds, histogram, nil, "How long a commit of directories took, in which many changes may have gone together."},
 		{commitChanges, histogram, nil, "Changes that went into one commit."},
 		{commitsLost, counter, []string{"kind"}, "Requests of commits that the metastore refused, by the kind of the error; conflict: another gateway was faster, and it was tried again."},

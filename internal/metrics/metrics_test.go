@@ -28,8 +28,8 @@ func scrape(t *testing.T, m *metrics.Metrics) string {
 	return w.Body.String()
 }
 
-// Every family that is declared can be shown, with its labels, and nothing else is.
-func TestEveryFamilyIsShown(t *testing.T) {
+// filled are metrics of which every family has something to show.
+func filled() *metrics.Metrics {
 	m := metrics.New()
 	m.Commit(3*time.Millisecond, 5, []string{"conflict"})
 	m.S3Request("PutObject", 200, 1000, 0, 20*time.Millisecond)
@@ -42,7 +42,12 @@ func TestEveryFamilyIsShown(t *testing.T) {
 			emit(f.Name, 7, slices.Repeat([]string{"x"}, len(f.Labels))...)
 		}
 	})
-	text := scrape(t, m)
+	return m
+}
+
+// Every family that is declared can be shown, with its labels, and nothing else is.
+func TestEveryFamilyIsShown(t *testing.T) {
+	text := scrape(t, filled())
 	for _, f := range metrics.Families() {
 		if !strings.Contains(text, fmt.Sprintf("# TYPE %s %s\n", f.Name, f.Type)) {
 			t.Errorf("%s of type %s is not shown", f.Name, f.Type)

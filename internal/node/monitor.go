@@ -26,6 +26,10 @@ func (n *Node) figures(ctx context.Context, emit metrics.Emit) {
 	emit(metrics.OpenFiles, float64(f.OpenFiles))
 	emit(metrics.DraftBytes, float64(f.DraftBytes))
 	emit(metrics.SpoolBytes, float64(f.SpoolBytes))
+	emit(metrics.FlightBytes, float64(f.Flight))
+	for _, c := range n.FS.Caches() {
+		cacheFigures(emit, c.Name, c.Hits, c.Misses, c.Bytes)
+	}
 	n.metaFigures(ctx, emit)
 	storeFigures(blockstore.StatusOf(ctx, n.Blocks, blockstore.StatusOptions{}), emit)
 	r, ran := n.FS.LastCollection()
@@ -50,6 +54,21 @@ func (n *Node) figures(ctx context.Context, emit metrics.Emit) {
 		emit(metrics.CollectionBlocks, float64(c.blocks), c.class)
 		emit(metrics.CollectionBytes, float64(c.bytes), c.class)
 	}
+}
+
+// cacheFigures tells of one cache.
+func cacheFigures(emit metrics.Emit, name string, hits, misses, bytes int64) {
+	emit(metrics.CacheLookups, float64(hits), name, "hit")
+	emit(metrics.CacheLookups, float64(misses), name, "miss")
+	emit(metrics.CacheBytes, float64(bytes), name)
+}
+
+// diskCache has the figures of a cache of blocks shown.
+func (n *Node) diskCache(name string, stats func() (hits, misses, bytes int64)) {
+	n.Metrics.Read(func(_ context.Context, emit metrics.Emit) {
+		hits, misses, bytes := stats()
+		cacheFigures(emit, name, hits, misses, bytes)
+	})
 }
 
 // metaFigures asks the metastore, which shows that it answers.

@@ -53,6 +53,10 @@ type BlocksEnv struct {
 	// store, what was asked, how long it took, the bytes, and the kind of the
 	// error as a word, "" for none.
 	Observe func(store, op string, took time.Duration, bytes int, kind string)
+
+	// Cache, if set, is told of every cache of blocks on a disk, by its name as a
+	// store, and of what asks for its figures.
+	Cache func(name string, stats func() (hits, misses, bytes int64))
 }
 
 // Options of Open.
@@ -211,7 +215,7 @@ func (n *Node) openStores(ctx context.Context, o Options) error {
 	}
 	n.Meta = meta
 	n.closers = append(n.closers, meta.Close)
-	env := BlocksEnv{Log: n.log, Queue: queueOf(meta), Fresh: n.fresh, Observe: n.Metrics.Block}
+	env := BlocksEnv{Log: n.log, Queue: queueOf(meta), Fresh: n.fresh, Observe: n.Metrics.Block, Cache: n.diskCache}
 	n.Blocks, err = openBlocks(ctx, o.Drivers, n.Config, env)
 	if err != nil {
 		return err
