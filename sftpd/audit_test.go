@@ -1,6 +1,7 @@
 package sftpd
 
 import (
+	"crypto/sha256"
 	"context"
 	"fmt"
 	"slices"
@@ -23,6 +24,9 @@ type notebook struct {
 	unready error // what Ready says
 	full    error // what Record says
 }
+
+// Digests has the SHA-256 of what is written noted.
+func (*notebook) Digests() bool { return true }
 
 func (n *notebook) Ready() error {
 	n.mu.Lock()
@@ -319,3 +323,68 @@ func TestRecordedListing(t *testing.T) {
 		t.Errorf("the last: %v", last)
 	}
 }
+
+// TestRecordsOfDigests: a file that was written in sequence, from its first byte to
+// its last, has the SHA-256 of that in its record; any other has none, since nobody
+// has read it.
+func TestRecordsOfDigests(t *testing.T) {
+	t.Parallel()
+	const write, create, trunc, appnd = wire.FlagWrite, wire.FlagCreate, wire.FlagTrunc, wire.FlagAppend
+	n := &notebook{}
+	c := converse(t, noted(newTree(t, newStore(t)), n))
+	sized := func(size uint64) wire.Attrs { return wire.Attrs{Flags: wire.AttrSize, Size: size} }
+	type step struct {
+		off  int
+		data string
+	}
+	for _, tt := range []struct {
+		name   string
+		flags  uint32
+		before *wire.Attrs // set by the handle, before the writes
+		steps  []step
+		after  *wire.Attrs
+		want   string
+	}{
+		{"in sequence", write | create | trunc, nil, []step{{0, "hello, "}, {7, "world"}}, nil, "hello, world"},
+		{"over a file as long", write, nil, []step{{0, "HELLO, "}, {7, "WORLD"}}, nil, "HELLO, WORLD"},
+		{"the size is set first", write | create | trunc, ptr(sized(12)), []step{{0, "hello, world"}}, nil, "hello, world"},
+		{"the size is set to what it is", write | create | trunc, nil, []step{{0, "hello, world"}}, ptr(sized(12)), "hello, world"},
+		{"the beginning only", write, nil, []step{{0, "hello"}}, nil, ""},
+		{"not from the beginning", write, nil, []step{{1, "ello, world"}}, nil, ""},
+		{"a gap", write | create | trunc, nil, []step{{0, "hello"}, {6, "world"}}, nil, ""},
+		{"backwards", write | create | trunc, nil, []step{{6, "world"}, {0, "hello "}}, nil, ""},
+		{"twice", write | create | trunc, nil, []step{{0, "hello"}, {0, "hello"}}, nil, ""},
+		{"cut", write | create | trunc, nil, []step{{0, "hello, world"}}, ptr(sized(5)), ""},
+		{"grown", write | create | trunc, nil, []step{{0, "hello"}}, ptr(sized(50)), ""},
+		{"appended", write | create | trunc | appnd, nil, []step{{0, "hello"}}, nil, ""},
+		{"nothing", write | create | trunc, nil, nil, nil, ""},
+	} {
+		h := slices.Clone(c.ask(wire.Open, "/f", tt.flags, uint32(0)).handle())
+		if tt.before != nil {
+			c.ask(wire.Fsetstat, h, *tt.before).status(wire.OK)
+		}
+		for _, s := range tt.steps {
+			c.ask(wire.Write, h, s.off, s.data).status(wire.OK)
+		}
+		if tt.after != nil {
+			c.ask(wire.Fsetstat, h, *tt.after).status(wire.OK)
+		}
+		c.ask(wire.Close, h).status(wire.OK)
+		n.mu.Lock()
+		got := n.all[len(n.all)-1].Digest
+		n.mu.Unlock()
+		want := ""
+		if tt.want != "" {
+			want = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(tt.want)))
+		}
+		if got != want {
+			t.Errorf("%s: digest %q, want %q", tt.name, got, want)
+		}
+		// The next one finds twelve bytes.
+		h = slices.Clone(c.ask(wire.Open, "/f", write|create|trunc, uint32(0)).handle())
+		c.ask(wire.Write, h, 0, "hello, world").status(wire.OK)
+		c.ask(wire.Close, h).status(wire.OK)
+	}
+}
+
+func ptr[T any](v T) *T { return &v }

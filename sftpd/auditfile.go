@@ -2,8 +2,10 @@ package sftpd
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"strings"
 	"sync"
@@ -27,7 +29,11 @@ func (r *recorded) Open(ctx context.Context, p filestore.Path, o filestore.OpenO
 	if err != nil {
 		return nil, r.told(a, began, err)
 	}
-	return &recordedFile{file: f, r: r, a: a, began: began, writes: o.Write}, nil
+	rf := &recordedFile{file: f, r: r, a: a, began: began, writes: o.Write}
+	if o.Write && !o.Append && audit.Digests(r.rec) {
+		rf.hash = sha256.New()
+	}
+	return rf, nil
 }
 
 // openText tells how a file was opened, where that changes it.
@@ -69,6 +75,24 @@ type recordedFile struct {
 	a      audit.Record
 	failed error // the first error
 	ended  bool
+	hash   hash.Hash // of what was written, from the first byte on without a gap; nil: none is made
+	hashed int64     // bytes of that
+}
+
+// digest adds what was written at off to the hash, and gives it up if that isn't
+// where it ended: it would take reading the file.
+func (f *recordedFile) digest(b []byte, off int64, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.hash == nil {
+		return
+	}
+	if err != nil || off != f.hashed {
+		f.hash = nil
+		return
+	}
+	f.hash.Write(b)
+	f.hashed += int64(len(b))
 }
 
 // touched notes n bytes at off that went one way.
@@ -96,6 +120,7 @@ func (f *recordedFile) ReadAt(ctx context.Context, b []byte, off int64) (int, er
 func (f *recordedFile) WriteAt(ctx context.Context, b []byte, off int64) (int, error) {
 	n, err := f.file.WriteAt(ctx, b, off)
 	f.touched(&f.a.Written, n, off, err)
+	f.digest(b[:n], off, err)
 	return n, err
 }
 
@@ -114,6 +139,9 @@ func (f *recordedFile) SetAttr(ctx context.Context, attr filestore.Attr) error {
 		f.failed = err
 	}
 	if attr.Has(filestore.AttrSize) { // the other attributes tell nothing of the contents
+		if attr.Size < f.hashed {
+			f.hash = nil // bytes that were hashed are gone
+		}
 		f.a.Detail = strings.TrimSpace(fmt.Sprintf("%s size=%d", f.cutSize(), attr.Size))
 	}
 	return err
@@ -172,6 +200,9 @@ func (f *recordedFile) end(err error) error {
 	}
 	f.ended = true
 	a, failed := f.a, f.failed
+	if err == nil && failed == nil && f.hash != nil && f.hashed > 0 && f.hashed == a.Size {
+		a.Digest = audit.Digest(f.hash.Sum(nil))
+	}
 	f.mu.Unlock()
 	switch {
 	case err == nil:
@@ -192,6 +223,7 @@ type filePart struct {
 func (p filePart) WriteAt(ctx context.Context, b []byte, off int64) (int, error) {
 	n, err := p.file.WriteAt(ctx, b, off)
 	p.whole.touched(&p.whole.a.Written, n, off, err)
+	p.whole.digest(nil, -1, nil)
 	return n, err
 }
 

@@ -1,6 +1,9 @@
 package s3_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +22,9 @@ type recorder struct {
 	ready  error
 	record error
 }
+
+// Digests has the SHA-256 of what is written recorded.
+func (*recorder) Digests() bool { return true }
 
 func (r *recorder) Ready() error { return r.ready }
 
@@ -97,4 +103,29 @@ func TestRecords(t *testing.T) {
 	w.do("ann", "PUT", "/data/k", []byte("x")).want(t, 503, "SlowDown")
 	rec.ready = kind.Unavailable
 	w.do("ann", "GET", "/data/k", nil).want(t, 503, "SlowDown")
+}
+
+// A SHA-256 that the client named, and that was checked, stands in the record of
+// what was written by it; nothing is hashed for the record's sake.
+func TestRecordsOfDigests(t *testing.T) {
+	t.Parallel()
+	rec := &recorder{}
+	w := newWorld(t, func(s *s3.Server) { s.Audit = rec })
+	w.do("ann", "PUT", "/data", nil)
+	sum := sha256.Sum256([]byte("hello"))
+	named := fmt.Sprintf("sha256:%x", sum)
+	for _, tt := range []struct {
+		header []string
+		want   string
+	}{
+		{[]string{"X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"}, ""},
+		{[]string{"X-Amz-Content-Sha256", hex.EncodeToString(sum[:])}, named},
+		{[]string{"X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD", "X-Amz-Checksum-Sha256", base64.StdEncoding.EncodeToString(sum[:])}, named},
+		{[]string{"X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD", "X-Amz-Checksum-Crc32", "NhCmhg=="}, ""},
+	} {
+		w.do("ann", "PUT", "/data/f", []byte("hello"), tt.header...).want(t, 200)
+		if got := rec.last().Digest; got != tt.want {
+			t.Errorf("%v: digest %q, want %q", tt.header, got, tt.want)
+		}
+	}
 }

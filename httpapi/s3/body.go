@@ -16,6 +16,7 @@ import (
 
 	"github.com/truckee-fs/truckee/httpapi/s3/checksum"
 	"github.com/truckee-fs/truckee/httpapi/s3/sigv4"
+	"github.com/truckee-fs/truckee/internal/audit"
 )
 
 // errBroken is a body that ended before its end: the client went away.
@@ -109,7 +110,16 @@ func (c *call) receive(ctx context.Context, p *promises, sink func([]byte) error
 	}
 	got := received{size: in.size, algorithm: p.algorithm}
 	copy(got.md5[:], in.md5)
-	return got, p.kept(in, framed, &got)
+	err := p.kept(in, framed, &got)
+	if err == nil && audit.Digests(c.server.Audit) {
+		switch {
+		case in.sha != nil:
+			c.record.Digest = audit.Digest(p.form.sha256)
+		case got.algorithm == checksum.SHA256:
+			c.record.Digest = audit.Digest(got.sum)
+		}
+	}
+	return got, err
 }
 
 // bodyError tells a body that broke off from other errors.

@@ -53,6 +53,9 @@ const (
 
 // newLine is r as a line without its place in the chain.
 func newLine(r Record, now time.Time) *line {
+	if r.Err != nil {
+		r.Digest = "" // of nothing that anybody can read
+	}
 	return &line{
 		Time: now.UTC().Format(time.RFC3339Nano), Service: r.Service, Session: text(r.Session), Account: text(r.Account), Remote: text(r.Remote),
 		Op: r.Op, Request: text(r.Request), Path: text(r.Path), Target: text(r.Target), Object: text(r.Object),

@@ -22,6 +22,9 @@ type Options struct {
 	// NoLooks leaves out reads and listings that were allowed.
 	NoLooks bool
 
+	// Digests: records of writes shall have the SHA-256 of what was written.
+	Digests bool
+
 	// Also are further places for every line, such as a Syslog: as soon as
 	// they can, and not at all while they can't.
 	Also []io.Writer
@@ -89,6 +92,9 @@ func (e *entry) answer(err error) {
 		e.done = nil
 	}
 }
+
+// Digests is asked by the function Digests.
+func (l *Log) Digests() bool { return l.o.Digests }
 
 // Open opens the file, if there is one. The first record is told of the beginning
 // before it: whoever only looks at the node leaves nothing.

@@ -488,3 +488,21 @@ func (b *buffer) String() string {
 	defer b.mu.Unlock()
 	return b.b.String()
 }
+
+// TestDigests: a digest is of what can be read; what failed has none.
+func TestDigests(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	l := open(t, audit.Options{File: path, Digests: true})
+	if !audit.Digests(l) || audit.Digests(open(t, audit.Options{})) || audit.Digests(audit.Nothing{}) || audit.Digests(nil) {
+		t.Error("digests are wanted where they aren't configured, or aren't where they are")
+	}
+	for _, err := range []error{nil, kind.NoSpace} {
+		_ = l.Record(audit.Record{Op: audit.Write, Digest: audit.Digest([]byte{0xab, 0xcd}), Err: err})
+	}
+	_ = l.Close()
+	b, err := os.ReadFile(path)
+	if err != nil || strings.Count(string(b), `"digest"`) != 1 || !strings.Contains(string(b), `"digest":"sha256:abcd"`) {
+		t.Errorf("%s, %v", b, err)
+	}
+}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/hex"
 	"errors"
 	"time"
 
@@ -67,7 +68,7 @@ type Record struct {
 	From    int64  // the least offset touched
 	To      int64  // the end of the greatest range touched; From and To are 0 where nothing was
 	Size    int64  // of the file afterwards
-	Digest  string // of the contents, as sha256:HEX, if it was at hand
+	Digest  string // of what was written, if that is the whole file (or object, or part); not told of what failed
 
 	Took   time.Duration
 	Err    error  // nil: it was done. Only the kind is recorded
@@ -117,6 +118,15 @@ type Recorder interface {
 	// never fails.
 	Record(r Record) error
 }
+
+// Digests reports whether records of writes shall have a Digest.
+func Digests(r Recorder) bool {
+	d, ok := r.(interface{ Digests() bool })
+	return ok && d.Digests()
+}
+
+// Digest is the text of a SHA-256.
+func Digest(sum []byte) string { return "sha256:" + hex.EncodeToString(sum) }
 
 // Nothing is the Recorder that keeps no records.
 type Nothing struct{}

@@ -29,6 +29,7 @@ type Audit struct {
 	MaxSize  Size   `key:"max_size" default:"64MiB" min:"0" help:"Size at which the file is put aside, under a name with the time, and another is begun. Nothing is ever removed. 0: never, because logrotate does it and sends SIGHUP."`
 	Required bool   `key:"required" default:"false" help:"Do nothing, and answer nothing, of which no record is on disk: a full disk then stops the service. Off, such records are counted and nobody waits."`
 	Reads    bool   `key:"reads" default:"true" help:"Record reads and listings, too. Off, only those that were refused or failed."`
+	Digests  bool   `key:"digests" default:"false" help:"Put the SHA-256 of what was written into the record of a write: of SFTP for files that are written in sequence, from the first byte to the last, for half a second of processor time a GiB; of S3 where the client named one. It confirms guessed contents."`
 	Syslog   string `key:"syslog" help:"Where every record goes besides: local, udp:HOST:PORT or tcp:HOST:PORT (RFC 3164, facility authpriv)."`
 	Stdout   bool   `key:"stdout" default:"false" help:"While serving, print every record on standard output besides."`
 }

@@ -32,7 +32,7 @@ func (n *Node) openAudit(o Options) error {
 		return nil
 	}
 	l, err := audit.Open(audit.Options{
-		File: string(c.File), MaxSize: int64(c.MaxSize), Required: c.Required, NoLooks: !c.Reads, Also: also,
+		File: string(c.File), MaxSize: int64(c.MaxSize), Required: c.Required, NoLooks: !c.Reads, Digests: c.Digests, Also: also,
 		Begin: strings.TrimSpace("truckee " + o.Version + " " + n.Config.Node.Nickname), Log: n.log,
 	})
 	if err != nil {
