@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/truckee-fs/truckee/accounts"
@@ -181,6 +182,30 @@ func TestEditS3Keys(t *testing.T) {
 	if err != nil || strings.Contains(string(text), s3ID) || !strings.HasPrefix(string(text), "# mine\nalice ") {
 		t.Errorf("%v, %.80s", err, text)
 	}
+}
+
+// However many requests come, the files are looked at only now and then, and what
+// they say is known to the next request after that.
+func TestS3KeysGlance(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		path := write(t, s3Line())
+		f := open(t, path)
+		for _, disabled := range []bool{false, true, false, true} {
+			must(t, accounts.Edit(path, func(e *accounts.Editor) error { return e.DisableS3Key("alice", s3ID, disabled) }))
+			time.Sleep(5 * time.Millisecond)
+			for range 3 {
+				if _, _, err := f.S3Key(t.Context(), s3ID); (kind.Of(err) == kind.Denied) != disabled {
+					t.Errorf("disabled: %t, and S3Key says %v", disabled, err)
+				}
+			}
+		}
+		// No time has passed since.
+		must(t, accounts.Edit(path, func(e *accounts.Editor) error { return e.DisableS3Key("alice", s3ID, false) }))
+		if _, _, err := f.S3Key(t.Context(), s3ID); kind.Of(err) != kind.Denied {
+			t.Errorf("the file was looked at again at once: %v", err)
+		}
+	})
 }
 
 // The last line of an account holds its root, without which its files are lost.
