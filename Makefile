@@ -39,7 +39,7 @@ serviced:
 	TRUCKEE_TEST_REQUIRE=1 $(GO) run ./tests/services -- $(MAKE) race e2e
 
 race:
-	$(GO) test -race -shuffle=on $(UNIT)
+	$(GO) test -race -shuffle=on -timeout 30m $(UNIT)
 
 e2e:
 	$(GO) test -count=1 -timeout 25m ./tests/...
