@@ -42,7 +42,7 @@ race:
 	$(GO) test -race -shuffle=on -timeout 30m $(UNIT)
 
 e2e:
-	$(GO) test -count=1 -timeout 25m ./tests/...
+	$(GO) test -count=1 -timeout 45m ./tests/...
 
 # Every fuzz target for $(FUZZ); a crasher that it finds belongs into testdata/fuzz.
 fuzz:
