@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/cpu"
 
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/sshserver"
 )
 
 // defaultVersion follows "SSH-2.0-" in the identification line.
@@ -18,7 +19,7 @@ const defaultVersion = "Truckee"
 // config waits for what the client says first, and chooses the algorithms.
 // The server's own line goes out before: clients, probes and load balancers
 // may wait for it. What the client has sent is read again by the SSH layer.
-func (c *conn) config() (*ssh.ServerConfig, error) {
+func (c *conn) config() (*sshserver.ServerConfig, error) {
 	line := "SSH-2.0-" + defaultVersion
 	if v := c.srv.Version; v != "" {
 		line = "SSH-2.0-" + v
@@ -35,7 +36,7 @@ func (c *conn) config() (*ssh.ServerConfig, error) {
 	}
 	c.offer = o
 	secure := c.on.Profile.algorithms()
-	cfg := &ssh.ServerConfig{
+	cfg := &sshserver.ServerConfig{
 		ServerVersion:           line,
 		PublicKeyAuthAlgorithms: secure.PublicKeyAuths,
 		Config: ssh.Config{

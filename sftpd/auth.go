@@ -9,6 +9,7 @@ import (
 
 	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/sshserver"
 )
 
 // Keys of ssh.Permissions.ExtraData. What a client may become once it proves
@@ -25,7 +26,7 @@ type (
 type login struct {
 	c        *conn
 	ctx      context.Context
-	pre      ssh.ServerPreAuthConn
+	pre      sshserver.ServerPreAuthConn
 	failures int // wrong passwords, and right signatures by wrong keys
 
 	first    accounts.Account // proven by a key that asks for the password, too
@@ -33,14 +34,14 @@ type login struct {
 }
 
 // configure sets the callbacks and bounds of cfg.
-func (l *login) configure(cfg *ssh.ServerConfig) {
+func (l *login) configure(cfg *sshserver.ServerConfig) {
 	s := l.c.srv
 	if !s.NoPasswords {
 		cfg.PasswordCallback = l.password
 	}
 	cfg.PublicKeyCallback = l.offer
 	cfg.VerifiedPublicKeyCallback = l.proven
-	cfg.PreAuthConnCallback = func(p ssh.ServerPreAuthConn) { l.pre = p }
+	cfg.PreAuthConnCallback = func(p sshserver.ServerPreAuthConn) { l.pre = p }
 	// x/crypto counts refused queries and failures in one number; failures
 	// have a lower bound of their own in fail.
 	cfg.MaxAuthTries = limit(s.LoginAttempts, 6) + limit(s.KeyQueries, 20)
@@ -174,7 +175,7 @@ func denied(err error) error { return fmt.Errorf("denied: %w", kind.Of(err)) }
 func safeUser(m ssh.ConnMetadata) string { return fmt.Sprintf("%.64q", m.User()) }
 
 // handshake runs key exchange and login within HandshakeTimeout.
-func (c *conn) handshake() (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+func (c *conn) handshake() (*sshserver.ServerConn, <-chan sshserver.NewChannel, <-chan *sshserver.Request, error) {
 	timeout := limit(c.srv.HandshakeTimeout, 2*time.Minute)
 	if err := c.nc.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, nil, nil, err
@@ -187,7 +188,7 @@ func (c *conn) handshake() (*ssh.ServerConn, <-chan ssh.NewChannel, <-chan *ssh.
 	}
 	l := &login{c: c, ctx: ctx}
 	l.configure(cfg)
-	sc, channels, requests, err := ssh.NewServerConn(c.nc, cfg)
+	sc, channels, requests, err := sshserver.NewServerConn(c.nc, cfg)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -8,11 +8,12 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/truckee-fs/truckee/accounts"
+	"github.com/truckee-fs/truckee/internal/sshserver"
 )
 
 // channel serves a session channel: its requests up to the one that starts
 // something, and what that starts. It always ends with an exit status and EOF.
-func (c *conn) channel(ch ssh.Channel, requests <-chan *ssh.Request, a accounts.Account) {
+func (c *conn) channel(ch ssh.Channel, requests <-chan *sshserver.Request, a accounts.Account) {
 	for r := range requests {
 		switch r.Type {
 		case "env", "pty-req":
@@ -51,7 +52,7 @@ func (c *conn) channel(ch ssh.Channel, requests <-chan *ssh.Request, a accounts.
 }
 
 // refuseAll answers what arrives after the start: window changes, signals.
-func refuseAll(requests <-chan *ssh.Request) {
+func refuseAll(requests <-chan *sshserver.Request) {
 	for r := range requests {
 		_ = r.Reply(false, nil)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/sshserver"
 )
 
 // conn is one SSH connection: its login, its channels, and what they share.
@@ -240,7 +241,7 @@ func shortened(err error) string {
 }
 
 // accept opens a session channel or says why not.
-func (c *conn) accept(nch ssh.NewChannel, a accounts.Account) {
+func (c *conn) accept(nch sshserver.NewChannel, a accounts.Account) {
 	switch {
 	case nch.ChannelType() != "session":
 		_ = nch.Reject(ssh.UnknownChannelType, "only sessions are served here")
@@ -318,7 +319,7 @@ const (
 // watch keeps an eye on a connection: it asks a silent client for a sign of
 // life, and cuts the connection when there is none, when it was idle for too
 // long, or when it rests while the server shuts down.
-func (c *conn) watch(sc ssh.Conn) {
+func (c *conn) watch(sc sshserver.Conn) {
 	keep := limit(c.srv.KeepAlive, time.Minute)
 	idle := c.srv.IdleTimeout
 	period := time.Hour

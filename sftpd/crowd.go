@@ -9,6 +9,7 @@ import (
 
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/pace"
+	"github.com/truckee-fs/truckee/internal/sshserver"
 )
 
 const (
@@ -104,7 +105,7 @@ func (s *Server) makeRoom(from string) bool {
 
 // turnAway ends a connection of an account that has too many, over of them. A
 // client that asks for a channel in time is told so.
-func (c *conn) turnAway(sc ssh.Conn, channels <-chan ssh.NewChannel, over int) {
+func (c *conn) turnAway(sc sshserver.Conn, channels <-chan sshserver.NewChannel, over int) {
 	c.log.Warn("sftp connection refused: too many of this account")
 	c.srv.refusals.count(RefusedSessions)
 	c.refused(c.account, RefusedSessions.String(), kind.TooLarge)

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/sshserver"
 )
 
 // Host keys are told to clients after the login, so that those that keep a list
@@ -26,7 +27,7 @@ const maxProofs = 8
 // global answers a connection's global requests.
 type global struct {
 	c      *conn
-	sc     ssh.Conn
+	sc     sshserver.Conn
 	proofs int
 }
 
@@ -44,7 +45,7 @@ func (g *global) tell() {
 
 // answer refuses every request but one for proofs. For keepalive@openssh.com
 // any answer is the sign of life that the client waits for.
-func (g *global) answer(requests <-chan *ssh.Request) {
+func (g *global) answer(requests <-chan *sshserver.Request) {
 	for r := range requests {
 		if r.Type != hostKeysProven || g.proofs >= maxProofs {
 			_ = r.Reply(false, nil)
@@ -106,7 +107,7 @@ func (g *global) sign(k ssh.Signer, b []byte) (*ssh.Signature, error) {
 		return k.Sign(rand.Reader, b)
 	}
 	algorithm := ssh.KeyAlgoRSASHA512
-	if m, ok := g.sc.(ssh.AlgorithmsConnMetadata); ok && m.Algorithms().HostKey == ssh.KeyAlgoRSASHA256 {
+	if g.sc.Algorithms().HostKey == ssh.KeyAlgoRSASHA256 {
 		algorithm = ssh.KeyAlgoRSASHA256
 	}
 	return as.SignWithAlgorithm(rand.Reader, b, algorithm)

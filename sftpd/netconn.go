@@ -15,24 +15,19 @@ import (
 )
 
 const (
-	// firstRead is the read buffer of a fresh connection; it doubles up to
-	// maxRead while reads fill it.
+	// firstRead is the buffer for what is looked at before it is read; it doubles
+	// as needed.
 	firstRead = 8 << 10
-	maxRead   = 256 << 10
 	// maxPending bounds what has been written and not yet sent.
 	maxPending = 256 << 10
-	// maxAtOnce is the longest piece that its writer tries to send itself, which
-	// spares waking the sender. Of what is longer, more follows.
-	maxAtOnce = 4<<10 - 1
 	// closeLinger is how long Close tries to send what is pending.
 	closeLinger = 2 * time.Second
 )
 
-// bufferedConn is the net.Conn under an SSH connection. The SSH layer reads a
-// packet in two or three small pieces and writes it in two or three; here
-// reads are served from a large buffer, and a goroutine of its own sends what
-// several writes have left; one short piece goes out at once if it can without
-// waiting. It also replays what sniff has looked at, and
+// bufferedConn is the net.Conn under an SSH connection. What is written goes
+// out at once as far as it can without waiting; the rest a goroutine of its own
+// sends, so that a client may let answers wait for a while and still be heard.
+// It also replays what sniff has looked at, and
 // swallows the identification line that has been sent already.
 //
 // One goroutine reads and any number write.
@@ -43,7 +38,7 @@ type bufferedConn struct {
 	total  atomic.Int64               // bytes received
 	look   func(received int64) error // at what was received; its error is a Read's
 
-	in   []byte // in[r:w] has been received and not been read
+	in   []byte // in[r:w] has been looked at and not been read; nil after that
 	r, w int
 
 	ctx      context.Context // ends the waits of the paces
@@ -65,7 +60,7 @@ type bufferedConn struct {
 }
 
 func newBufferedConn(nc net.Conn) *bufferedConn {
-	c := &bufferedConn{Conn: nc, in: make([]byte, firstRead), ended: make(chan struct{})}
+	c := &bufferedConn{Conn: nc, ended: make(chan struct{})}
 	c.ctx, c.hurry = context.WithCancel(context.Background())
 	c.wake.L = &c.mu
 	if s, ok := nc.(syscall.Conn); ok {
@@ -100,33 +95,28 @@ func (c *bufferedConn) slow(p *atomic.Pointer[pace.Pace], n int) error {
 	return nil
 }
 
-// Read serves what is buffered, or receives as much as there is.
+// Read serves what has been looked at, or receives as much as there is.
 func (c *bufferedConn) Read(p []byte) (int, error) {
-	if c.r == c.w {
-		c.r, c.w = 0, 0
-		if len(p) >= len(c.in) {
-			n, err := c.Conn.Read(p)
-			if over := c.count(n); over != nil {
-				return 0, over
-			}
-			if ended := c.slow(&c.up, n); ended != nil {
-				return 0, ended
-			}
-			return n, err
-		}
-		if err := c.receive(); err != nil {
-			return 0, err
-		}
+	if c.r < c.w {
+		n := copy(p, c.in[c.r:c.w])
+		c.r += n
+		return n, nil
 	}
-	n := copy(p, c.in[c.r:c.w])
-	c.r += n
-	return n, nil
+	c.in, c.r, c.w = nil, 0, 0
+	n, err := c.Conn.Read(p)
+	if over := c.count(n); over != nil {
+		return 0, over
+	}
+	if ended := c.slow(&c.up, n); ended != nil {
+		return 0, ended
+	}
+	return n, err
 }
 
 // receive reads once into the buffer, behind what is there.
 func (c *bufferedConn) receive() error {
 	if c.w == len(c.in) {
-		grown := make([]byte, min(2*len(c.in), maxRead))
+		grown := make([]byte, max(2*len(c.in), firstRead))
 		c.w = copy(grown, c.in[c.r:c.w])
 		c.in, c.r = grown, 0
 	}
@@ -139,9 +129,6 @@ func (c *bufferedConn) receive() error {
 		return ended
 	}
 	if n > 0 {
-		if c.r == 0 && c.w == len(c.in) && len(c.in) < maxRead {
-			c.in = append(c.in, make([]byte, len(c.in))...)
-		}
 		return nil
 	}
 	if err == nil {
@@ -221,7 +208,7 @@ func (c *bufferedConn) Write(p []byte) (int, error) {
 	if c.closed {
 		return 0, net.ErrClosed
 	}
-	if len(p) <= maxAtOnce && len(c.pending) == 0 && !c.sending && c.raw != nil && c.down.Load() == nil {
+	if len(c.pending) == 0 && !c.sending && c.raw != nil && c.down.Load() == nil {
 		if p = p[writeNow(c.raw, p):]; len(p) == 0 {
 			return n, nil
 		}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/truckee-fs/truckee/internal/sshserver"
 )
 
 // Profile names a set of algorithms.
@@ -61,25 +63,23 @@ func (p Profile) hostKey(k ssh.Signer) ssh.Signer {
 }
 
 // weaknesses lists the algorithms of a connection that no modern one has.
-func weaknesses(sc *ssh.ServerConn, proof any) []string {
+func weaknesses(sc *sshserver.ServerConn, proof any) []string {
 	weak := ssh.InsecureAlgorithms()
 	var found []string
-	if m, ok := sc.Conn.(ssh.AlgorithmsConnMetadata); ok {
-		a := m.Algorithms()
-		for _, v := range []struct {
-			used string
-			weak []string
-		}{
-			{a.KeyExchange, weak.KeyExchanges},
-			{a.HostKey, weak.HostKeys},
-			{a.Read.Cipher, weak.Ciphers},
-			{a.Write.Cipher, weak.Ciphers},
-			{a.Read.MAC, weak.MACs},
-			{a.Write.MAC, weak.MACs},
-		} {
-			if slices.Contains(v.weak, v.used) && !slices.Contains(found, v.used) {
-				found = append(found, v.used)
-			}
+	a := sc.Algorithms()
+	for _, v := range []struct {
+		used string
+		weak []string
+	}{
+		{a.KeyExchange, weak.KeyExchanges},
+		{a.HostKey, weak.HostKeys},
+		{a.Read.Cipher, weak.Ciphers},
+		{a.Write.Cipher, weak.Ciphers},
+		{a.Read.MAC, weak.MACs},
+		{a.Write.MAC, weak.MACs},
+	} {
+		if slices.Contains(v.weak, v.used) && !slices.Contains(found, v.used) {
+			found = append(found, v.used)
 		}
 	}
 	if how, _ := proof.(string); strings.HasPrefix(how, ssh.KeyAlgoRSA+" ") {
