@@ -166,22 +166,30 @@ func (d *draft) sealRange(ctx context.Context, c *cell, off, n int64) (*stored, 
 	}
 	st := &stored{done: make(chan struct{})}
 	d.filling.Add(1)
-	d.send(n, st, seal, func() ([][]byte, error) {
+	d.send(n, st, seal, func() ([][]byte, func(), error) {
 		defer d.filling.Done()
 		return d.fill(ctx, c, off, n)
 	}, room)
 	return st, nil
 }
 
-// fill reads n bytes from off into frames. It runs beside others of its kind, as
-// long as a commit holds the file's lock.
-func (d *draft) fill(ctx context.Context, c *cell, off, n int64) ([][]byte, error) {
-	if is, err := d.patches(ctx, c, off, n); err != nil || is {
-		if err != nil {
-			return nil, err
-		}
-		return d.patch(ctx, c, n)
+// fill reads n bytes from off, and gives what takes their memory back. It runs
+// beside others of its kind, as long as a commit holds the file's lock.
+func (d *draft) fill(ctx context.Context, c *cell, off, n int64) (plain [][]byte, free func(), err error) {
+	switch is, err := d.patches(ctx, c, off, n); {
+	case err != nil:
+		return nil, nil, err
+	case is:
+		room := d.fs.buffers.chunk(filetree.RunRoom(n))
+		plain, err := d.patch(ctx, c, n, room)
+		return plain, func() { d.fs.buffers.freeChunk(room) }, err
 	}
+	plain, err = d.fillFrames(ctx, off, n)
+	return plain, func() { d.fs.buffers.freeFrames(plain) }, err
+}
+
+// fillFrames reads n bytes from off into frames.
+func (d *draft) fillFrames(ctx context.Context, off, n int64) ([][]byte, error) {
 	plain := make([][]byte, 0, (n+frameSize-1)/frameSize)
 	for end := off + n; off < end; off += frameSize {
 		fr := d.fs.buffers.frame(int(min(frameSize, end-off)))[:min(frameSize, end-off)]
@@ -206,9 +214,10 @@ func (d *draft) patches(ctx context.Context, c *cell, off, n int64) (bool, error
 	return leaf.Off == off && leaf.Len == n && !leaf.Ref.IsHole(), nil
 }
 
-// patch reads the chunk of n bytes below c and puts over it what was written.
-func (d *draft) patch(ctx context.Context, c *cell, n int64) ([][]byte, error) {
-	plain, err := d.base.reader.Take(ctx, c.off)
+// patch reads the chunk of n bytes below c, into room if that can be, and puts over
+// it what was written.
+func (d *draft) patch(ctx context.Context, c *cell, n int64, room []byte) ([][]byte, error) {
+	plain, err := d.base.reader.Take(ctx, c.off, room)
 	if err != nil {
 		return nil, fmt.Errorf("read a file: %w", err)
 	}

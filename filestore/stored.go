@@ -69,7 +69,9 @@ func (d *draft) stream(ctx context.Context, c *cell) error {
 		return err
 	}
 	c.own = &stored{done: make(chan struct{}), plain: plain}
-	d.send(c.span, c.own, d.sealer(false), func() ([][]byte, error) { return plain, nil }, room)
+	d.send(c.span, c.own, d.sealer(false), func() ([][]byte, func(), error) {
+		return plain, func() { d.fs.buffers.freeFrames(plain) }, nil
+	}, room)
 	c.keep, c.filled, c.frames = c.span, 0, nil
 	if len(d.frames) > 256 {
 		d.frames = slices.DeleteFunc(d.frames, func(fr *frame) bool { return fr.bytes() == 0 })
@@ -113,9 +115,9 @@ func (d *draft) take(c *cell) ([][]byte, error) {
 	return plain, nil
 }
 
-// send has n bytes sealed and stored by another goroutine, which owns the frames
-// that fill gives and gives the room back.
-func (d *draft) send(n int64, st *stored, seal filetree.Sealer, fill func() ([][]byte, error), room func()) {
+// send has n bytes sealed and stored by another goroutine, which owns the pieces
+// that fill gives, has their memory freed, and gives the room back.
+func (d *draft) send(n int64, st *stored, seal filetree.Sealer, fill func() (plain [][]byte, free func(), err error), room func()) {
 	w := d.fs.writer
 	if d.lease == nil {
 		d.lease = w.acquire()
@@ -125,8 +127,11 @@ func (d *draft) send(n int64, st *stored, seal filetree.Sealer, fill func() ([][
 	d.fs.work.Go(func() {
 		defer d.flights.Done()
 		defer room()
-		plain, err := fill()
-		done := sync.OnceFunc(func() { d.fs.buffers.freeFrames(plain) })
+		plain, free, err := fill()
+		if free == nil {
+			free = func() {}
+		}
+		done := sync.OnceFunc(free)
 		sealed := done
 		if streamed {
 			sealed = func() {} // they are read until the block is durable

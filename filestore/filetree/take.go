@@ -10,9 +10,10 @@ import (
 
 // Take reads the whole chunk that covers off, to be written anew: unless it is in
 // the cache already it stays out of it, and its plaintext is the caller's, in
-// pieces of its frames' size, the last one shorter. Invalid for a hole and past
-// the end; otherwise as ReadAt.
-func (r *Reader) Take(ctx context.Context, off int64) ([][]byte, error) {
+// pieces of its frames' size, the last one shorter. They lie in room if that has
+// the capacity RunRoom of the chunk's length, and the source reads into memory of
+// its caller's. Invalid for a hole and past the end; otherwise as ReadAt.
+func (r *Reader) Take(ctx context.Context, off int64, room []byte) ([][]byte, error) {
 	if err := r.checkRoot(); err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func (r *Reader) Take(ctx context.Context, off int64) ([][]byte, error) {
 		}
 		return pieces, nil
 	}
-	pieces, err := takeFrom(ctx, r.src, pl.Ref, pl.limit)
+	pieces, err := takeFrom(ctx, inRoom(r.src, room), pl.Ref, pl.limit)
 	if again := reread(ctx, r.src, &pl.Ref, err); again != nil {
 		return takeFrom(ctx, again, pl.Ref, pl.limit)
 	}

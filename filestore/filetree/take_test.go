@@ -29,7 +29,7 @@ func TestTakenChunksAreWhole(t *testing.T) {
 			}
 			before := cache.Bytes()
 			s.resetCounts()
-			pieces, err := r.Take(t.Context(), off)
+			pieces, err := r.Take(t.Context(), off, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -52,7 +52,7 @@ func TestTakenPiecesCanBeSealed(t *testing.T) {
 		plain := random(2, n)
 		s := newStore()
 		ref := s.file(t, plain, small)
-		pieces, err := filetree.NewReader(s, ref, nil).Take(t.Context(), 0)
+		pieces, err := filetree.NewReader(s, ref, nil).Take(t.Context(), 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestTakeRefusesWhatIsNoChunk(t *testing.T) {
 	ref, _ := s.edit(t, filetree.Ref{}, small, 2*small, s.seal(t, filetree.Sealer{}, 0, random(3, small)), holeLeaf(small, small))
 	r := filetree.NewReader(s, ref, nil)
 	for _, off := range []int64{-1, small, 2 * small} {
-		if _, err := r.Take(t.Context(), off); kind.Of(err) != kind.Invalid {
+		if _, err := r.Take(t.Context(), off, nil); kind.Of(err) != kind.Invalid {
 			t.Errorf("at %d: %v", off, err)
 		}
 	}
@@ -94,11 +94,11 @@ func TestTakeChecksAllFrames(t *testing.T) {
 		b := bytes.Clone(whole)
 		b[at] ^= 0x10
 		bad.blocks[leaf.Ref.ID] = b
-		if _, err := filetree.NewReader(bad, leaf.Ref, nil).Take(t.Context(), 0); kind.Of(err) != kind.Corrupt {
+		if _, err := filetree.NewReader(bad, leaf.Ref, nil).Take(t.Context(), 0, nil); kind.Of(err) != kind.Corrupt {
 			t.Errorf("byte %d is another: %v", at, err)
 		}
 		good.blocks[leaf.Ref.ID] = bytes.Clone(whole) // it is decrypted where it lies
-		pieces, err := filetree.NewReader(&mirrored{store: bad, sound: good}, leaf.Ref, nil).Take(t.Context(), 0)
+		pieces, err := filetree.NewReader(&mirrored{store: bad, sound: good}, leaf.Ref, nil).Take(t.Context(), 0, nil)
 		if err != nil || !bytes.Equal(slices.Concat(pieces...), plain) {
 			t.Errorf("byte %d is another, with a sound copy: %v", at, err)
 		}
@@ -116,7 +116,7 @@ func TestTakeFromTheCache(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.resetCounts()
-	pieces, err := r.Take(t.Context(), 0)
+	pieces, err := r.Take(t.Context(), 0, nil)
 	if err != nil || len(s.ranges) > 0 {
 		t.Fatalf("%d reads, %v", len(s.ranges), err)
 	}
@@ -144,6 +144,29 @@ func TestKeptChunksAreNotRead(t *testing.T) {
 		got := make([]byte, 20_000)
 		if _, err := r.ReadAt(t.Context(), got, small); err != nil || !bytes.Equal(got, plain[small:small+20_000]) || len(s.ranges) != tt.reads {
 			t.Errorf("%d bytes kept at %d: %d reads, want %d, %v", tt.n, tt.off, len(s.ranges), tt.reads, err)
+		}
+	}
+}
+
+// A chunk is read into its taker's memory once, if that is large enough; what a
+// padded one needs besides lies elsewhere, and nothing is overwritten.
+func TestTakeIntoRoom(t *testing.T) {
+	t.Parallel()
+	for _, sealer := range []filetree.Sealer{{}, {Pad: filetree.PadPowerOfTwo, ChunkSize: int(small)}} {
+		plain := random(7, small-70_000)
+		s := &roomy{store: newStore()}
+		leaf := s.seal(t, sealer, 0, plain)
+		r := filetree.NewReader(s, leaf.Ref, nil)
+		for _, room := range [][]byte{make([]byte, filetree.RunRoom(small)), make([]byte, 1000), nil} {
+			s.used = 0
+			pieces, err := r.Take(t.Context(), 0, room)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantContents(t, slices.Concat(pieces...), plain)
+			if want := min(len(room)/200_000, 1); s.used != want {
+				t.Errorf("a room of %d bytes was used %d times", len(room), s.used)
+			}
 		}
 	}
 }
