@@ -254,13 +254,11 @@ func (ch *channel) reserve(n uint32) (uint32, error) {
 			continue
 		}
 		if ch.mux.enter(ch, true) {
-			w.L.Unlock()
-			ch.mux.pump(ch, func() bool {
+			ch.mux.pump(ch, w.L, func() bool {
 				w.L.Lock()
 				defer w.L.Unlock()
 				return w.win > 0 || w.closed
 			})
-			w.L.Lock()
 			continue
 		}
 		w.Wait()

@@ -102,8 +102,11 @@ func (m *mux) waited() {
 var errPanicked = errors.New("ssh: handling a packet panicked")
 
 // pump reads packets until done says that there is what its caller waits for,
-// or the lead has to be given back. It follows an enter.
-func (m *mux) pump(ch *channel, done func() bool) {
+// or the lead has to be given back. It follows an enter, and is called with
+// held locked, which it unlocks meanwhile.
+func (m *mux) pump(ch *channel, held sync.Locker, done func() bool) {
+	held.Unlock()
+	defer held.Lock()
 	err := errPanicked
 	defer func() { m.leave(ch, err) }()
 	for !done() && m.chanList.open.Load() == 1 {
@@ -192,9 +195,7 @@ func (ch *channel) read(p []byte) (int, error) {
 	}()
 	for b.got == 0 && !b.closed {
 		if ch.mux.enter(ch, false) {
-			b.L.Unlock()
-			ch.mux.pump(ch, ch.served)
-			b.L.Lock()
+			ch.mux.pump(ch, b.L, ch.served)
 			continue
 		}
 		b.waiting = true

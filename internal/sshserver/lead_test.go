@@ -72,6 +72,53 @@ func TestTheLeadIsLentAndTakenBack(t *testing.T) {
 	close(leave)
 }
 
+// A panic while a packet is handled, in a goroutine that reads packets itself,
+// ends the connection, and can be recovered from.
+func TestAPanicGivesTheLeadBack(t *testing.T) {
+	t.Parallel()
+	recovered := make(chan any, 1)
+	client := connect(t, trusting(), open(t), map[string]handler{
+		"echo": func(sc *ServerConn, ch ssh.Channel) {
+			defer func() { recovered <- recover() }()
+			m := ch.(*channel).mux
+			b := make([]byte, 1)
+			for { // until the lead is here
+				if _, err := io.ReadFull(ch, b); err != nil {
+					t.Error(err)
+				}
+				m.lead.mu.Lock()
+				mine := m.lead.holder != nil
+				m.lead.mu.Unlock()
+				if mine {
+					break
+				}
+				_, _ = ch.Write(b)
+			}
+			ch.(*channel).pending.L.Lock()
+			defer ch.(*channel).pending.L.Unlock()
+			if m.enter(ch.(*channel), false) {
+				m.pump(ch.(*channel), ch.(*channel).pending.L, func() bool { panic("a bug") })
+			}
+		},
+	})
+	ch := openChannel(t, client, "echo")
+	b := make([]byte, 1)
+	for {
+		if _, err := ch.Write(b); err != nil {
+			break
+		}
+		if _, err := io.ReadFull(ch, b); err != nil {
+			break
+		}
+	}
+	within(t, "the panic", func() error {
+		if v := <-recovered; v != "a bug" && v != nil { // nil: the loop took the lead back first
+			return errOther
+		}
+		return nil
+	})
+}
+
 // A client that lets its window run out stops a Write, not the connection; what
 // it lets in by and by arrives.
 func TestWindowsRunOut(t *testing.T) {
