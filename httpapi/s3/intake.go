@@ -112,9 +112,11 @@ func (in *intake) pipeline(ctx context.Context, first block, sum hash.Hash) erro
 			<-free
 		}
 	})
-	err := in.feed(ctx, first, toSink, free, stopped)
-	close(toSink)
-	wg.Wait()
+	err := func() error {
+		defer wg.Wait() // whatever becomes of the reader: nobody is left behind
+		defer close(toSink)
+		return in.feed(ctx, first, toSink, free, stopped)
+	}()
 	if failed != nil {
 		return failed
 	}

@@ -71,3 +71,44 @@ func TestLanesAreUsedAgain(t *testing.T) {
 		t.Errorf("%d hashes were made, %d are free", l.made, len(l.free))
 	}
 }
+
+// A body whose reader panics leaves no goroutine behind, and its hash is as good as any.
+func TestIntakePanics(t *testing.T) {
+	t.Parallel()
+	l := newLanes()
+	l.busy = lanesFrom
+	for range 3 {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			in := &intake{lanes: l, src: &panicsAfter{n: 3 * intakeBuffer}, most: -1, sink: func([]byte) error { return nil }}
+			_ = in.run(t.Context())
+		}()
+		if l.busy != lanesFrom || l.made != 1 || len(l.free) != 1 {
+			t.Errorf("%d bodies, %d hashes, of which %d are free", l.busy, l.made, len(l.free))
+		}
+		body := bytes.Repeat([]byte("body "), intakeBuffer)
+		in := &intake{lanes: l, src: bytes.NewReader(body), most: -1, sink: func([]byte) error { return nil }}
+		if err := in.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := md5.Sum(body); !bytes.Equal(in.md5, want[:]) { //nolint:gosec // see above
+			t.Error("the MD5 of the next body is wrong")
+		}
+	}
+}
+
+// panicsAfter is a reader of n bytes that has a fault.
+type panicsAfter struct{ n int }
+
+func (r *panicsAfter) Read(p []byte) (int, error) {
+	if r.n <= 0 {
+		panic("a fault")
+	}
+	n := min(r.n, len(p))
+	r.n -= n
+	return n, nil
+}
