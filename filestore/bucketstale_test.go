@@ -1,11 +1,15 @@
 package filestore_test
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
 )
 
 // What a gateway has answered about a bucket holds for all changes that begin after
@@ -69,4 +73,39 @@ func TestRulesOfBucketsHoldAtOnceEverywhere(t *testing.T) {
 	enable(later, false)
 	away.remove("later/f")
 	later.expectVersions("f x*", "f 10") // the null version stays
+}
+
+// absent is a metastore that doesn't tell the state of the registry for so many times.
+type absent struct {
+	metastore.Store
+	left *atomic.Int64
+}
+
+func (a absent) SealedState(ctx context.Context, kindOf uint8) (metastore.SealedState, error) {
+	if a.left.Add(-1) >= 0 {
+		return metastore.SealedState{}, kind.Unavailable
+	}
+	return a.Store.SealedState(ctx, kindOf)
+}
+
+// Where the registry can't be read a change waits for it as for any commit, and fails
+// after as long: it doesn't go by what is known.
+func TestChangesWaitForTheRegistry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		left := new(atomic.Int64)
+		fs := newStorage(t).open(func(o *filestore.Options) { o.Meta = absent{shared{o.Meta}, left} })
+		defer fs.Close()
+		tr, _ := newTree(t, fs)
+		began := time.Now()
+		left.Store(10)
+		tr.put("f", []byte("1"))
+		left.Store(1 << 40)
+		expectKind(t, "remove", tr.Remove(t.Context(), path("f")), kind.Unavailable)
+		if took := time.Since(began); took > 30*time.Second {
+			t.Errorf("that took %v", took)
+		}
+		left.Store(0)
+		tr.expect("f", []byte("1"))
+	})
 }

@@ -95,16 +95,28 @@ func (t *bucketTable) renew(ctx context.Context) error {
 
 // current brings the table up to what any gateway had committed when it was called: for
 // who is about to replace or remove something, and would lose it by a registry that
-// doesn't know yet what is to be kept. It costs nothing where no other gateway is.
+// doesn't know yet what is to be kept. It costs nothing where no other gateway is, and
+// one query that isn't repeated where some are: that is for the caller.
 func (t *bucketTable) current(ctx context.Context) error {
 	if t.fs.slots.authoritative {
 		return nil
 	}
-	t.expire()
-	if err := t.renew(ctx); err != nil {
+	now, err := t.fs.o.Meta.SealedState(ctx, kindBucket)
+	if err == nil && !t.is(now) {
+		t.expire()
+		err = t.renew(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("read the registry of buckets: %w", err)
 	}
 	return nil
+}
+
+// is reports whether the table was read in a state.
+func (t *bucketTable) is(st metastore.SealedState) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.loaded && t.state == st
 }
 
 // look brings the table up to now, without anybody having to wait for it.

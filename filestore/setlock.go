@@ -7,6 +7,7 @@ import (
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/retry"
 )
 
 // LockChange says what SetLock changes of a version's lock.
@@ -34,7 +35,7 @@ func (b *Bucket) setLock(ctx context.Context, key string, v VersionID, c LockCha
 	if err != nil {
 		return err
 	}
-	if err := b.fs.buckets.current(ctx); err != nil {
+	if err := retry.Do(ctx, func() error { return b.fs.buckets.current(ctx) }); err != nil {
 		return err
 	}
 	if !b.fs.locks(slotID(b.state().dir.ID())) {
