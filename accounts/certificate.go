@@ -84,7 +84,7 @@ func (f *File) checkCertificate(cert *ssh.Certificate, l limits) error {
 	switch {
 	case cert.CertType != ssh.UserCert:
 		return refusedCertificate("it is of a host, not of a user")
-	case f.revoked.holds(cert.Key), f.revoked.holds(cert.SignatureKey):
+	case f.revoked.revokes(cert):
 		return errRevoked
 	case cert.Signature == nil || cert.Signature.Format == ssh.KeyAlgoRSA:
 		return refusedCertificate("the authority signed it by SHA-1: sign it anew by a newer ssh-keygen")

@@ -158,7 +158,7 @@ func TestKeyFileFaults(t *testing.T) {
 	}{
 		{"# nothing\n", "", 0o644},
 		{ed25519Key + "\nrubbish", "keys:2", 0o644},
-		{"SSHKRL\n\x00", "binary form", 0o644},
+		{"SSHKRL\n\x00", "no key revocation list of version 1", 0o644},
 		{ed25519Key, "changed by others", 0o664},
 		{"SHA256:short", "keys:1: a fingerprint", 0o600},
 	} {

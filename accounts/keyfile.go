@@ -25,6 +25,7 @@ type keyFile struct {
 	mu   sync.Mutex // guards the fields below
 	seen version
 	keys map[string]bool // SHA256:…
+	also *revocations    // of a key revocation list; nil: it is none
 }
 
 // openKeyFile reads a file. An empty path is no file.
@@ -46,7 +47,15 @@ func (f *keyFile) read() error {
 	f.seen = v
 	keys := map[string]bool{}
 	if bytes.HasPrefix(b, []byte("SSHKRL")) {
-		return kind.Errorf(kind.Invalid, "%s is a key revocation list in binary form: list the public keys or their fingerprints, one a line", f.path)
+		if !f.fingerprints {
+			return kind.Errorf(kind.Invalid, "%s is a key revocation list", f.path)
+		}
+		also, err := parseKRL(b, keys)
+		if err != nil {
+			return kind.Errorf(kind.Invalid, "%s: %w", f.path, err)
+		}
+		f.keys, f.also = keys, also
+		return nil
 	}
 	number := 0
 	for text := range strings.Lines(string(b)) {
@@ -60,7 +69,7 @@ func (f *keyFile) read() error {
 		}
 		keys[fingerprint] = true
 	}
-	f.keys = keys
+	f.keys, f.also = keys, nil
 	return nil
 }
 
@@ -119,7 +128,21 @@ func (f *keyFile) holds(key ssh.PublicKey) bool {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.keys[ssh.FingerprintSHA256(key)]
+	return f.keys[ssh.FingerprintSHA256(key)] || f.also.key(key)
+}
+
+// revokes reports whether the file has a certificate: itself, its key or its
+// authority.
+func (f *keyFile) revokes(c *ssh.Certificate) bool {
+	if f == nil {
+		return false
+	}
+	if f.holds(c.Key) || f.holds(c.SignatureKey) {
+		return true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.also.certificate(c)
 }
 
 // readPublic reads a file that only its owner, who is this process's user or

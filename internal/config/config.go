@@ -67,7 +67,7 @@ type SFTPD struct {
 	AccountsRemember time.Duration `key:"accounts.url_remember" default:"10s" min:"0s" max:"10m" help:"How long a login that the account server granted is granted again without asking. A refusal of the name ends that at once."`
 	PasswordAuth     bool          `key:"password_auth" default:"true" help:"Let people log in by a password alone. Off, a password counts only after a key whose line says also=password."`
 	UserCAKeys       Path          `key:"user_ca_keys" help:"A file of public keys of authorities, one a line: an OpenSSH user certificate that one of them signed logs in to the account that it names as a principal."`
-	RevokedKeys      Path          `key:"revoked_keys" help:"A file of what nobody logs in by any more: public keys, of users and authorities, or their fingerprints (SHA256:…), one a line."`
+	RevokedKeys      Path          `key:"revoked_keys" help:"A file of what nobody logs in by any more: public keys, of users and authorities, or their fingerprints (SHA256:…), one a line; or a key revocation list, as ssh-keygen -k makes it."`
 	Penalties        bool          `key:"penalties" default:"true" help:"Ban sources from which too many logins fail, for as long as they have earned."`
 	PenaltyExempt    Networks      `key:"penalty_exempt" default:"127.0.0.0/8,::1" help:"Networks that are never banned, with commas between: load balancers and tunnels, behind which everybody has one address."`
 	MaxConns         int           `key:"max_conns" default:"1000" min:"1" help:"Connections at a time, logged in or not."`
@@ -153,8 +153,8 @@ type Filestore struct {
 	InlineBlock  Size `key:"inline_block" default:"8KiB" max:"64KiB" help:"Blocks up to this size lie in the metastore. 0: none."`
 	CacheMemory  Size `key:"cache_memory" default:"24MiB" min:"1MiB" help:"Memory for decrypted chunks, and as much again for directories."`
 	DraftMemory  Size `key:"draft_memory" default:"8MiB" min:"1MiB" help:"Memory for the unsaved bytes of one open file; beyond it they go, encrypted, to the spool."`
-	DirtyMemory  Size `key:"dirty_memory" default:"32MiB" min:"1MiB" help:"Memory for the unsaved bytes of all open files."`
-	FlightMemory Size `key:"flight_memory" default:"0" help:"Memory for blocks on their way to the blockstore, of which one file may take a quarter: at least 8MiB. 0: 24MiB for blocks on this machine, 96MiB for a store behind a network, which wants many at a time."`
+	DirtyMemory  Size `key:"dirty_memory" default:"20MiB" min:"1MiB" help:"Memory for the unsaved bytes of all open files."`
+	FlightMemory Size `key:"flight_memory" default:"0" help:"Memory for blocks on their way to the blockstore, of which one file may take a quarter: at least 8MiB. 0: 16MiB for blocks on this machine, 96MiB for a store behind a network, which wants many at a time."`
 	SpoolDir     Path `key:"spool_dir" default:"spool" help:"The directory of the encrypted spool, which dies with the process."`
 	SpoolLimit   Size `key:"spool_limit" default:"16GiB" min:"0" help:"What the spool may hold."`
 }

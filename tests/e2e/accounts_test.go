@@ -119,6 +119,17 @@ func TestCertificates(t *testing.T) {
 	if err := login("bob", "ca", "-n", "bob"); err == nil {
 		t.Error("a certificate of a revoked key logs in")
 	}
+	// A key revocation list, in OpenSSH's own form.
+	writeFile(t, dir, "spec", "serial: 7\nid: lost\n")
+	keygen(t, dir, "-k", "-f", revoked, "-s", "ca.pub", "spec")
+	for number, ok := range map[string]bool{"6": true, "7": false, "8": true} {
+		if err := login("bob", "ca", "-n", "bob", "-z", number); (err == nil) != ok {
+			t.Errorf("certificate %s, of which 7 is revoked: %v", number, err)
+		}
+	}
+	if err := login("bob", "ca", "-n", "bob", "-I", "lost"); err == nil {
+		t.Error("a certificate whose id is revoked logs in")
+	}
 }
 
 // securityKey is an sk-ssh-ed25519 key in software (OpenSSH's PROTOCOL.u2f).
