@@ -182,6 +182,13 @@ func status(err error) int {
 // which they don't know.
 func refusesChecksum(err error) bool { return status(err) == 501 }
 
+// mismatch reports whether a server answered that what it got isn't what its
+// checksum says.
+func mismatch(err error) bool {
+	api, ok := errors.AsType[smithy.APIError](err)
+	return ok && status(err) == 400 && (api.ErrorCode() == "BadDigest" || api.ErrorCode() == "XAmzContentChecksumMismatch")
+}
+
 // refused reports whether a server answered that it doesn't take such a request,
 // rather than that it can't now.
 func refused(err error) bool {

@@ -57,52 +57,93 @@ func (s *Store) put(ctx context.Context, c call, key string, data []byte) error 
 		return err
 	}
 	defer r.end()
-	checksum := !s.noChecksum.Load()
-	// Without TLS the signature covers the body, until the server has shown that it
-	// checks the CRC-32C, which the signature covers, too.
-	bare := s.plain && checksum && s.checks.Load() && !s.signAll.Load()
-	told, err := s.putOnce(r, key, data, checksum, bare)
+	o := object{key: key, data: data, checksum: !s.noChecksum.Load()}
+	if o.checksum {
+		o.sum = crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))
+	}
+	// Without TLS the signature covers the body, until the server has proved that it
+	// holds it against the CRC-32C, which the signature covers, too.
+	o.bare = s.plain && o.checksum && s.bodies.Load() == bodiesBare
+	told, err := s.putOnce(r, o)
 	switch {
-	case checksum && refusesChecksum(err):
+	case o.checksum && refusesChecksum(err):
 		s.log.Info("the server takes no checksums of objects: going on without", "server", s.where)
 		s.noChecksum.Store(true)
-		_, err = s.putOnce(r, key, data, false, false)
-	case bare && (refused(err) || err == nil && !told):
+		o.checksum, o.bare = false, false
+		_, err = s.putOnce(r, o)
+	case o.bare && (refused(err) || err == nil && !told):
 		// Who checked the body before doesn't now, or wants it signed.
-		if told, err = s.putOnce(r, key, data, checksum, false); err == nil {
-			s.signAll.Store(true)
+		o.bare = false
+		if _, err = s.putOnce(r, o); err == nil {
+			s.bodies.Store(bodiesSigned)
 		}
-	}
-	if told {
-		s.checks.Store(true)
+	case told && s.plain && s.bodies.CompareAndSwap(bodiesUnknown, bodiesProving):
+		err = s.proveChecks(r, o)
 	}
 	return r.failed(err)
 }
 
-// putOnce sends an object. Its CRC-32C goes in a header, where servers that
+// Whether bodies are in the signatures of puts where no TLS covers them.
+const (
+	bodiesUnknown int32 = iota // they are, until the server is asked
+	bodiesProving              // they are; a put asks
+	bodiesBare                 // they aren't: the server checks their CRC-32C
+	bodiesSigned               // they are, and stay so
+)
+
+// proveChecks puts an object that is stored once more, with a wrong checksum and
+// no signature of the body: a server that refuses that checks what arrives. One
+// that takes it gets the object again as it should be.
+func (s *Store) proveChecks(r *request, o object) error {
+	wrong := o
+	wrong.sum, wrong.bare = ^o.sum, true
+	_, err := s.putOnce(r, wrong)
+	switch {
+	case mismatch(err):
+		s.bodies.Store(bodiesBare)
+	case err == nil:
+		s.bodies.Store(bodiesSigned)
+		_, err = s.putOnce(r, o)
+		return err
+	case refused(err):
+		s.bodies.Store(bodiesSigned)
+	default: // no answer: another put asks again
+		s.bodies.Store(bodiesUnknown)
+	}
+	return nil
+}
+
+// object is what a put sends. Its CRC-32C goes in a header, where servers that
 // don't know it pass over it, those that do check what arrived, and buckets with
-// object lock find the checksum that they demand. told: the server's answer has
-// the checksum. A bare body is in the signature by its checksum only.
-func (s *Store) putOnce(r *request, key string, data []byte, checksum, bare bool) (told bool, err error) {
-	body := transport.NewBody(data)
+// object lock find the checksum that they demand.
+type object struct {
+	key      string
+	data     []byte
+	checksum bool // send sum
+	sum      uint32
+	bare     bool // leave the body out of the signature
+}
+
+// putOnce sends an object. told: the server's answer has the checksum.
+func (s *Store) putOnce(r *request, o object) (told bool, err error) {
+	body := transport.NewBody(o.data)
 	defer body.Release()
 	in := &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &key, Body: body,
-		ContentLength: aws.Int64(int64(len(data))), ContentType: aws.String("application/octet-stream"),
+		Bucket: &s.bucket, Key: &o.key, Body: body,
+		ContentLength: aws.Int64(int64(len(o.data))), ContentType: aws.String("application/octet-stream"),
 	}
-	if checksum {
-		sum := binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
-		in.ChecksumCRC32C = aws.String(base64.StdEncoding.EncodeToString(sum))
+	if o.checksum {
+		in.ChecksumCRC32C = aws.String(base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, o.sum)))
 	}
 	var how []func(*s3.Options)
-	if bare {
+	if o.bare {
 		how = append(how, unsigned)
 	}
 	out, err := s.client.PutObject(transport.WithBody(r.ctx, body), in, how...)
 	if err != nil {
 		return false, err
 	}
-	return checksum && aws.ToString(out.ChecksumCRC32C) == *in.ChecksumCRC32C, nil
+	return o.checksum && aws.ToString(out.ChecksumCRC32C) == *in.ChecksumCRC32C, nil
 }
 
 // Get implements blockstore.Store.

@@ -80,10 +80,9 @@ type Store struct {
 	gate    gate.Gate
 	idle    func()
 
-	noChecksum atomic.Bool // the server refuses checksums in headers
-	checks     atomic.Bool // the server told the checksum of what it got: it need not hash it, too
-	signAll    atomic.Bool // the server wants the body signed
-	noBatch    atomic.Bool // the server has no DeleteObjects
+	noChecksum atomic.Bool  // the server refuses checksums in headers
+	bodies     atomic.Int32 // whether signatures cover them
+	noBatch    atomic.Bool  // the server has no DeleteObjects
 }
 
 var (
