@@ -3,6 +3,7 @@ package filestore
 import (
 	"context"
 	"math/bits"
+	"slices"
 )
 
 // writeCell copies p, which lies in c wholly, to byte at of it.
@@ -79,12 +80,21 @@ func (d *draft) hold(fr *frame, off, end int64, whole bool) error {
 		return err
 	}
 	if fr.bytes() == 0 {
-		d.frames = append(d.frames, fr)
+		d.remember(fr)
 	}
 	d.account(next.bytes() - fr.bytes())
 	d.fs.buffers.free(fr)
 	*fr = next
 	return nil
+}
+
+// remember adds a frame to those in memory. Who writes and cuts in turn leaves many
+// behind that are not: they go when the list would have to grow.
+func (d *draft) remember(fr *frame) {
+	if len(d.frames) == cap(d.frames) {
+		d.frames = slices.DeleteFunc(d.frames, func(fr *frame) bool { return fr.bytes() == 0 })
+	}
+	d.frames = append(d.frames, fr)
 }
 
 // move copies what was written to fr into the memory of next, and gives its room

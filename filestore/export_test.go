@@ -12,6 +12,17 @@ import (
 // FoldAfter makes drafts fold their stored chunks after n of them.
 func (fs *FS) FoldAfter(n int) { fs.foldAfter = n }
 
+// Frames is how many frames of the file's draft are remembered.
+func (f *File) Frames() int {
+	of := f.file()
+	of.mu.RLock()
+	defer of.mu.RUnlock()
+	if of.draft == nil {
+		return 0
+	}
+	return len(of.draft.frames)
+}
+
 // Leaves counts the chunks of the file at p, and its holes.
 func (t *Tree) Leaves(ctx context.Context, p Path) (int, error) {
 	pl, err := t.resolve(ctx, p, wantEntry)

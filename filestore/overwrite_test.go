@@ -131,3 +131,21 @@ func TestFramesFillInAnyOrder(t *testing.T) {
 		}
 	}
 }
+
+// Who writes and cuts in turn, without end, takes no more memory for it.
+func TestWritingAndCuttingTakesNothing(t *testing.T) {
+	t.Parallel()
+	fs := newStorage(t).open()
+	tr, _ := newTree(t, fs)
+	f := tr.open("f", toCreate)
+	for range 5000 {
+		write(t, f, []byte("x"), 70_000)
+		if err := f.Truncate(t.Context(), 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := f.Frames(); n > 100 {
+		t.Errorf("%d frames are remembered", n)
+	}
+	closeFile(t, f)
+}
