@@ -201,7 +201,7 @@ func (l *pipeListener) dial() (net.Conn, error) {
 		return near, nil
 	case <-l.closed:
 		return nil, net.ErrClosed
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		return nil, context.DeadlineExceeded
 	}
 }
