@@ -7,7 +7,17 @@ import (
 )
 
 // buffers are the reused buffers of frames and chunks.
-type buffers struct{ frames, pages, chunks sync.Pool }
+type buffers struct {
+	frames, chunks spare
+	pages          sync.Pool
+}
+
+// bound says how much of what isn't used may be kept: half of what drafts may hold,
+// and what may be on its way.
+func (b *buffers) bound(o *Options) {
+	b.frames.most = int(max(1, o.DirtyBytes/2/frameSize))
+	b.chunks.most = int(min(max(2, o.FlightBytes/pooledChunk), 32))
+}
 
 // frame returns room for n bytes of a frame: a reused one if they are many,
 // else just as much as a small file needs.
@@ -17,16 +27,15 @@ func (b *buffers) frame(n int) []byte {
 			return make([]byte, small)
 		}
 	}
-	if p, ok := b.frames.Get().(*[frameSize]byte); ok {
-		return p[:]
+	if p := b.frames.get(); p != nil {
+		return p
 	}
 	return make([]byte, frameSize)
 }
 
 func (b *buffers) freeFrame(buf []byte) {
 	if cap(buf) == frameSize {
-		buf = buf[:frameSize]
-		b.frames.Put((*[frameSize]byte)(buf))
+		b.frames.put(buf[:frameSize])
 	}
 }
 
@@ -68,22 +77,23 @@ func (b *buffers) free(fr *frame) {
 	fr.buf, fr.pages = nil, nil
 }
 
-// pooledChunk has room for a chunk of the default size, plain or sealed.
-const pooledChunk = filetree.DefaultChunkSize + 8<<10
+// pooledChunk has room for a chunk of the default size, plain or sealed, and for a
+// filetree.Run of one: what uploads no longer need, downloads use.
+const pooledChunk = filetree.DefaultChunkSize + 56<<10
 
 // chunk returns n bytes for a chunk.
 func (b *buffers) chunk(n int64) []byte {
 	if n > pooledChunk || n < pooledChunk/4 {
 		return make([]byte, n)
 	}
-	if p, ok := b.chunks.Get().(*[pooledChunk]byte); ok {
+	if p := b.chunks.get(); p != nil {
 		return p[:n]
 	}
-	return new([pooledChunk]byte)[:n]
+	return make([]byte, n, pooledChunk)
 }
 
 func (b *buffers) freeChunk(buf []byte) {
 	if cap(buf) == pooledChunk {
-		b.chunks.Put((*[pooledChunk]byte)(buf[:pooledChunk]))
+		b.chunks.put(buf)
 	}
 }

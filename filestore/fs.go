@@ -73,7 +73,8 @@ func New(ctx context.Context, o Options) (*FS, error) {
 	fs.writer = newWriter(fs)
 	fs.ahead = make(chan struct{}, aheadAll)
 	fs.places = make(chan struct{}, o.places())
-	fs.streams = newStreams(&fs.o)
+	fs.buffers.bound(&fs.o)
+	fs.streams = newStreams(&fs.o, &fs.buffers)
 	fs.foldAfter = foldAfter
 	fs.spool = newSpool(o.SpoolDir, o.SpoolBytes)
 	err := fs.beginHeartbeat(ctx)
@@ -114,9 +115,9 @@ const (
 	defaultInline     = 8 << 10
 	defaultCache      = 24 << 20
 	defaultDraft      = 8 << 20
-	defaultDirty      = 32 << 20
+	defaultDirty      = 20 << 20
 	defaultSpool      = 16 << 30
-	defaultFlight     = 24 << 20
+	defaultFlight     = 16 << 20
 	defaultLease      = time.Minute
 	unlimitedCapacity = 1 << 50
 )

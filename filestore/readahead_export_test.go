@@ -8,3 +8,6 @@ func (fs *FS) Spooled() int64 { return fs.spool.size() }
 
 // Streams tells how many are open, and how many chunks are read ahead for them.
 func (fs *FS) Streams() (open, ahead int) { return int(fs.streams.open.Load()), len(fs.streams.ahead) }
+
+// PooledChunk is the capacity of the memory that uploads and downloads share.
+const PooledChunk = pooledChunk

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"sync"
@@ -31,16 +32,15 @@ type streams struct {
 	ahead chan struct{} // a token for each chunk that is read ahead, until it has been read
 	now   chan struct{} // a token for each stream that fetches and decrypts
 	units sync.Pool     // rooms of units
-	whole sync.Pool     // rooms of chunks
-	chunk int64         // bytes of most chunks
+	whole *buffers      // of chunks
 	local bool          // whether to stream past the cache at all
 }
 
-func newStreams(o *Options) *streams {
+func newStreams(o *Options, whole *buffers) *streams {
 	return &streams{
+		whole: whole,
 		ahead: make(chan struct{}, max(1, streamAhead/o.ChunkSize)),
 		now:   make(chan struct{}, streamsAtOnce),
-		chunk: int64(o.ChunkSize),
 		local: blockstore.ReadsIn(o.Blocks),
 	}
 }
@@ -53,25 +53,20 @@ func (s *streams) depth() int {
 // room is memory for a run, and where it goes to in the end.
 type room struct {
 	buf   []byte
-	pool  *sync.Pool    // nil: nowhere
-	token chan struct{} // nil: it takes none
+	of    *streams
+	unit  bool // it is for units
+	token bool // it is of a chunk that is read ahead
 }
 
 // room gives memory for a run of n bytes.
 func (s *streams) room(n int64) *room {
-	pool, size := &s.units, int64(streamUnit)
-	switch {
-	case n > s.chunk:
-		pool, size = nil, n
-	case n > streamUnit:
-		pool, size = &s.whole, s.chunk
+	if n > streamUnit {
+		return &room{buf: s.whole.chunk(filetree.RunRoom(n)), of: s}
 	}
-	if pool != nil {
-		if r, ok := pool.Get().(*room); ok {
-			return r
-		}
+	if r, ok := s.units.Get().(*room); ok {
+		return r
 	}
-	return &room{buf: make([]byte, filetree.RunRoom(size)), pool: pool}
+	return &room{buf: make([]byte, filetree.RunRoom(streamUnit)), of: s, unit: true}
 }
 
 // free gives back the memory and the token of r, if it is not nil.
@@ -79,13 +74,16 @@ func (r *room) free() {
 	if r == nil {
 		return
 	}
-	if r.token != nil {
-		<-r.token
-		r.token = nil
+	if r.token {
+		<-r.of.ahead
+		r.token = false
 	}
-	if r.pool != nil {
-		r.pool.Put(r)
+	if r.unit {
+		r.of.units.Put(r)
+		return
 	}
+	r.of.whole.freeChunk(r.buf)
+	r.buf = nil
 }
 
 // ObjectStream reads a part of an object from its beginning to its end. It is not
@@ -100,6 +98,7 @@ type ObjectStream struct {
 	before  *filetree.Run    // what was read before it
 	room    *room            // of run
 	ahead   []*fetching      // what follows run, in order
+	err     error            // once it has failed
 	ctx     context.Context  // of what is read ahead
 	cancel  context.CancelFunc
 }
@@ -148,8 +147,8 @@ func (s *ObjectStream) read(ctx context.Context, p []byte) (int, error) {
 	if s.r == nil {
 		return s.o.f.ReadAt(ctx, p, s.at)
 	}
-	if err := s.o.f.use(); err != nil {
-		return 0, wrap("read", err)
+	if err := s.o.f.use(); err != nil || s.err != nil {
+		return 0, wrap("read", cmp.Or(err, s.err))
 	}
 	shared := s.fs.streams
 	select {
@@ -167,7 +166,7 @@ func (s *ObjectStream) read(ctx context.Context, p []byte) (int, error) {
 		}
 		m, err := s.run.Read(p[n:])
 		n += m
-		if err != nil {
+		if s.err = err; err != nil {
 			return n, wrap("read", err)
 		}
 		if s.run.Len() == 0 {
@@ -199,7 +198,7 @@ func (s *ObjectStream) fetch(ctx context.Context) error {
 	} else {
 		err = s.fetchUnit(ctx)
 	}
-	if err != nil {
+	if s.err = err; err != nil {
 		s.drop()
 		return err
 	}
@@ -238,7 +237,7 @@ func (s *ObjectStream) readAhead(ctx context.Context) {
 		}
 		n := min(leaf.End(), s.end) - s.next
 		f := &fetching{done: make(chan struct{}), room: shared.room(n)}
-		f.room.token = shared.ahead
+		f.room.token = true
 		at, before := s.next, s.run
 		s.next += n
 		s.ahead = append(s.ahead, f)

@@ -15,6 +15,7 @@ import (
 	"github.com/truckee-fs/truckee/blockstore/blockstoretest"
 	"github.com/truckee-fs/truckee/blockstore/memory"
 	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
@@ -144,6 +145,22 @@ func TestStreamsEndAtFaults(t *testing.T) {
 		}
 		faulty.Honest()
 	}
+	// What has failed goes on failing: the bytes that follow would be taken for those
+	// that are missing.
+	faulty.FailFrom(3, errors.Join(broken, kind.Denied))
+	s := r.Stream(t.Context(), 0, int64(len(want)))
+	p := make([]byte, 100_000)
+	var err error
+	for err == nil {
+		_, err = s.Read(t.Context(), p)
+	}
+	faulty.Honest()
+	for range 10 {
+		if n, err := s.Read(t.Context(), p); n != 0 || !errors.Is(err, broken) {
+			t.Errorf("a stream that has failed gives %d bytes, %v", n, err)
+		}
+	}
+	s.Close()
 	var ids []blockstore.ID
 	for info, err := range faulty.List(t.Context(), blockstore.ID{}) {
 		if err != nil {
@@ -217,5 +234,13 @@ func TestStreamsEndWithTheirReader(t *testing.T) {
 	r.Close()
 	if n, err := late.Read(t.Context(), p); n != 0 || kind.Of(err) != kind.Closed {
 		t.Errorf("a stream of a closed reader gives %d bytes, %v", n, err)
+	}
+}
+
+// The memory that uploads leave has room for what downloads of chunks read.
+func TestUploadsAndDownloadsShareMemory(t *testing.T) {
+	t.Parallel()
+	if need := filetree.RunRoom(filetree.DefaultChunkSize); need > filestore.PooledChunk {
+		t.Errorf("a run of a chunk needs %d bytes, what is shared has %d", need, filestore.PooledChunk)
 	}
 }
