@@ -36,10 +36,10 @@ func TestEveryAlgorithm(t *testing.T) {
 			t.Parallel()
 			cc, sc := trusting(), open(t)
 			cc.Config, sc.Config = config, config
-			sc.RekeyThreshold = 80 << 10
+			sc.RekeyThreshold = 100 << 10
 			client := connect(t, cc, sc, map[string]handler{"echo": echo})
 			ch := openChannel(t, client, "echo")
-			const n = 256 << 10
+			const n = 160 << 10
 			go func() { _ = send(ch, 7, n) }()
 			within(t, "echo", func() error { return receive(ch, 7, n) })
 		})
@@ -50,7 +50,7 @@ func TestEveryAlgorithm(t *testing.T) {
 // asks for it, and while nobody reads one of them.
 func TestRekeyAmidTraffic(t *testing.T) {
 	t.Parallel()
-	const n = 3 << 19
+	const n = 1 << 20
 	for _, tt := range []struct {
 		name           string
 		client, server uint64 // thresholds
@@ -69,7 +69,7 @@ func TestRekeyAmidTraffic(t *testing.T) {
 			t.Parallel()
 			n := n
 			if tt.client == 256 {
-				n = 60 << 10
+				n = 12 << 10
 			}
 			cc, sc := trusting(), open(t)
 			cc.Config = ssh.Config{RekeyThreshold: tt.client, Ciphers: []string{tt.cipher}, KeyExchanges: []string{ssh.KeyExchangeCurve25519}}

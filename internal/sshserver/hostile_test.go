@@ -174,7 +174,7 @@ func FuzzHandshake(f *testing.F) {
 		if _, _, _, err := NewServerConn(s, config); err == nil {
 			t.Error("logged in")
 		}
-		if !s.closed {
+		if _, err := s.Write(nil); err == nil {
 			t.Error("the connection is still open")
 		}
 	})
@@ -248,7 +248,10 @@ func TestCiphersSealAndOpen(t *testing.T) {
 					sizes = append(sizes, len(p))
 				}
 			}
-			want := []int{1, 2, 15, 16, 17, 1000, 40000, 5, maxPacket - 40, 100}
+			want := []int{1, 2, 15, 16, 17, 1000, 9000, 5, 100}
+			if aeadCiphers[name] {
+				want[6] = maxPacket - 40
+			}
 			wire, ends := seal(want...)
 			if got, err := read(wire); err != io.EOF || fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("%v: read %v, %v", algs, got, err)
