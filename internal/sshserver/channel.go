@@ -163,14 +163,12 @@ type channel struct {
 // sentClose. This method takes the lock c.writeMu.
 func (ch *channel) writePacket(packet []byte) error {
 	ch.writeMu.Lock()
+	defer ch.writeMu.Unlock()
 	if ch.sentClose {
-		ch.writeMu.Unlock()
 		return io.EOF
 	}
 	ch.sentClose = (packet[0] == msgChannelClose)
-	err := ch.mux.conn.writePacket(packet)
-	ch.writeMu.Unlock()
-	return err
+	return ch.mux.conn.writePacket(packet)
 }
 
 func (ch *channel) sendMessage(msg interface{}) error {
@@ -178,7 +176,7 @@ func (ch *channel) sendMessage(msg interface{}) error {
 	return ch.reply(msg)
 }
 
-// reply is sendMessage for the reader, who must not wait for a key exchange.
+// reply is sendMessage for those who must not wait for a key exchange: see mux.
 func (ch *channel) reply(msg interface{}) error {
 	p := ssh.Marshal(msg)
 	binary.BigEndian.PutUint32(p[1:], ch.remoteId)
@@ -468,7 +466,7 @@ func (ch *channel) Accept() (ssh.Channel, <-chan *Request, error) {
 	}
 	ch.decided = true
 	ch.established.Store(true)
-	if err := ch.sendMessage(confirm); err != nil {
+	if err := ch.reply(confirm); err != nil {
 		return nil, nil, err
 	}
 
@@ -486,7 +484,7 @@ func (ch *channel) Reject(reason ssh.RejectionReason, message string) error {
 		Language: "en",
 	}
 	ch.decided = true
-	err := ch.sendMessage(reject)
+	err := ch.reply(reject)
 
 	// Remove the channel from the mux to prevent memory leaks.
 	// Do not call ch.close() here: no goroutine holds a reference to a
@@ -633,7 +631,7 @@ func (ch *channel) ackRequest(ok bool) error {
 			PeersID: ch.remoteId,
 		}
 	}
-	return ch.sendMessage(msg)
+	return ch.reply(msg)
 }
 
 func (ch *channel) ChannelType() string {

@@ -24,9 +24,12 @@ import (
 const maxPendingPackets = 64
 
 // maxPendingReplies sets the maximum of bytes to queue of packets that don't
-// wait. Who makes us answer more while the KEX is incomplete is not speaking
-// SSH.
-const maxPendingReplies = 4 << 20
+// wait, each counted as replyOverhead more. Who makes us answer more while the
+// KEX is incomplete is not speaking SSH.
+const (
+	maxPendingReplies = 4 << 20
+	replyOverhead     = 64
+)
 
 // handshakeTransport implements rekeying on top of a transport
 // and offers a thread-safe writePacket() interface. One goroutine at a time
@@ -63,7 +66,7 @@ type handshakeTransport struct {
 	// exchange is completed or an error occurs. If not empty, it is emptied
 	// all at once when the key exchange is completed in kexLoop.
 	pendingPackets   [][]byte
-	pendingReplies   int // bytes in those beyond maxPendingPackets
+	pendingReplies   int // what those beyond maxPendingPackets count
 	writePacketsLeft uint32
 	writeBytesLeft   int64
 	userAuthComplete bool // whether the user authentication phase is complete
@@ -538,11 +541,12 @@ func (t *handshakeTransport) push(head, body []byte, flush bool) error {
 
 	if t.sentInitMsg != nil {
 		if len(t.pendingPackets) >= maxPendingPackets {
-			t.pendingReplies += len(head) + len(body)
+			t.pendingReplies += len(head) + len(body) + replyOverhead
 		}
 		if t.pendingReplies > maxPendingReplies {
 			t.writeError = errors.New("ssh: too much to answer during a key exchange")
 			t.writeCond.Broadcast()
+			go t.conn.Close() // whoever reads must hear of it, too
 			return t.writeError
 		}
 		// Copy the packet so the writer can reuse the buffer.

@@ -23,7 +23,7 @@ const patience = 5 * time.Millisecond
 //
 //   - when somebody begins to wait who can't read himself: because another one
 //     of the channel is inside and leaves, or because a key exchange must end;
-//   - when a packet opened another channel, or ended this one;
+//   - when a packet opened another channel, or ended this one or its data;
 //   - when reading failed, with the error;
 //   - when everybody was outside for longer than patience.
 //
@@ -99,7 +99,7 @@ func (m *mux) waited() {
 	m.lead.mu.Unlock()
 }
 
-var errPanicked = errors.New("ssh: handling a packet panicked")
+var errPanicked = errors.New("ssh: the reader of packets panicked")
 
 // pump reads packets until done says that there is what its caller waits for,
 // or the lead has to be given back. It follows an enter, and is called with
@@ -126,7 +126,7 @@ func (m *mux) leave(ch *channel, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.inside = false
-	if err != nil || ch.pending.waiting || l.writers > 0 || m.chanList.open.Load() != 1 {
+	if err != nil || ch.pending.waiting || ch.pending.closed || l.writers > 0 || m.chanList.open.Load() != 1 {
 		l.turns++
 		l.holder = nil
 		l.back <- err

@@ -132,7 +132,8 @@ func (m *mux) sendMessage(msg interface{}) error {
 	return m.reply(msg)
 }
 
-// reply is sendMessage for the reader, who must not wait for a key exchange.
+// reply is sendMessage for the reader, who must not wait for a key exchange, and
+// for those who take what he hands out: he waits for them.
 func (m *mux) reply(msg interface{}) error {
 	return m.conn.writePacket(ssh.Marshal(msg))
 }
@@ -194,9 +195,9 @@ func (m *mux) SendRequest(name string, wantReply bool, payload []byte) (bool, []
 // has WantReply set.
 func (m *mux) ackRequest(ok bool, data []byte) error {
 	if ok {
-		return m.sendMessage(globalRequestSuccessMsg{Data: data})
+		return m.reply(globalRequestSuccessMsg{Data: data})
 	}
-	return m.sendMessage(globalRequestFailureMsg{Data: data})
+	return m.reply(globalRequestFailureMsg{Data: data})
 }
 
 // loop runs the connection machine. It will process packets until an

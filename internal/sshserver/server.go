@@ -228,13 +228,19 @@ func NewServerConn(c net.Conn, config *ServerConfig) (*ServerConn, <-chan NewCha
 	s := &connection{
 		sshConn: sshConn{conn: c},
 	}
-	perms, err := s.serverHandshake(&fullConf)
-	if err != nil {
+	err := errPanicked // by a callback
+	defer func() {
+		if err == nil {
+			return
+		}
 		c.Close()
 		if s.transport != nil {
 			// Nobody will read any more, which is what ends the key exchange.
 			s.transport.readFailed(err)
 		}
+	}()
+	perms, err := s.serverHandshake(&fullConf)
+	if err != nil {
 		return nil, nil, nil, err
 	}
 	return &ServerConn{s, perms}, s.mux.incomingChannels, s.mux.incomingRequests, nil
