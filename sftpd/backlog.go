@@ -14,8 +14,8 @@ import (
 const (
 	// maxBacklog bounds what a connection has received and its sessions have
 	// not taken, as it came over the network. The SSH layer holds up to 2 MiB
-	// of data a channel, in pieces as small as the client cares to send: a
-	// window of single bytes takes 50 times its size in memory. Whoever fills
+	// of data a channel, however small the packets are; but a window of single
+	// bytes takes 50 times its size on the network. Whoever fills
 	// all channels with packets of some size stays far below.
 	maxBacklog = 64 << 20
 	// overheadShare of what sessions take is added for headers, tags and
