@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 endpoint, home = sys.argv[1:]
 s3 = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", config=Config(signature_version="s3v4"))
 B = "boto3-bucket"
+SUMS = tuple(int(n) for n in boto3.__version__.split(".")[:2]) >= (1, 36)  # whether checksums are its default
 
 
 def refused(code, call, *args, status=None, **kwargs):
@@ -48,13 +49,13 @@ put = s3.put_object(Bucket=B, Key="a/b c+d%/é", Body=data, ContentType="text/x-
 assert put["ETag"] == '"%s"' % hashlib.md5(data).hexdigest(), put
 got = s3.get_object(Bucket=B, Key="a/b c+d%/é", ChecksumMode="ENABLED")
 assert got["Body"].read() == data and got["ContentType"] == "text/x-ours" and got["CacheControl"] == "max-age=7"
-assert got["Metadata"] == {"who": "me", "what": "a b"} and got["TagCount"] == 2 and "ChecksumCRC32" in got, got
+assert got["Metadata"] == {"who": "me", "what": "a b"} and got["TagCount"] == 2 and ("ChecksumCRC32" in got) == SUMS, got
 assert {t["Key"]: t["Value"] for t in s3.get_object_tagging(Bucket=B, Key="a/b c+d%/é")["TagSet"]} == {"k1": "v1", "k2": "v 2"}
 for algorithm in "CRC32", "CRC32C", "SHA1", "SHA256", "CRC64NVME":
     try:
         s3.put_object(Bucket=B, Key="sum/" + algorithm, Body=data[:1000], ChecksumAlgorithm=algorithm)
     except Exception as e:  # botocore wants its C library for some of them
-        assert "awscrt" in str(e).lower() or "crt" in str(e).lower(), e
+        assert "crt" in str(e).lower() or not SUMS and algorithm == "CRC64NVME", e
         continue
     head = s3.head_object(Bucket=B, Key="sum/" + algorithm, ChecksumMode="ENABLED")
     assert head["Checksum" + algorithm] and head["ContentLength"] == 1000
