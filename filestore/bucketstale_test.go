@@ -56,10 +56,10 @@ func TestRulesOfBucketsHoldAtOnceEverywhere(t *testing.T) {
 			t.Errorf("%s: %d versions are left", key, n)
 		}
 	}
-	b, other := fresh("moved")
+	b, _ := fresh("moved")
 	enable(b, false)
 	expectKind(t, "move a directory out", away.Rename(t.Context(), path("moved/m"), path("m"), filestore.Replace), kind.Unsupported)
-	b, other = fresh("locked")
+	b, other := fresh("locked")
 	enable(b, true)
 	until := time.Now().Add(time.Hour)
 	must(t, other.lock("d/put", filestore.VersionID{}, filestore.LockChange{Retention: true, Mode: filestore.LockCompliance, Until: until}))

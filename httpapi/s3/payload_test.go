@@ -106,7 +106,6 @@ func TestObjectsGetAChecksum(t *testing.T) {
 	}
 }
 
-
 func TestChecksumsAreKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
