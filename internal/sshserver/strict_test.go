@@ -48,9 +48,9 @@ func TestNothingIsPutIntoTheFirstKeyExchange(t *testing.T) {
 		"channel":         message(msgChannelOpen, "session", uint32(0), uint32(9), uint32(999)),
 	} {
 		for before := 2; before <= 5; before++ { // 5: not in it any more, and nothing is put in
-			packet := packet
+			wire := framed(packet)
 			if before == 5 {
-				packet = nil
+				wire = nil
 			}
 			near, far := pair(t)
 			logged := make(chan error, 1)
@@ -59,14 +59,14 @@ func TestNothingIsPutIntoTheFirstKeyExchange(t *testing.T) {
 				logged <- err
 			}()
 			go func() {
-				c, _, _, err := ssh.NewClientConn(&interloper{Conn: near, before: before, packet: framed(packet)}, "", trusting())
+				c, _, _, err := ssh.NewClientConn(&interloper{Conn: near, before: before, packet: wire}, "", trusting())
 				if err == nil {
 					c.Close()
 				}
 				near.Close()
 			}()
 			within(t, name, func() error {
-				if err := <-logged; (err == nil) != (packet == nil) || errors.Is(err, io.EOF) {
+				if err := <-logged; (err == nil) != (wire == nil) || errors.Is(err, io.EOF) {
 					t.Errorf("%s before write %d: %v", name, before, err)
 				}
 				return nil
