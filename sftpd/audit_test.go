@@ -1,8 +1,8 @@
 package sftpd
 
 import (
-	"crypto/sha256"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
