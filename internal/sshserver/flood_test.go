@@ -1,6 +1,7 @@
 package sshserver
 
 import (
+	"bytes"
 	"crypto/rand"
 	"io"
 	"sync"
@@ -95,6 +96,43 @@ func TestFloodsDuringOurKeyExchange(t *testing.T) {
 				t.Errorf("%d answers were waiting", n)
 			}
 		})
+	}
+}
+
+// A receive buffer that was large once is given up when little comes, and what
+// comes by then is read nonetheless.
+func TestReceiveBuffersShrink(t *testing.T) {
+	t.Parallel()
+	r, w := io.Pipe()
+	in := &input{src: r}
+	go func() {
+		big := make([]byte, 4*maxInput)
+		_, _ = io.ReadFull(stream(5), big)
+		_, _ = w.Write(big)
+		small := make([]byte, 3*calmDown)
+		_, _ = io.ReadFull(stream(6), small)
+		for i := range small {
+			_, _ = w.Write(small[i : i+1])
+		}
+	}()
+	same := func(seed byte, n, by int) {
+		want := make([]byte, n)
+		_, _ = io.ReadFull(stream(seed), want)
+		for ; len(want) > 0; want = want[by:] {
+			p, err := in.peek(by)
+			if err != nil || !bytes.Equal(p, want[:by]) {
+				t.Fatalf("%d bytes before the end: other ones, %v", len(want), err)
+			}
+			in.skip(by)
+		}
+	}
+	same(5, 4*maxInput, maxInput/2)
+	if len(in.buf) < maxInput {
+		t.Errorf("a buffer of %d bytes for much", len(in.buf))
+	}
+	same(6, 3*calmDown, 3)
+	if len(in.buf) != firstInput {
+		t.Errorf("a buffer of %d bytes for little", len(in.buf))
 	}
 }
 

@@ -10,6 +10,10 @@ const (
 	// maxInput while what arrives fills it, and as far as a packet needs.
 	firstInput = 4 << 10
 	maxInput   = 256 << 10
+	// calmDown is after how many reads in a row that would have fitted in half
+	// of firstInput a buffer that has grown is given up: connections that were
+	// busy once rest for hours.
+	calmDown = 32
 )
 
 // input is what has been received and not yet been read. Packets are opened in
@@ -19,6 +23,7 @@ type input struct {
 	buf  []byte // buf[r:w] has been received
 	r, w int
 	full bool // the last read left no room
+	calm int  // how many small reads there were in a row
 }
 
 // received is all that has been received and not been read.
@@ -58,6 +63,9 @@ func (in *input) Read(p []byte) (int, error) {
 func (in *input) fill(n int) error {
 	if in.r == in.w {
 		in.r, in.w = 0, 0
+		if in.calm >= calmDown && len(in.buf) > firstInput {
+			in.buf, in.full = make([]byte, firstInput), false
+		}
 	}
 	size := len(in.buf)
 	if in.full && size < maxInput || in.w-in.r == size {
@@ -75,6 +83,9 @@ func (in *input) fill(n int) error {
 	got, err := in.src.Read(in.buf[in.w:])
 	in.w += got
 	in.full = in.w == len(in.buf)
+	if in.calm++; got > firstInput/2 {
+		in.calm = 0
+	}
 	switch {
 	case got > 0:
 		return nil
