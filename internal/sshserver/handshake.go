@@ -149,19 +149,9 @@ func (t *handshakeTransport) waitSession() error {
 
 // readPacket returns a copy of the next packet for the layers above.
 func (t *handshakeTransport) readPacket() ([]byte, error) {
-	p, err := t.nextPacket()
-	return bytes.Clone(p), err
-}
-
-// nextPacket returns the next packet for the layers above, which is valid until
-// the following call. It runs the key exchanges that the other side begins.
-func (t *handshakeTransport) nextPacket() ([]byte, error) {
 	for {
-		first := !t.started
-		t.started = true
-		p, err := t.readOnePacket(first)
+		p, err := t.nextPacket()
 		if err != nil {
-			t.readFailed(err)
 			return nil, err
 		}
 		// If this is the first kex, and strict KEX mode is enabled,
@@ -170,8 +160,23 @@ func (t *handshakeTransport) nextPacket() ([]byte, error) {
 		if !(t.sessionID == nil && t.strictMode) && (p[0] == msgIgnore || p[0] == msgDebug) {
 			continue
 		}
-		return p, nil
+		return bytes.Clone(p), nil
 	}
+}
+
+// nextPacket returns the next packet for the layers above, which is valid until
+// the following call. It runs the key exchange that the other side begins, and
+// returns msgIgnore for it: it never waits for the packet after the next, since
+// the reader may hold data that the other side wants answered first.
+func (t *handshakeTransport) nextPacket() ([]byte, error) {
+	first := !t.started
+	t.started = true
+	p, err := t.readOnePacket(first)
+	if err != nil {
+		t.readFailed(err)
+		return nil, err
+	}
+	return p, nil
 }
 
 // readFailed tells writers and the key exchange that no packet will be read any
@@ -343,7 +348,11 @@ func (t *handshakeTransport) resetReadThresholds() {
 }
 
 func (t *handshakeTransport) readOnePacket(first bool) ([]byte, error) {
-	p, err := t.conn.readPacket()
+	read := t.conn.readAny
+	if t.sessionID == nil {
+		read = t.conn.readPacket
+	}
+	p, err := read()
 	if err != nil {
 		return nil, err
 	}

@@ -237,6 +237,8 @@ func (m *mux) onePacket() error {
 	}
 
 	switch packet[0] {
+	case msgIgnore, msgDebug: // and key exchanges
+		return nil
 	case msgChannelOpen:
 		return m.handleChannelOpen(bytes.Clone(packet))
 	case msgGlobalRequest, msgRequestSuccess, msgRequestFailure:

@@ -102,7 +102,7 @@ func (t *transport) prepareKeyChange(algs *ssh.NegotiatedAlgorithms, kexResult *
 // Read and decrypt next packet.
 func (t *transport) readPacket() (p []byte, err error) {
 	for {
-		p, err = t.reader.readPacket(t.in, t.strictMode)
+		p, err = t.readAny()
 		if err != nil {
 			break
 		}
@@ -150,6 +150,12 @@ func (s *connectionState) readPacket(r *input, strictMode bool) ([]byte, error) 
 	}
 
 	return packet, err
+}
+
+// readAny is readPacket, but passes DEBUG and IGNORE packets through, too, so
+// that it waits for no packet after the next.
+func (t *transport) readAny() ([]byte, error) {
+	return t.reader.readPacket(t.in, t.strictMode)
 }
 
 // buffered reports whether the next packet can be read without waiting. It may
