@@ -158,3 +158,27 @@ func TestCallbacksThatPanic(t *testing.T) {
 	}
 	eventually(t, "no goroutine is left", func() bool { return ours() == 0 })
 }
+
+// A key exchange, or anything else that isn't handed out, behind the end of a
+// request doesn't keep the request back: the client waits for its answer.
+func TestKeyExchangesBehindARequest(t *testing.T) {
+	t.Parallel()
+	cc := trusting()
+	cc.Config = ssh.Config{RekeyThreshold: 64 << 10, Ciphers: []string{ssh.CipherAES128GCM}, KeyExchanges: []string{ssh.KeyExchangeCurve25519}}
+	client := connect(t, cc, open(t), map[string]handler{"echo": func(_ *ServerConn, ch ssh.Channel) {
+		_, _ = io.CopyBuffer(struct{ io.Writer }{ch}, onlyReader{ch}, make([]byte, 128<<10))
+	}})
+	ch := openChannel(t, client, "echo")
+	within(t, "requests and answers", func() error {
+		b := make([]byte, 33000)
+		for range 150 {
+			if _, err := ch.Write(b); err != nil {
+				return err
+			}
+			if _, err := io.ReadFull(ch, b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
