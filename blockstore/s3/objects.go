@@ -91,9 +91,10 @@ const (
 	bodiesSigned               // they are, and stay so
 )
 
-// proveChecks puts an object that is stored once more, with a wrong checksum and
-// no signature of the body: a server that refuses that checks what arrives. One
-// that takes it gets the object again as it should be.
+// proveChecks puts an object that was just put once more, with a wrong checksum and
+// no signature of the body: a server that refuses that checks what arrives. Whatever
+// it answers, it gets the object again as it should be before the put counts: it may
+// have dropped what it had together with what it refused.
 func (s *Store) proveChecks(r *request, o object) error {
 	wrong := o
 	wrong.sum, wrong.bare = ^o.sum, true
@@ -101,16 +102,13 @@ func (s *Store) proveChecks(r *request, o object) error {
 	switch {
 	case mismatch(err):
 		s.bodies.Store(bodiesBare)
-	case err == nil:
-		s.bodies.Store(bodiesSigned)
-		_, err = s.putOnce(r, o)
-		return err
-	case refused(err):
+	case err == nil || refused(err):
 		s.bodies.Store(bodiesSigned)
 	default: // no answer: another put asks again
 		s.bodies.Store(bodiesUnknown)
 	}
-	return nil
+	_, err = s.putOnce(r, o)
+	return err
 }
 
 // object is what a put sends. Its CRC-32C goes in a header, where servers that

@@ -91,26 +91,26 @@ func TestBodiesAreSignedUntilTheServerChecksThem(t *testing.T) {
 		{"tells another checksum", "s s s", func(_ string, w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Amz-Checksum-Crc32c", "AAAAAA==")
 		}},
-		{"checks", "sw u u", checks(func(_ string, w http.ResponseWriter, r *http.Request) { tell(w, r) })},
+		{"checks", "sws u u", checks(func(_ string, w http.ResponseWriter, r *http.Request) { tell(w, r) })},
 		{"tells what it was told, unchecked", "sws s s", func(_ string, w http.ResponseWriter, r *http.Request) { tell(w, r) }},
-		{"wants signatures", "sw s s", func(seen string, w http.ResponseWriter, r *http.Request) {
+		{"wants signatures", "sws s s", func(seen string, w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(seen, "w") {
 				refuse(w, 403, "AccessDenied", "Payload must be signed")
 				return
 			}
 			tell(w, r)
 		}},
-		{"is away when it is asked", "sw sw u", func(seen string, w http.ResponseWriter, r *http.Request) {
+		{"is away when it is asked", "sws sws u", func(seen string, w http.ResponseWriter, r *http.Request) {
 			if seen == "sw" {
 				refuse(w, 503, "SlowDown", "Later")
 				return
 			}
 			checks(func(_ string, w http.ResponseWriter, r *http.Request) { tell(w, r) })(seen, w, r)
 		}},
-		{"checks, and comes to want signatures", "sw us s", checks(func(_ string, w http.ResponseWriter, _ *http.Request) {
+		{"checks, and comes to want signatures", "sws us s", checks(func(_ string, w http.ResponseWriter, _ *http.Request) {
 			refuse(w, 403, "AccessDenied", "Payload must be signed")
 		})},
-		{"checks what is signed only", "sw us s", checks(nothing)},
+		{"checks what is signed only", "sws us s", checks(nothing)},
 	} {
 		if got, want := puts(t, strings.Count(tt.want, " ")+1, tt.serve), strings.ReplaceAll(tt.want, " ", ""); got != want {
 			t.Errorf("%s: %s, want %s", tt.name, got, want)
