@@ -329,3 +329,9 @@ func TestALyingChunkIsCorrupt(t *testing.T) {
 		t.Errorf("far padding not zero: %v", err)
 	}
 }
+
+// sealNode seals a node that may say what none should.
+func sealNode(kr caps.Key, level, grid uint8, ragged bool, kids []child) (Block, child, error) {
+	b, c, _, err := sealSections(kr, level, grid, ragged, kids)
+	return b, c, err
+}

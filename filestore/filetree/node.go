@@ -143,21 +143,16 @@ func ceilDiv(a, b int64) int64 { return (a-1)/b + 1 }
 // gridOf is the log2 of the smallest chunk size that holds n bytes, n >= 1.
 func gridOf(n int64) uint8 { return uint8(max(minGrid, bits.Len64(uint64(n-1)))) }
 
-// sealNode makes the node of that level over kids, which are 1 to MaxChildren
-// and have kv set if they are nodes. grid is the chunk size of an aligned node;
-// a ragged one gets 0 above level 0.
-func sealNode(kr caps.Key, level, grid uint8, ragged bool, kids []child) (Block, child, error) {
-	b, c, _, err := sealSections(kr, level, grid, ragged, kids)
-	return b, c, err
-}
-
 // sections are the plaintexts of a node.
 type sections struct {
 	h    blockstore.Header
 	v, r []byte
 }
 
-// sealSections is sealNode, and gives what was sealed.
+// sealSections makes the node of that level over kids, which are 1 to MaxChildren
+// and have kv set if they are nodes. grid is the chunk size of an aligned node;
+// a ragged one gets 0 above level 0. It also gives the
+// plaintexts that were sealed.
 func sealSections(kr caps.Key, level, grid uint8, ragged bool, kids []child) (Block, child, sections, error) {
 	h := blockstore.Header{Type: blockstore.TypeFileNode, Suite: blockstore.Suite1, Level: level}
 	told := grid
