@@ -280,7 +280,6 @@ func (ch *channel) handleData(packet []byte) error {
 		return nil
 	}
 	if length > ch.maxIncomingPayload {
-		// TODO(hanwen): should send Disconnect?
 		return errors.New("ssh: incoming packet exceeds maximum payload size")
 	}
 
@@ -292,7 +291,6 @@ func (ch *channel) handleData(packet []byte) error {
 	ch.windowMu.Lock()
 	if ch.myWindow < length {
 		ch.windowMu.Unlock()
-		// TODO(hanwen): should send Disconnect with reason?
 		return errors.New("ssh: remote side wrote too much")
 	}
 	ch.myWindow -= length
