@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/tests/testbed"
 )
 
 func krlSigner(t testing.TB) ssh.Signer {
@@ -45,10 +46,7 @@ func krlCertificate(t testing.TB, ca ssh.Signer, key ssh.PublicKey, serial uint6
 // every way there is to name a key or a certificate.
 func TestRevocationListsOfSSHKeygen(t *testing.T) {
 	t.Parallel()
-	keygen, err := exec.LookPath("ssh-keygen")
-	if err != nil {
-		t.Skip("no ssh-keygen")
-	}
+	keygen := testbed.Program(t, "ssh-keygen")
 	dir := t.TempDir()
 	ca, other := krlSigner(t), krlSigner(t)
 	file := func(name string, key ssh.PublicKey) string {

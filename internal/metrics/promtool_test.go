@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/truckee-fs/truckee/tests/testbed"
 )
 
 const (
@@ -21,10 +23,7 @@ const (
 // promtool runs Prometheus's own tool, of Debian's package prometheus.
 func promtool(t *testing.T, stdin string, args ...string) {
 	t.Helper()
-	path, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skip("no promtool")
-	}
+	path := testbed.Program(t, "promtool")
 	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Stdin = strings.NewReader(stdin)
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -22,14 +22,7 @@ import (
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
-		_, err := exec.LookPath(p)
-		if _, statErr := os.Stat(p); err == nil || statErr == nil {
-			continue
-		}
-		if os.Getenv("TRUCKEE_TEST_REQUIRE") == "1" {
-			t.Fatalf("%s is not installed: scripts/test-deps.sh", p)
-		}
-		t.Skipf("%s is not installed: scripts/test-deps.sh", p)
+		testbed.Program(t, p)
 	}
 }
 
