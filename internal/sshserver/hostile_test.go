@@ -55,9 +55,8 @@ func framed(payload []byte) []byte {
 	return out.b
 }
 
-// established is a mux over a connection whose first key exchange is done, and
-// that isn't encrypted.
-func established(nc io.ReadWriteCloser, sc *ServerConfig) *mux {
+// exchanged is a transport whose first key exchange is done, and that isn't encrypted.
+func exchanged(nc io.ReadWriteCloser, sc *ServerConfig) *handshakeTransport {
 	setDefaults(&sc.Config)
 	t := &handshakeTransport{
 		conn: newTransport(nc, rand.Reader), config: &sc.Config, hostKeys: sc.hostKeys, started: true, sessionID: []byte{1},
@@ -68,8 +67,11 @@ func established(nc io.ReadWriteCloser, sc *ServerConfig) *mux {
 	t.resetReadThresholds()
 	t.resetWriteThresholds()
 	go t.kexLoop()
-	return newMux(t)
+	return t
 }
+
+// established is a mux over such a one.
+func established(nc io.ReadWriteCloser, sc *ServerConfig) *mux { return newMux(exchanged(nc, sc)) }
 
 // serveAll echoes on every channel, and answers every request, until m ends.
 func serveAll(m *mux) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -86,19 +85,10 @@ func speech(packets ...[]byte) *script {
 
 // authenticated runs the login of a client that has exchanged keys.
 func authenticated(s *script, config *ServerConfig) (*ssh.Permissions, error) {
-	setDefaults(&config.Config)
 	if config.MaxAuthTries == 0 {
 		config.MaxAuthTries = 6
 	}
-	t := &handshakeTransport{
-		conn: newTransport(s, rand.Reader), config: &config.Config, hostKeys: config.hostKeys, started: true, sessionID: []byte{1},
-		requestKex: make(chan struct{}, 1), startKex: make(chan *pendingKex), kexLoopDone: make(chan struct{}),
-	}
-	t.conn.setInitialKEXDone()
-	t.writeCond = sync.NewCond(&t.mu)
-	t.resetReadThresholds()
-	t.resetWriteThresholds()
-	go t.kexLoop()
+	t := exchanged(s, config)
 	c := &connection{sshConn: sshConn{conn: s}, transport: t}
 	perms, err := c.serverAuthenticate(config)
 	t.readFailed(errors.New("the test's end"))
