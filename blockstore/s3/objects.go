@@ -257,11 +257,9 @@ func (s *Store) markerKey() string { return s.prefix + "marker" }
 
 // Marker implements blockstore.Marker.
 func (s *Store) Marker(ctx context.Context) ([]byte, error) {
-	data, err := s.get(ctx, call{"get", "the marker"}, s.markerKey(), blockstore.MaxMarker)
-	if kind.Of(err) == kind.NotExist {
-		return nil, nil
-	}
-	return data, err
+	return blockstore.ReadMarker(func() ([]byte, error) {
+		return s.get(ctx, call{"get", "the marker"}, s.markerKey(), blockstore.MaxMarker)
+	})
 }
 
 // SetMarker implements blockstore.Marker.

@@ -131,8 +131,11 @@ func markerWhole(ctx context.Context, s blockstore.Store) error {
 			if err != nil {
 				return fmt.Errorf("marker beside others that set it: %w", err)
 			}
-			if len(got) == 0 || !bytes.Equal(got, write(int(got[0]-'a'))) {
-				return errors.New("marker beside others that set it gives what nobody set")
+			if len(got) == 0 {
+				return errors.New("marker beside others that set it gives none")
+			}
+			if !bytes.Equal(got, write(int(got[0]-'a'))) {
+				return fmt.Errorf("marker beside others that set it gives %d bytes from %q on, which nobody set", len(got), got[0])
 			}
 		}
 		return nil

@@ -213,10 +213,12 @@ func (s *Store) markerKey() string { return s.prefix + "marker" }
 
 // Marker implements blockstore.Marker.
 func (s *Store) Marker(ctx context.Context) ([]byte, error) {
+	return blockstore.ReadMarker(func() ([]byte, error) { return s.readMarker(ctx) })
+}
+
+// readMarker is Marker, and NotExist where there is none.
+func (s *Store) readMarker(ctx context.Context) ([]byte, error) {
 	data, resp, err := s.get(ctx, call{"get", "the marker"}, s.markerKey(), "", blockstore.MaxMarker)
-	if kind.Of(err) == kind.NotExist {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
