@@ -16,6 +16,7 @@ import (
 const (
 	optionSourceAddress = "source-address"
 	optionForceCommand  = "force-command"
+	optionVerify        = "verify-required"
 	extensionNoTouch    = "no-touch-required"
 )
 
@@ -58,6 +59,12 @@ func (f *File) byCertificate(s *set, name string, wire []byte) (Account, error) 
 	}
 	_, waived := cert.Extensions[extensionNoTouch]
 	l.noTouch = l.noTouch && waived
+	if _, ok := cert.CriticalOptions[optionVerify]; ok {
+		l.verify = true
+	}
+	if l.verify && !strings.HasPrefix(cert.Key.Type(), "sk-") {
+		return Account{}, refusedCertificate("it must be of a security key, which asks for its PIN")
+	}
 	if from, ok := cert.CriticalOptions[optionSourceAddress]; ok {
 		list, err := parseAddresses(from)
 		if err != nil {
@@ -102,7 +109,7 @@ func (f *File) checkCertificate(cert *ssh.Certificate, l limits) error {
 	if _, ok := cert.Extensions[extensionNoTouch]; ok && !l.noTouch && strings.HasPrefix(cert.Key.Type(), "sk-") {
 		return refusedCertificate("it waives the touch of the security key, and the authority's line doesn't say touch=no")
 	}
-	checker := ssh.CertChecker{Clock: f.now, SupportedCriticalOptions: []string{optionSourceAddress, optionForceCommand}}
+	checker := ssh.CertChecker{Clock: f.now, SupportedCriticalOptions: []string{optionSourceAddress, optionForceCommand, optionVerify}}
 	if err := checker.CheckCert(cert.ValidPrincipals[principal], cert); err != nil {
 		return fmt.Errorf("accounts: certificate: %w: %.200s", kind.Denied, strings.TrimPrefix(err.Error(), "ssh: "))
 	}

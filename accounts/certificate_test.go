@@ -92,7 +92,8 @@ func TestCertificates(t *testing.T) {
 		"not yet":                             {"bob", certificate(own, func(c *ssh.Certificate) { c.ValidAfter = uint64(now.Add(time.Hour).Unix()) }), false},
 		"force-command":                       {"bob", certificate(own, option("force-command", "internal-sftp")), true},
 		"another force-command":               {"bob", certificate(own, option("force-command", "/bin/sh")), false},
-		"unknown critical option":             {"bob", certificate(own, option("verify-required", "")), false},
+		"unknown critical option":             {"bob", certificate(own, option("x@example.org", "")), false},
+		"verify-required, of no security key": {"bob", certificate(own, option("verify-required", "")), false},
 		"broken source-address":               {"bob", certificate(own, option("source-address", "everywhere")), false},
 		"changed after signing": {"bob", func() Certificate {
 			c := certificate(own, nil)
@@ -113,6 +114,25 @@ func TestCertificates(t *testing.T) {
 	for _, k := range []ssh.Signer{own, common, user} {
 		if _, err := f.Authenticate(t.Context(), "bob", PublicKey(k.PublicKey().Marshal())); err == nil {
 			t.Error("a key of certificates logs in by itself")
+		}
+	}
+
+	// A certificate of a security key asks for its PIN itself, or has its authority ask.
+	secure, _, err := ParseKeyFile([]byte("sk-ssh-ed25519@openssh.com " + skKey()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, asks := range []bool{false, true} {
+		cert := certificate(own, func(c *ssh.Certificate) {
+			if c.Key, err = ssh.ParsePublicKey(secure.wire); err != nil {
+				t.Fatal(err)
+			}
+			if asks {
+				c.CriticalOptions = map[string]string{"verify-required": ""}
+			}
+		})
+		if a, err := f.Authenticate(t.Context(), "bob", cert); err != nil || a.VerifyRequired() != asks {
+			t.Errorf("verify-required %v: %v, %v", asks, a.VerifyRequired(), err)
 		}
 	}
 

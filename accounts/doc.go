@@ -42,7 +42,7 @@
 //	dedup=account|no   equal chunks of the account are stored once (formats.md 6; default no)
 //	pad=4096|pow2|no   fill up the last chunk of each file, so that lengths tell less (default no)
 //	touch=yes|no       an sk- key must be touched (default yes)
-//	verify=no          an sk- key needn't ask for its PIN; yes can't be checked and is an error
+//	verify=yes|no      an sk- key must ask for its PIN or fingerprint (default no)
 //	cert-authority=yes|no  the key signs certificates, and is itself no login (default no)
 //	principals=LIST    what such a certificate may name (default: NAME)
 //	disabled=yes|no    the access key counts no more (default no)

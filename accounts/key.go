@@ -22,6 +22,9 @@ type Key struct {
 	wire        []byte
 }
 
+// security reports whether it is in a security key.
+func (k *Key) security() bool { return strings.HasPrefix(k.Type, "sk-") }
+
 // keyTypes are OpenSSH's plain key types but DSA.
 var keyTypes = []string{
 	ssh.KeyAlgoED25519, ssh.KeyAlgoRSA,

@@ -63,6 +63,7 @@ type limits struct {
 	authority  bool     // the key is a user CA, and itself no login
 	principals []string // of certificates; none: the account's name
 	noTouch    bool
+	verify     bool // the security key must ask for its PIN
 
 	disabled bool // of access keys only
 }
@@ -120,6 +121,10 @@ func (a Account) Also() Proof { return a.limits.also }
 
 // NoTouch reports whether the key may sign without anybody touching it (sk- keys).
 func (a Account) NoTouch() bool { return a.limits.noTouch }
+
+// VerifyRequired reports whether only a signature counts of which a security key (sk-)
+// says that it asked for its user's PIN, fingerprint or the like.
+func (a Account) VerifyRequired() bool { return a.limits.verify }
 
 // With returns the account that was proven by both of two proofs of one name:
 // it may do what both allow, and asks for none besides.

@@ -64,14 +64,14 @@ func (l *line) checkLimits() error {
 	}
 	m := l.limits
 	switch {
-	case l.key == nil && (m.authority || m.principals != nil || m.noTouch):
-		return errors.New("cert-authority, principals and touch are for keys, and this is a password")
+	case l.key == nil && (m.authority || m.principals != nil || m.noTouch || m.verify):
+		return errors.New("cert-authority, principals, touch and verify are for keys, and this is a password")
 	case l.key == nil && m.also == ByPassword, l.key != nil && m.also == ByKey:
 		return errors.New("option also names the other kind of proof: a key's line says also=password, a password's also=key")
 	case m.principals != nil && !m.authority:
 		return errors.New("option principals is for cert-authority=yes")
-	case m.noTouch && !m.authority && !strings.HasPrefix(l.key.Type, "sk-"):
-		return errors.New("option touch is for security keys (sk-)")
+	case (m.noTouch || m.verify) && !m.authority && !l.key.security():
+		return errors.New("options touch and verify are for security keys (sk-)")
 	}
 	return nil
 }

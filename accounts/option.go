@@ -64,16 +64,7 @@ var options = []struct {
 		return nil
 	}},
 	{"touch", func(l *limits, v string) error { return yesNo(v, func(yes bool) { l.noTouch = !yes }) }},
-	{"verify", func(_ *limits, v string) error {
-		verify := false
-		if err := yesNo(v, func(yes bool) { verify = yes }); err != nil {
-			return err
-		}
-		if verify {
-			return errors.New("this version can't see whether a security key asked for its PIN")
-		}
-		return nil
-	}},
+	{"verify", func(l *limits, v string) error { return yesNo(v, func(yes bool) { l.verify = yes }) }},
 	{"cert-authority", func(l *limits, v string) error { return yesNo(v, func(yes bool) { l.authority = yes }) }},
 	{"disabled", func(l *limits, v string) error { return yesNo(v, func(yes bool) { l.disabled = yes }) }},
 	{"principals", func(l *limits, v string) error {

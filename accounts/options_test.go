@@ -89,14 +89,17 @@ func TestContradictions(t *testing.T) {
 	t.Parallel()
 	sk := "sk-ssh-ed25519@openssh.com " + skKey()
 	for _, tt := range []struct{ file, want string }{
-		{"bob pw ROOT touch=no", "f:1: cert-authority, principals and touch are for keys"},
+		{"bob pw ROOT touch=no", "f:1: cert-authority, principals, touch and verify are for keys"},
+		{"bob pw ROOT verify=yes", "verify are for keys"},
+		{"bob KEY ROOT verify=yes", "for security keys"},
+		{"bob " + sk + " ROOT verify=maybe", "yes or no"},
+		{"bob s3-key AKID secretsecret ROOT verify=yes", "this is an access key"},
 		{"bob pw ROOT cert-authority=yes", "are for keys"},
 		{"bob pw ROOT also=password", "the other kind of proof"},
 		{"bob KEY ROOT also=key", "the other kind of proof"},
 		{"bob KEY ROOT also=luck", "password or key"},
 		{"bob KEY ROOT principals=x", "for cert-authority=yes"},
 		{"bob KEY ROOT touch=no", "for security keys"},
-		{"bob " + sk + " ROOT verify=yes", "can't see whether"},
 		{"bob KEY ROOT also=password", `f:1: also=password, and "bob" has no password`},
 		{"bob pw ROOT\nbob KEY ROOT also=password", "f:2: also=password is pointless"},
 		{"bob pw ROOT also=key", "f:1: also=key, and no key"},
@@ -106,6 +109,8 @@ func TestContradictions(t *testing.T) {
 
 		{"bob pw ROOT also=key\nbob KEY ROOT also=password", ""},
 		{"bob " + sk + " ROOT touch=no verify=no", ""},
+		{"bob " + sk + " ROOT verify=yes", ""},
+		{"bob KEY ROOT cert-authority=yes verify=yes", ""},
 		{"bob KEY ROOT cert-authority=yes principals=a,b%20c touch=no", ""},
 		{"bob KEY ROOT from=10.0.0.0/8,!10.0.0.1 expires=20300101 sessions=2 handles=9 rate=1MiB", ""},
 	} {
@@ -165,7 +170,7 @@ func TestAuthorizedKeys(t *testing.T) {
 		{`restrict,no-pty,command="internal-sftp" `, "", ""},
 		{`cert-authority,principals="a b,100%",expiry-time="20300101Z" `, "cert-authority=yes principals=a%20b,100%25 expires=20300101Z", ""},
 		{`no-touch-required `, "touch=no", ""},
-		{`verify-required `, "", "verify-required"},
+		{`verify-required,no-touch-required `, "verify=yes touch=no", ""},
 		{`command="rsync --server" `, "", "internal-sftp"},
 		{`from="*.example.org" `, "", "option from"},
 		{`environment="A=\"b c\"" `, "", `"environment"`},

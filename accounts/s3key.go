@@ -99,8 +99,8 @@ func (l *line) checkS3() error {
 		return nil
 	case m.Limits != (Limits{}):
 		return errors.New("sessions, handles and rate are for SSH, and this is an access key")
-	case m.authority || m.principals != nil || m.noTouch:
-		return errors.New("cert-authority, principals and touch are for SSH keys, and this is an access key")
+	case m.authority || m.principals != nil || m.noTouch || m.verify:
+		return errors.New("cert-authority, principals, touch and verify are for SSH keys, and this is an access key")
 	case m.also != "":
 		return errors.New("option also is for SSH, and this is an access key")
 	}

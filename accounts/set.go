@@ -81,8 +81,9 @@ func (e *entry) restrict(l limits) {
 	if l.also == ByPassword {
 		also = ByPassword
 	}
+	verify := e.all.verify || l.verify
 	e.all = e.all.and(l)
-	e.all.also = also
+	e.all.also, e.all.verify = also, verify
 }
 
 func newPassword(l *line, key []byte) *password {

@@ -128,20 +128,33 @@ func (l *login) offer(m ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, 
 
 // proven is called when the signature of a key that offer accepted has been
 // verified, with that key's own permissions.
-func (l *login) proven(m ssh.ConnMetadata, key ssh.PublicKey, p *ssh.Permissions, algorithm string) (*ssh.Permissions, error) {
+func (l *login) proven(m ssh.ConnMetadata, key ssh.PublicKey, p *ssh.Permissions, sig *ssh.Signature) (*ssh.Permissions, error) {
 	a, ok := p.ExtraData[offeredAccount{}].(accounts.Account)
 	if !ok || a.Name != m.User() {
 		return nil, kind.Denied
 	}
-	how := algorithm + " " + ssh.FingerprintSHA256(key)
+	how := sig.Format + " " + ssh.FingerprintSHA256(key)
 	if cert, ok := key.(*ssh.Certificate); ok {
-		how = fmt.Sprintf("%s %s of certificate %.64q, serial %d, by %s", algorithm, ssh.FingerprintSHA256(cert.Key), cert.KeyId, cert.Serial, ssh.FingerprintSHA256(cert.SignatureKey))
+		how = fmt.Sprintf("%s %s of certificate %.64q, serial %d, by %s", sig.Format, ssh.FingerprintSHA256(cert.Key), cert.KeyId, cert.Serial, ssh.FingerprintSHA256(cert.SignatureKey))
+	}
+	if a.VerifyRequired() && !sshserver.UserVerified(sig) {
+		return nil, l.unverified(m, how)
 	}
 	if a.Also() == accounts.ByPassword {
 		l.first, l.firstHow = a, how
 		return nil, &ssh.PartialSuccessError{Next: ssh.ServerAuthCallbacks{PasswordCallback: l.second}}
 	}
 	return l.proof(a, how), nil
+}
+
+// unverified refuses the right key that didn't ask for its PIN. Nobody has
+// guessed at anything, so that it costs no penalty; the client may offer others.
+func (l *login) unverified(m ssh.ConnMetadata, how string) error {
+	err := kind.Errorf(kind.Denied, "the security key has not asked for its PIN or fingerprint, which verify=yes or its certificate requires")
+	l.c.srv.refusals.count(RefusedUnverified)
+	l.c.refused(m.User(), RefusedUnverified.String(), err)
+	l.c.log.Info("sftp security key not accepted", "user", safeUser(m), "proof", how, "error", err)
+	return denied(err)
 }
 
 func (l *login) proof(a accounts.Account, how string) *ssh.Permissions {

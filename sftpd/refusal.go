@@ -19,11 +19,12 @@ const (
 	RefusedSilent                        // it said nothing, as load balancers do: no event
 	RefusedProxy                         // a PROXY header that is missing, wrong or not trusted
 	RefusedAddress                       // the listener doesn't serve its address
+	RefusedUnverified                    // a security key that didn't ask for its PIN, and has to
 	refusals
 )
 
 var refusalNames = [refusals]string{
-	"banned", "crowded", "sessions", "password", "banned_password", "certificate", "algorithms", "no_login", "slow", "silent", "proxy", "address",
+	"banned", "crowded", "sessions", "password", "banned_password", "certificate", "algorithms", "no_login", "slow", "silent", "proxy", "address", "unverified",
 }
 
 // String is a word for metrics.

@@ -340,6 +340,16 @@ func TestSecurityKeysWithoutTouch(t *testing.T) {
 		},
 	} {
 		data := []byte("a session")
+		for flags, want := range map[byte]bool{0: false, flagUserPresence: false, flagUserVerified: true, flagUserPresence | flagUserVerified: true, 0xfb: false} {
+			sig := skSign(t, tt.key, flags, "ssh:", data, tt.sign)
+			if got := UserVerified(sig); got != want {
+				t.Errorf("%s: flags %x: verified %v", tt.key.Type(), flags, got)
+			}
+			sig.Format = ssh.KeyAlgoED25519
+			if UserVerified(sig) {
+				t.Error("another kind of key says that it asked")
+			}
+		}
 		untouched := skSign(t, tt.key, 0, "ssh:", data, tt.sign)
 		touched := skSign(t, tt.key, flagUserPresence, "ssh:", data, tt.sign)
 		if err := tt.key.Verify(data, untouched); err == nil {

@@ -92,13 +92,12 @@ type ServerConfig struct {
 	// completely new object. If VerifiedPublicKeyCallback is non-nil,
 	// PublicKeyCallback is not allowed to return a PartialSuccessError, which
 	// can instead be returned by VerifiedPublicKeyCallback. The
-	// signatureAlgorithm argument is the format of the signature that was
-	// successfully verified.
+	// signature argument is what was successfully verified: see UserVerified.
 	//
 	// VerifiedPublicKeyCallback does not affect which authentication methods
 	// are included in the list of methods that can be attempted by the client.
 	VerifiedPublicKeyCallback func(conn ssh.ConnMetadata, key ssh.PublicKey, permissions *ssh.Permissions,
-		signatureAlgorithm string) (*ssh.Permissions, error)
+		signature *ssh.Signature) (*ssh.Permissions, error)
 
 	// KeyboardInteractiveCallback, if non-nil, is called when
 	// keyboard-interactive authentication is selected (RFC
@@ -636,7 +635,7 @@ userAuthLoop:
 					// Only call VerifiedPublicKeyCallback after the key has been accepted
 					// and successfully verified. If authErr is non-nil, the key is not
 					// considered verified and the callback must not run.
-					perms, authErr = config.VerifiedPublicKeyCallback(s, pubKey, perms, sig.Format)
+					perms, authErr = config.VerifiedPublicKeyCallback(s, pubKey, perms, sig)
 				}
 			}
 		default:

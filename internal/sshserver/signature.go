@@ -94,6 +94,21 @@ type skFields struct {
 // flags, matching the FIDO CTAP2 authenticatorData UP flag.
 const flagUserPresence = 0x01
 
+// flagUserVerified is the "user verified" bit (UV): the key has asked its user
+// for a PIN, a fingerprint or the like.
+const flagUserVerified = 0x04
+
+// UserVerified reports whether a security key says, by a signature that has been
+// verified, that it asked its user for a PIN, a fingerprint or the like. Other
+// keys never do.
+func UserVerified(sig *ssh.Signature) bool {
+	if sig.Format != ssh.KeyAlgoSKECDSA256 && sig.Format != ssh.KeyAlgoSKED25519 {
+		return false
+	}
+	var skf skFields
+	return ssh.Unmarshal(sig.Rest, &skf) == nil && skf.Flags&flagUserVerified != 0
+}
+
 var errNotVerified = errors.New("ssh: signature did not verify")
 
 // verifyWithoutTouch is key.Verify, but a security key's signature needs no

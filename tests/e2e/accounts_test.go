@@ -3,9 +3,7 @@ package e2e
 import (
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/sha256"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -132,33 +130,6 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// securityKey is an sk-ssh-ed25519 key in software (OpenSSH's PROTOCOL.u2f).
-type securityKey struct {
-	key   ed25519.PrivateKey
-	flags byte // 1: touched
-}
-
-const skType = "sk-ssh-ed25519@openssh.com"
-
-func (k securityKey) PublicKey() ssh.PublicKey {
-	p, err := ssh.ParsePublicKey(ssh.Marshal(struct {
-		Type string
-		Key  []byte
-		App  string
-	}{skType, k.key.Public().(ed25519.PublicKey), "ssh:"}))
-	if err != nil {
-		panic(err)
-	}
-	return p
-}
-
-func (k securityKey) Sign(_ io.Reader, data []byte) (*ssh.Signature, error) {
-	app, message := sha256.Sum256([]byte("ssh:")), sha256.Sum256(data)
-	tail := []byte{k.flags, 0, 0, 0, 7} // and a counter
-	signed := append(append(app[:], tail...), message[:]...)
-	return &ssh.Signature{Format: skType, Blob: ed25519.Sign(k.key, signed), Rest: tail}, nil
-}
-
 // Keys that ask for a password, addresses, time, and security keys, by lines that
 // an administrator wrote by hand.
 func TestAccountLines(t *testing.T) {
@@ -189,6 +160,7 @@ there KEY ROOT from=192.0.2.0/24
 gone KEY ROOT expires=20200101Z
 touched SK ROOT
 idle SK ROOT touch=no
+pin SK ROOT verify=yes
 one KEY ROOT sessions=1 handles=2
 `)
 	if err := os.WriteFile(accounts, []byte(text), 0o600); err != nil {
@@ -209,8 +181,8 @@ one KEY ROOT sessions=1 handles=2
 		})
 	}
 	key := ssh.PublicKeys(pem)
-	touched := sk
-	touched.flags = 1
+	touched, asked, alone := sk, sk, sk
+	touched.flags, asked.flags, alone.flags = 1, 1|4, 4
 	for name, tt := range map[string]struct {
 		user string
 		auth []ssh.AuthMethod
@@ -228,6 +200,10 @@ one KEY ROOT sessions=1 handles=2
 		"security key, not touched":      {"touched", []ssh.AuthMethod{ssh.PublicKeys(sk)}, false},
 		"security key, needs no touch":   {"idle", []ssh.AuthMethod{ssh.PublicKeys(sk)}, true},
 		"security key, touched although": {"idle", []ssh.AuthMethod{ssh.PublicKeys(touched)}, true},
+		"security key, by PIN":           {"pin", []ssh.AuthMethod{ssh.PublicKeys(asked)}, true},
+		"security key, by PIN although":  {"touched", []ssh.AuthMethod{ssh.PublicKeys(asked)}, true},
+		"security key without PIN":       {"pin", []ssh.AuthMethod{ssh.PublicKeys(touched)}, false},
+		"security key, PIN and no touch": {"pin", []ssh.AuthMethod{ssh.PublicKeys(alone)}, false},
 	} {
 		c, err := login(tt.user, tt.auth...)
 		if (err == nil) != tt.ok {
