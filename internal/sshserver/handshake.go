@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -30,6 +31,13 @@ const (
 	maxPendingReplies = 4 << 20
 	replyOverhead     = 64
 )
+
+// maxKexTime is how long a key exchange after the first may take, whatever else
+// the client sends meanwhile: what it had sent before it heard of the exchange
+// counts, too, and a slow line needs its time for a window full of data.
+const maxKexTime = 10 * time.Minute
+
+var errSlowKex = errors.New("ssh: the key exchange took too long")
 
 // handshakeTransport implements rekeying on top of a transport
 // and offers a thread-safe writePacket() interface. One goroutine at a time
@@ -80,6 +88,7 @@ type handshakeTransport struct {
 	// packet is sent here for the write loop to find it.
 	startKex    chan *pendingKex
 	kexLoopDone chan struct{} // closed (with writeError non-nil) when kexLoop exits
+	kexTimer    *time.Timer   // of maxKexTime; runs during a key exchange after the first
 
 	// Algorithms agreed in the last key exchange.
 	algorithms *ssh.NegotiatedAlgorithms
@@ -113,6 +122,7 @@ func newServerTransport(conn *transport, clientVersion, serverVersion []byte, co
 		config: &config.Config,
 	}
 	t.writeCond = sync.NewCond(&t.mu)
+	t.initKexTimer()
 	t.resetReadThresholds()
 	t.resetWriteThresholds()
 
@@ -231,7 +241,19 @@ func (t *handshakeTransport) resetWriteThresholds() {
 	}
 }
 
+func (t *handshakeTransport) initKexTimer() {
+	t.kexTimer = time.AfterFunc(time.Hour, t.kexExpired)
+	t.kexTimer.Stop()
+}
+
+// kexExpired ends the connection.
+func (t *handshakeTransport) kexExpired() {
+	t.recordWriteError(errSlowKex)
+	_ = t.conn.Close() // whoever reads must hear of it, too
+}
+
 func (t *handshakeTransport) kexLoop() {
+	defer t.kexTimer.Stop()
 write:
 	for t.getWriteError() == nil {
 		var request *pendingKex
@@ -249,6 +271,9 @@ write:
 			}
 
 			if !sent {
+				if t.sessionID != nil { // who calls NewServerConn bounds the first
+					t.kexTimer.Reset(maxKexTime)
+				}
 				if err := t.sendKexInit(); err != nil {
 					t.recordWriteError(err)
 					break
@@ -273,6 +298,7 @@ write:
 		// channel on the pendingKex request.
 
 		err := t.enterKeyExchange(request.otherInit)
+		t.kexTimer.Stop()
 
 		t.mu.Lock()
 		t.writeError = err

@@ -64,6 +64,7 @@ func exchanged(nc io.ReadWriteCloser, sc *ServerConfig) *handshakeTransport {
 	}
 	t.conn.setInitialKEXDone()
 	t.writeCond = sync.NewCond(&t.mu)
+	t.initKexTimer()
 	t.resetReadThresholds()
 	t.resetWriteThresholds()
 	go t.kexLoop()
