@@ -29,21 +29,38 @@ func etagsOf(values []string) []string {
 // writeConditions are what a request demands of the object that it replaces.
 func (c *call) writeConditions() (filestore.Conditions, error) {
 	h := c.r.Header
-	cond := filestore.Conditions{Match: etagsOf(h["If-Match"]), NoneMatch: etagsOf(h["If-None-Match"])}
-	if len(cond.Match) > 0 && len(cond.NoneMatch) > 0 {
+	cond := filestore.Conditions{Match: matchOf(h["If-Match"]), NoneMatch: etagsOf(h["If-None-Match"])}
+	if h["If-Match"] != nil && h["If-None-Match"] != nil {
 		return cond, fail(InvalidRequest, "If-Match and If-None-Match can't both be given.")
 	}
-	for _, unsupported := range []string{"If-Modified-Since", "If-Unmodified-Since"} {
-		if h[unsupported] != nil {
-			return cond, fail(NotImplemented, "A header you provided implies functionality that is not implemented").with("Header", unsupported)
+	return cond, c.without("If-Modified-Since", "If-Unmodified-Since")
+}
+
+// matchOf reads If-Match. What names no tag at all holds for no object, rather than
+// for every one.
+func matchOf(values []string) []string {
+	if tags := etagsOf(values); tags != nil || values == nil {
+		return tags
+	}
+	return []string{""}
+}
+
+// without refuses conditions that aren't judged here: who sends one relies on it.
+func (c *call) without(names ...string) error {
+	for _, name := range names {
+		if c.r.Header[name] != nil {
+			return fail(NotImplemented, "A header you provided implies functionality that is not implemented").with("Header", name)
 		}
 	}
-	return cond, nil
+	return nil
 }
 
 // deleteConditions are those of DeleteObject.
 func (c *call) deleteConditions() (filestore.Conditions, error) {
-	cond := filestore.Conditions{Match: etagsOf(c.r.Header["If-Match"])}
+	cond := filestore.Conditions{Match: matchOf(c.r.Header["If-Match"])}
+	if err := c.without("If-None-Match", "If-Modified-Since", "If-Unmodified-Since"); err != nil {
+		return cond, err
+	}
 	return cond, deleteCondition(&cond, c.r.Header.Get("X-Amz-If-Match-Last-Modified-Time"), c.r.Header.Get("X-Amz-If-Match-Size"))
 }
 
@@ -98,39 +115,39 @@ func writeFailure(err error) error {
 // section 13.2.2.
 func (c *call) readConditions(o *filestore.Object) error {
 	h := c.r.Header
-	if f := judge(o, h["If-Match"], h.Get("If-Unmodified-Since"), h["If-None-Match"], h.Get("If-Modified-Since")); f != "" {
-		return fail(f, "").with("Condition", "of the request")
+	if f, name := judge(o, h["If-Match"], h.Get("If-Unmodified-Since"), h["If-None-Match"], h.Get("If-Modified-Since")); f != "" {
+		return fail(f, "").with("Condition", name)
 	}
 	return nil
 }
 
 // judge tells what conditions make of a read: nothing, PreconditionFailed or
-// NotModified.
-func judge(o *filestore.Object, match []string, unmodified string, none []string, modified string) code {
+// NotModified, and by which one.
+func judge(o *filestore.Object, match []string, unmodified string, none []string, modified string) (code, string) {
 	mtime := o.Mtime.Truncate(time.Second)
 	if match != nil {
 		if tags := etagsOf(match); !slices.Contains(tags, "*") && !slices.Contains(tags, o.ETag) {
-			return PreconditionFailed
+			return PreconditionFailed, "If-Match"
 		}
 	} else if t, err := parseAnyTime(unmodified); err == nil && mtime.After(t) {
-		return PreconditionFailed
+		return PreconditionFailed, "If-Unmodified-Since"
 	}
 	if none != nil {
 		if tags := etagsOf(none); slices.Contains(tags, "*") || slices.Contains(tags, o.ETag) {
-			return NotModified
+			return NotModified, "If-None-Match"
 		}
 	} else if t, err := parseAnyTime(modified); err == nil && !mtime.After(t) {
-		return NotModified
+		return NotModified, "If-Modified-Since"
 	}
-	return ""
+	return "", ""
 }
 
 // copyConditions judges the conditions that a copy has on its source.
 func (c *call) copyConditions(o *filestore.Object) error {
 	h := c.r.Header
 	const p = "X-Amz-Copy-Source-If-"
-	if judge(o, h[p+"Match"], h.Get(p+"Unmodified-Since"), h[p+"None-Match"], h.Get(p+"Modified-Since")) != "" {
-		return fail(PreconditionFailed, "").with("Condition", "x-amz-copy-source-if")
+	if f, name := judge(o, h[p+"Match"], h.Get(p+"Unmodified-Since"), h[p+"None-Match"], h.Get(p+"Modified-Since")); f != "" {
+		return fail(PreconditionFailed, "").with("Condition", "x-amz-copy-source-"+strings.ToLower(name))
 	}
 	return nil
 }

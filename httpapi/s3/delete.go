@@ -187,7 +187,9 @@ func (c *call) deleteRequest(ctx context.Context, o *xmlDeleteObject) (filestore
 	if err := c.authorise(ctx, a); err != nil {
 		return r, err
 	}
-	r.If.Match = etagsOf([]string{o.ETag})
+	if o.ETag != "" {
+		r.If.Match = matchOf([]string{o.ETag})
+	}
 	if err := deleteCondition(&r.If, o.Mtime, o.Size); err != nil {
 		return r, err
 	}

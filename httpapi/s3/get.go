@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -218,32 +219,33 @@ func (c *call) ifRange(o *filestore.Object) bool {
 func parseRange(text string, size int64) (off, n int64, ok bool) {
 	spec, found := strings.CutPrefix(text, "bytes=")
 	first, last, dash := strings.Cut(strings.TrimSpace(spec), "-")
-	if !found || !dash || strings.Contains(spec, ",") {
+	if !found || !dash {
 		return 0, 0, false
 	}
-	if first == "" {
-		k, err := strconv.ParseInt(last, 10, 64)
-		if err != nil || k < 0 || last[0] == '+' {
-			return 0, 0, false
-		}
-		k = min(k, size)
-		return size - k, k, true
-	}
-	off, err := strconv.ParseInt(first, 10, 64)
-	if err != nil || off < 0 || first[0] == '+' {
+	a, hasFirst := offset(first)
+	b, hasLast := offset(last)
+	switch {
+	case first == "" && hasLast:
+		b = min(b, size)
+		return size - b, b, true
+	case !hasFirst || !hasLast && last != "" || hasLast && b < a:
 		return 0, 0, false
+	case hasLast && b < size:
+		return a, b - a + 1, true
 	}
-	end := size
-	if last != "" {
-		k, err := strconv.ParseInt(last, 10, 64)
-		if err != nil || k < off || last[0] == '+' {
-			return 0, 0, false
-		}
-		if k < size-1 {
-			end = k + 1
-		}
+	return a, size - min(a, size), true
+}
+
+// offset reads a number of digits, which may be larger than any object.
+func offset(text string) (int64, bool) {
+	if text == "" || strings.Trim(text, "0123456789") != "" {
+		return 0, false
 	}
-	return off, end - off, true
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		n = math.MaxInt64
+	}
+	return n, true
 }
 
 // overrides are the parameters that change headers of the answer.

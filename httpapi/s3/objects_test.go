@@ -86,6 +86,9 @@ func TestRanges(t *testing.T) {
 		{"k", "bytes=-5000", data, "bytes 0-999/1000", 206},
 		{"k", "bytes=0-5000", data, "bytes 0-999/1000", 206},
 		{"k", "bytes=0-9223372036854775807", data, "bytes 0-999/1000", 206},
+		{"k", "bytes=0-99999999999999999999", data, "bytes 0-999/1000", 206},
+		{"k", "bytes=-99999999999999999999", data, "bytes 0-999/1000", 206},
+		{"k", "bytes=99999999999999999999-", "", "bytes */1000", 416},
 		{"k", "bytes=1000-", "", "bytes */1000", 416},
 		{"k", "bytes=-0", "", "bytes */1000", 416},
 		{"empty", "bytes=0-", "", "bytes */0", 416},
@@ -161,6 +164,15 @@ func TestWriteConditions(t *testing.T) {
 	put("k", "If-Match", etag).want(t, 200)
 	put("absent", "If-Match", etag).want(t, 404, "NoSuchKey")
 	put("k", "If-Match", etag, "If-None-Match", "*").want(t, 400)
+	for _, nothing := range []string{"", `""`, ","} { // is a condition all the same
+		put("k", "If-Match", nothing).want(t, 412, "PreconditionFailed")
+		put("absent", "If-Match", nothing).want(t, 404, "NoSuchKey")
+		put("k", "If-Match", nothing, "If-None-Match", nothing).want(t, 400)
+		w.do("ann", "DELETE", "/data/k", nil, "If-Match", nothing).want(t, 412, "PreconditionFailed")
+	}
+	for _, name := range []string{"If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
+		w.do("ann", "DELETE", "/data/k", nil, name, "*").want(t, 501, "NotImplemented")
+	}
 	w.do("ann", "DELETE", "/data/k", nil, "If-Match", `"other"`).want(t, 412, "PreconditionFailed")
 	w.do("ann", "DELETE", "/data/k", nil, "If-Match", etag).want(t, 204)
 }
