@@ -59,7 +59,7 @@ func (c *call) getAttributes(ctx context.Context) error {
 			d.close("Checksum")
 		}
 		if has("ObjectParts") && len(parts) > 0 {
-			writeObjectParts(d, parts, after, min(most, maxPage))
+			writeObjectParts(d, &o.Meta, parts, after, min(most, maxPage))
 		}
 		if has("StorageClass") {
 			d.text("StorageClass", storageClass(&o.Meta))
@@ -102,7 +102,7 @@ func headerNumber(h http.Header, name string, def int) (int, error) {
 }
 
 // writeObjectParts writes a page of an object's parts.
-func writeObjectParts(d *document, parts []filestore.Part, after, most int) {
+func writeObjectParts(d *document, m *filestore.ObjectMeta, parts []filestore.Part, after, most int) {
 	total := len(parts)
 	for len(parts) > 0 && parts[0].Number <= after {
 		parts = parts[1:]
@@ -124,7 +124,7 @@ func writeObjectParts(d *document, parts []filestore.Part, after, most int) {
 		d.open("Part")
 		d.number("PartNumber", int64(parts[i].Number))
 		d.number("Size", parts[i].Size)
-		d.checksums(parts[i].Checksums, 0, false)
+		d.checksums(ofObject(parts[i].Checksums, m), 0, false)
 		d.close("Part")
 	}
 	d.close("ObjectParts")

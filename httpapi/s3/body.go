@@ -83,6 +83,7 @@ type received struct {
 	md5       [md5.Size]byte
 	algorithm checksum.Algorithm // of sum; empty: none
 	sum       []byte
+	own       []byte // CRC64NVME that nobody asked for; nil: none
 }
 
 // receive reads the body and gives its data to sink, in order and from one
@@ -102,8 +103,12 @@ func (c *call) receive(ctx context.Context, p *promises, sink func([]byte) error
 	if p.form.sha256 != nil {
 		in.sha = sha256.New()
 	}
-	if p.algorithm != "" && !(p.algorithm == checksum.SHA256 && in.sha != nil) {
+	// Two of the algorithms may be computed anyway.
+	if p.algorithm != "" && p.algorithm != checksum.MD5 && !(p.algorithm == checksum.SHA256 && in.sha != nil) {
 		in.beside = p.algorithm.New()
+	}
+	if p.part && p.algorithm != checksum.CRC64NVME {
+		in.own = checksum.CRC64NVME.New()
 	}
 	if err := in.run(ctx); err != nil {
 		return received{}, c.bodyError(err)
@@ -154,12 +159,19 @@ func (p *promises) kept(in *intake, framed *sigv4.Reader, got *received) error {
 		return fail(BadDigest, "The Content-MD5 you specified did not match what we received.").
 			with("ExpectedDigest", base64.StdEncoding.EncodeToString(p.md5)).with("CalculatedDigest", base64.StdEncoding.EncodeToString(in.md5))
 	}
+	if in.own != nil {
+		got.own = in.own.Sum(nil)
+	}
 	if p.algorithm == "" {
 		return nil
 	}
-	got.sum = sha
-	if in.beside != nil {
+	switch {
+	case in.beside != nil:
 		got.sum = in.beside.Sum(nil)
+	case p.algorithm == checksum.MD5:
+		got.sum = in.md5
+	default:
+		got.sum = sha
 	}
 	want := p.checksum
 	if want == nil && framed != nil && slices.Contains(p.trailers, p.algorithm.Header()) {

@@ -52,6 +52,11 @@ type xmlCompletePart struct {
 	CRC64NVME string `xml:"ChecksumCRC64NVME"`
 	SHA1      string `xml:"ChecksumSHA1"`
 	SHA256    string `xml:"ChecksumSHA256"`
+	SHA512    string `xml:"ChecksumSHA512"`
+	MD5       string `xml:"ChecksumMD5"`
+	XXHash64  string `xml:"ChecksumXXHASH64"`
+	XXHash3   string `xml:"ChecksumXXHASH3"`
+	XXHash128 string `xml:"ChecksumXXHASH128"`
 }
 
 // part reads what the client says of a part.
@@ -59,6 +64,7 @@ func (x *xmlCompletePart) part() (filestore.CompletePart, error) {
 	p := filestore.CompletePart{Number: x.Number, ETag: strings.Trim(x.ETag, `"`)}
 	for a, text := range map[checksum.Algorithm]string{
 		checksum.CRC32: x.CRC32, checksum.CRC32C: x.CRC32C, checksum.CRC64NVME: x.CRC64NVME, checksum.SHA1: x.SHA1, checksum.SHA256: x.SHA256,
+		checksum.SHA512: x.SHA512, checksum.MD5: x.MD5, checksum.XXHash64: x.XXHash64, checksum.XXHash3: x.XXHash3, checksum.XXHash128: x.XXHash128,
 	} {
 		if text == "" {
 			continue
@@ -185,15 +191,11 @@ func completeFailure(err error) error {
 
 // location is the URL of the object that the request made.
 func (c *call) location() string {
-	scheme := "http"
-	if c.r.TLS != nil {
-		scheme = "https"
-	}
 	path := "/" + c.key
 	if !c.virtual {
 		path = "/" + c.target.bucket + path
 	}
-	return scheme + "://" + c.host + sigv4.Escape(path, true)
+	return c.scheme() + "://" + c.host + sigv4.Escape(path, true)
 }
 
 // joined makes the metadata of the object that parts become.
@@ -229,12 +231,16 @@ func (j *joined) meta(parts []filestore.PartInfo) (filestore.ObjectMeta, error) 
 
 // checksum is that of the object, by those of its parts; nil if it has none.
 func (j *joined) checksum(parts []filestore.PartInfo) (*filestore.Checksum, error) {
-	a := checksum.Algorithm(j.u.ChecksumAlgorithm)
-	if a == "" {
-		if j.anyPromised() {
-			return nil, fail(InvalidRequest, "The upload was created without a checksum algorithm.")
+	a, kind := checksum.Algorithm(j.u.ChecksumAlgorithm), j.u.ChecksumType
+	own := a == ""
+	if own {
+		if j.u.Meta.Client != nil {
+			return nil, j.nonePromised("")
 		}
-		return nil, nil
+		if err := j.nonePromised(checksum.CRC64NVME); err != nil {
+			return nil, err
+		}
+		a, kind = checksum.CRC64NVME, fullObject
 	}
 	sums := make([]checksum.Part, len(parts))
 	values := make([][]byte, len(parts))
@@ -244,26 +250,31 @@ func (j *joined) checksum(parts []filestore.PartInfo) (*filestore.Checksum, erro
 				sums[i], values[i] = checksum.Part{Sum: sum.Value, Size: parts[i].Size}, sum.Value
 			}
 		}
+		if values[i] == nil && own {
+			return nil, j.nonePromised("") // a part was copied, and not read
+		}
 		if values[i] == nil {
 			return nil, fail(InvalidPart, "").with("PartNumber", strconv.Itoa(parts[i].Number))
 		}
 	}
-	if kind := strings.ToUpper(j.promised.Get("X-Amz-Checksum-Type")); kind != "" && kind != j.u.ChecksumType {
-		return nil, fail(InvalidRequest, "The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", j.u.ChecksumType)
+	if asked := strings.ToUpper(j.promised.Get("X-Amz-Checksum-Type")); asked != "" && asked != kind {
+		return nil, fail(InvalidRequest, "The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", kind)
 	}
-	if j.u.ChecksumType == fullObject {
+	if kind == fullObject {
 		return &filestore.Checksum{Algorithm: string(a), Value: a.Combine(sums)}, nil
 	}
 	return &filestore.Checksum{Algorithm: string(a), Value: a.Composite(values), Composite: true}, nil
 }
 
-func (j *joined) anyPromised() bool {
+// nonePromised refuses a checksum that the client promised of an object that has
+// none, or none but one of this algorithm.
+func (j *joined) nonePromised(but checksum.Algorithm) error {
 	for _, a := range checksum.All() {
-		if j.promised.Get(a.Header()) != "" {
-			return true
+		if a != but && j.promised.Get(a.Header()) != "" {
+			return fail(InvalidRequest, "The upload was created without a checksum algorithm.")
 		}
 	}
-	return false
+	return nil
 }
 
 // compare holds the checksum against what the client promised of the object.

@@ -223,7 +223,11 @@ func (c *call) copyTo(ctx context.Context, from *source, m filestore.ObjectMeta,
 	plain := o.Meta.HasMD5 && o.Meta.Parts == 0
 	have := len(m.Checksums) > 0 && !m.Checksums[0].Composite && (algorithm == "" || m.Checksums[0].Algorithm == string(algorithm))
 	if algorithm != "" && !have || !plain && o.Size <= digestAtMost {
-		if algorithm == "" && len(m.Checksums) > 0 && m.Checksums[0].Composite {
+		switch {
+		case algorithm != "":
+		case len(m.Checksums) == 0:
+			algorithm = checksum.CRC64NVME // as what is put has, now that it is read
+		case m.Checksums[0].Composite:
 			algorithm = checksum.Algorithm(m.Checksums[0].Algorithm)
 		}
 		got, err := digest(ctx, from.plain, 0, o.Size, algorithm, nil)
@@ -248,7 +252,7 @@ func (c *call) requestedAlgorithm() (checksum.Algorithm, error) {
 	}
 	a, ok := checksum.Parse(name)
 	if !ok {
-		return "", fail(InvalidRequest, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+		return "", fail(InvalidRequest, "Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256, SHA512, MD5, XXHASH64, XXHASH3, XXHASH128]")
 	}
 	return a, nil
 }

@@ -170,3 +170,21 @@ func TestACopyTellsNothingOfItsSource(t *testing.T) {
 	w.do("bob", "GET", "/bkt/none", nil).want(t, 403)
 	w.do("bob", "PUT", "/bobs/k", nil, "X-Amz-Copy-Source", "/bkt/none").want(t, 403)
 }
+
+// What asks for something that isn't done must not be taken for a plain PutObject.
+func TestUnknownMeaningsAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	w.put("data", "k", "what is there")
+	for _, header := range []string{"X-Amz-Write-Offset-Bytes", "X-Amz-Object-Lock-Event-Hold", "X-Amz-Object-Lock-Event-Hold-Duration-Days"} {
+		w.do("ann", "PUT", "/data/k", []byte("x"), header, "1").want(t, 501, "NotImplemented")
+		w.do("ann", "POST", "/data/k?uploads", nil, header, "1").want(t, 501, "NotImplemented")
+		w.do("ann", "PUT", "/data/k", nil, "X-Amz-Copy-Source", "data/other", header, "1").want(t, 404)
+		w.do("ann", "PUT", "/data/copy", nil, "X-Amz-Copy-Source", "data/k", header, "1").want(t, 501, "NotImplemented")
+	}
+	w.do("ann", "PUT", "/data/k?append&position=0", []byte("x")).want(t, 501, "NotImplemented")
+	if r := w.get("data", "k").want(t, 200); string(r.body) != "what is there" {
+		t.Errorf("it is %q now", r.body)
+	}
+}

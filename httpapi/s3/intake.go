@@ -31,6 +31,7 @@ type intake struct {
 	most   int64 // the data must not be longer; -1: it may
 	sha    hash.Hash
 	beside hash.Hash
+	own    hash.Hash // beside that of the client's
 	sink   func([]byte) error
 
 	size int64
@@ -61,7 +62,7 @@ func (in *intake) read() (block, bool, error) {
 	case in.most >= 0 && in.size > in.most:
 		return b, true, fail(IncompleteBody, "The request has more data than it says.")
 	}
-	for _, h := range []hash.Hash{in.sha, in.beside} {
+	for _, h := range [...]hash.Hash{in.sha, in.beside, in.own} {
 		if h != nil {
 			h.Write(b.data())
 		}

@@ -100,7 +100,10 @@ func storageClass(m *filestore.ObjectMeta) string {
 // for what follows from its data.
 func (c *call) newMeta(b *filestore.Bucket) (filestore.ObjectMeta, error) {
 	var m filestore.ObjectMeta
-	var err error
+	err := c.implemented()
+	if err != nil {
+		return m, err
+	}
 	if m.Headers, err = headersOf(c.r.Header); err != nil {
 		return m, err
 	}
@@ -283,12 +286,24 @@ func (c *call) setChecksums(m *filestore.ObjectMeta) {
 // say the type.
 func (c *call) setPartChecksums(sums []filestore.Checksum, m *filestore.ObjectMeta) {
 	h := c.w.Header()
+	sums = ofObject(sums, m)
 	for _, sum := range sums {
 		h.Set(checksum.Algorithm(sum.Algorithm).Header(), checksumText(sum, 0))
 	}
 	if len(sums) > 0 && len(m.Checksums) > 0 {
 		h.Set("X-Amz-Checksum-Type", checksumType(m.Checksums[0]))
 	}
+}
+
+// ofObject is the one of a part's checksums that the object's was made of; the first
+// if the object has none.
+func ofObject(sums []filestore.Checksum, m *filestore.ObjectMeta) []filestore.Checksum {
+	for i, sum := range sums {
+		if len(m.Checksums) == 0 || sum.Algorithm == m.Checksums[0].Algorithm {
+			return sums[i : i+1]
+		}
+	}
+	return nil
 }
 
 // checksums writes the elements that have the values of checksums.

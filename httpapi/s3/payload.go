@@ -4,6 +4,7 @@ import (
 	"crypto/md5" //nolint:gosec // what S3's ETags and Content-MD5 are
 	"encoding/base64"
 	"encoding/hex"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -52,6 +53,7 @@ type promises struct {
 	algorithm checksum.Algorithm // of a checksum beside; empty: none
 	checksum  []byte             // its value; nil: it comes in a trailer, or is only to be computed
 	trailers  []string
+	part      bool // of an upload that declares no checksum: it gets one of the server's
 }
 
 // promised reads what the request says of its body.
@@ -105,9 +107,12 @@ func (p *promises) readChecksum(c *call) error {
 		p.algorithm = a
 		return nil
 	}
-	for _, a := range checksum.All() {
-		values := c.r.Header.Values(a.Header())
-		if len(values) == 0 {
+	for name, values := range c.r.Header {
+		a, err := algorithmOf(name)
+		if err != nil {
+			return err
+		}
+		if a == "" {
 			continue
 		}
 		if err := choose(a); err != nil {
@@ -120,8 +125,11 @@ func (p *promises) readChecksum(c *call) error {
 		p.checksum = sum
 	}
 	for _, name := range p.trailers {
-		a, ok := checksum.OfHeader(name)
-		if !ok {
+		a, err := algorithmOf(http.CanonicalHeaderKey(name))
+		if err != nil {
+			return err
+		}
+		if a == "" {
 			continue
 		}
 		if p.checksum != nil {
@@ -141,4 +149,22 @@ func (p *promises) readChecksum(c *call) error {
 	}
 	p.algorithm = a
 	return nil
+}
+
+// algorithmOf tells of which algorithm the header of this canonical name has a value;
+// none if it is another header. A checksum that isn't known is refused: the client
+// relies on its being compared.
+func algorithmOf(name string) (checksum.Algorithm, error) {
+	if !strings.HasPrefix(name, "X-Amz-Checksum-") {
+		return "", nil
+	}
+	switch name {
+	case "X-Amz-Checksum-Algorithm", "X-Amz-Checksum-Type", "X-Amz-Checksum-Mode":
+		return "", nil
+	}
+	a, ok := checksum.OfHeader(strings.ToLower(name))
+	if !ok {
+		return "", fail(NotImplemented, "A header you provided implies functionality that is not implemented").with("Header", strings.ToLower(name))
+	}
+	return a, nil
 }

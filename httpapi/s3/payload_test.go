@@ -134,6 +134,22 @@ func TestChecksumsAreKept(t *testing.T) {
 	}
 }
 
+// What isn't compared must not be taken as if it were.
+func TestUnknownChecksumsAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	w.do("ann", "PUT", "/data/k", []byte("hello"), "X-Amz-Checksum-Future", "AAAA").want(t, 501, "NotImplemented")
+	for _, a := range checksum.All() {
+		w.do("ann", "PUT", "/data/k", []byte("hello"), a.Header(), sumOf(a, "other")).want(t, 400, "BadDigest")
+		w.sendStream("/data/k", "hello", streamed{form: sigv4.StreamingUnsigned, size: 3, trailer: a.Header(), value: sumOf(a, "other")}, nil).want(t, 400, "BadDigest")
+		w.sendStream("/data/k", "hello", streamed{form: sigv4.StreamingUnsigned, size: 3, trailer: a.Header(), value: sumOf(a, "hello")}, nil).want(t, 200)
+		w.do("ann", "DELETE", "/data/k", nil).want(t, 204)
+	}
+	w.sendStream("/data/k", "hello", streamed{form: sigv4.StreamingUnsigned, size: 3, trailer: "x-amz-checksum-future", value: "AAAA"}, nil).want(t, 501, "NotImplemented")
+	w.get("data", "k").want(t, 404)
+}
+
 // streamed is a body in chunks.
 type streamed struct {
 	form    string

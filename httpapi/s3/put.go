@@ -97,9 +97,14 @@ func (c *call) receiveInto(ctx context.Context, p *promises, w io.Writer, key *c
 	return got, err
 }
 
+// checksums are those that came out, the client's first.
 func (r *received) checksums() []filestore.Checksum {
-	if r.algorithm == "" {
-		return nil
+	var sums []filestore.Checksum
+	if r.algorithm != "" {
+		sums = append(sums, filestore.Checksum{Algorithm: string(r.algorithm), Value: r.sum})
 	}
-	return []filestore.Checksum{{Algorithm: string(r.algorithm), Value: r.sum}}
+	if r.own != nil {
+		sums = append(sums, filestore.Checksum{Algorithm: string(checksum.CRC64NVME), Value: r.own})
+	}
+	return sums
 }

@@ -1,8 +1,11 @@
 package s3_test
 
 import (
+	"crypto/md5"
+	"encoding/base64"
 	"encoding/json"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/truckee-fs/truckee/httpapi/s3"
@@ -82,5 +85,30 @@ func TestTLSAtTheProxy(t *testing.T) {
 		w.do("ann", "PUT", "/bucket?policy", []byte(`{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bucket/*",
 			"Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}`)).want(t, 204)
 		w.get("bucket", "k", "X-Forwarded-Proto", tt.proto).want(t, tt.want)
+	}
+}
+
+// Behind a proxy that is believed a client that speaks TLS with it may send keys, and
+// hears of https.
+func TestTLSOfProxies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *s3.Server) { s.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	w.bucket("data")
+	secret := randomBytes(32)
+	sum := md5.Sum(secret)
+	sse := []string{
+		"X-Amz-Server-Side-Encryption-Customer-Algorithm", "AES256", "X-Amz-Server-Side-Encryption-Customer-Key", base64.StdEncoding.EncodeToString(secret),
+		"X-Amz-Server-Side-Encryption-Customer-Key-Md5", base64.StdEncoding.EncodeToString(sum[:]),
+	}
+	w.do("ann", "PUT", "/data/k", []byte("x"), sse...).want(t, 400, "InvalidRequest")
+	w.do("ann", "PUT", "/data/k", []byte("x"), append(sse, "X-Forwarded-Proto", "http")...).want(t, 400, "InvalidRequest")
+	w.do("ann", "PUT", "/data/k", []byte("x"), append(sse, "X-Forwarded-Proto", "https")...).want(t, 200)
+	for proto, scheme := range map[string]string{"": "http", "https": "https"} {
+		id := w.begin("/data/k")
+		etag := w.part("/data/k", id, 1, "x").want(t, 200).Header.Get("ETag")
+		r := w.complete("/data/k", id, completion(1, etag), "X-Forwarded-Proto", proto).want(t, 200)
+		if !strings.Contains(string(r.body), "<Location>"+scheme+"://") {
+			t.Errorf("by %q: %s", proto, r.body)
+		}
 	}
 }

@@ -140,6 +140,23 @@ func (c *call) unambiguous() error {
 	return nil
 }
 
+// implemented refuses headers that ask for what isn't done, where to pass them over
+// would do another thing: what was to be appended would replace the object, what was
+// to be held would not be.
+func (c *call) implemented() error {
+	for name := range c.r.Header {
+		if name != "X-Amz-Write-Offset-Bytes" && !strings.HasPrefix(name, "X-Amz-Object-Lock-") {
+			continue
+		}
+		switch name {
+		case "X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold":
+			continue
+		}
+		return fail(NotImplemented, "A header you provided implies functionality that is not implemented").with("Header", strings.ToLower(name))
+	}
+	return nil
+}
+
 var resourceTypes = map[scope]string{onService: "SERVICE", onBucket: "BUCKET", onObject: "OBJECT"}
 
 func (s *Server) subresource(t *target) (string, scope, error) {
@@ -171,5 +188,5 @@ func isParameter(name string) bool {
 var parameters = []string{
 	"prefix", "delimiter", "marker", "max-keys", "encoding-type", "continuation-token", "start-after", "fetch-owner", "list-type",
 	"key-marker", "version-id-marker", "upload-id-marker", "max-uploads", "max-parts", "part-number-marker", "max-buckets", "bucket-region",
-	"versionId", "partNumber", "x-id", "id", "AWSAccessKeyId", "Signature", "Expires", "allow-unordered", "append", "position",
+	"versionId", "partNumber", "x-id", "id", "AWSAccessKeyId", "Signature", "Expires", "allow-unordered",
 }

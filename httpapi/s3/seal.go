@@ -55,7 +55,7 @@ func (c *call) clientKey(prefix string) (*clientKey, error) {
 	if algorithm == "" && text == "" && sum == "" {
 		return nil, nil
 	}
-	if c.r.TLS == nil && !c.server.PlainClientKeys {
+	if !c.secure && !c.server.PlainClientKeys {
 		return nil, fail(InvalidRequest, "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.")
 	}
 	if algorithm == "" {

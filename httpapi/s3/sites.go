@@ -120,7 +120,7 @@ func (c *call) sitePage(err error) error {
 }
 
 func (c *call) scheme() string {
-	if c.r.TLS != nil {
+	if c.secure {
 		return "https"
 	}
 	return "http"

@@ -129,6 +129,7 @@ func (c *call) uploadPart(ctx context.Context) error {
 	}
 	switch declared := checksum.Algorithm(u.ChecksumAlgorithm); {
 	case declared == "":
+		p.part = key == nil
 	case p.algorithm == "":
 		p.algorithm = declared
 	case p.algorithm != declared:
@@ -154,12 +155,16 @@ func (c *call) uploadPart(ctx context.Context) error {
 	}
 	c.record.Written, c.record.Size = got.size, got.size
 	c.w.Header().Set("ETag", quoted(info.ETag))
-	for _, sum := range m.Checksums {
+	for _, sum := range told(m.Checksums) {
 		c.w.Header().Set(checksum.Algorithm(sum.Algorithm).Header(), checksumText(sum, 0))
 	}
 	describeSeal(c.w.Header(), u.Meta.Client, c.r.Header)
 	return c.empty(http.StatusOK)
 }
+
+// told is which checksums of a part its uploader hears of: the one that it has sent,
+// or the server's own where it has sent none.
+func told(sums []filestore.Checksum) []filestore.Checksum { return sums[:min(1, len(sums))] }
 
 func (c *call) uploadPartCopy(ctx context.Context) error {
 	number, err := c.partNumber()
@@ -193,7 +198,7 @@ func (c *call) uploadPartCopy(ctx context.Context) error {
 	return c.xml(http.StatusOK, "CopyPartResult", func(d *document) {
 		d.text("LastModified", xmlTime(info.Mtime))
 		d.text("ETag", quoted(info.ETag))
-		d.checksums(info.Checksums, 0, false)
+		d.checksums(told(info.Checksums), 0, false)
 	})
 }
 
@@ -227,8 +232,15 @@ func (c *call) copyPart(ctx context.Context, from *source, u *filestore.UploadIn
 			return filestore.PartInfo{}, err
 		}
 		m = filestore.PartMeta{MD5: got.md5, HasMD5: true, Checksums: got.checksums()}
-	case off == 0 && n == o.Size && o.Meta.HasMD5 && o.Meta.Parts == 0:
-		m = filestore.PartMeta{MD5: o.Meta.MD5, HasMD5: true}
+	case off == 0 && n == o.Size:
+		if o.Meta.HasMD5 && o.Meta.Parts == 0 {
+			m = filestore.PartMeta{MD5: o.Meta.MD5, HasMD5: true}
+		}
+		for _, sum := range o.Meta.Checksums {
+			if !sum.Composite {
+				m.Checksums = append(m.Checksums, sum)
+			}
+		}
 	}
 	return c.bucket.CopyPart(ctx, c.key, u.ID, number, from.r, off, n, m)
 }

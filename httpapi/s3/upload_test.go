@@ -206,8 +206,66 @@ func TestChecksumsOfParts(t *testing.T) {
 	}
 	id := w.begin("/data/k", "X-Amz-Checksum-Algorithm", "SHA256")
 	w.part("/data/k", id, 1, one, "X-Amz-Checksum-Crc32", sumOf(checksum.CRC32, one)).want(t, 400, "InvalidRequest")
+}
+
+// An upload that declares no checksum gets one over the whole object, whatever its
+// parts came with.
+func TestChecksumOfUploadsThatDeclareNone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	one, two := string(randomBytes(300<<10)), string(randomBytes(1000))
+	const nvme = "X-Amz-Checksum-Crc64nvme"
+	id := w.begin("/data/k")
+	e1 := w.part("/data/k", id, 1, one, "X-Amz-Checksum-Crc32", sumOf(checksum.CRC32, one)).want(t, 200)
+	e2 := w.part("/data/k", id, 2, two).want(t, 200)
+	if e1.Header.Get("X-Amz-Checksum-Crc32") == "" || e1.Header.Get(nvme) != "" || e2.Header.Get(nvme) != sumOf(checksum.CRC64NVME, two) {
+		t.Errorf("parts answer %v and %v", e1.Header, e2.Header)
+	}
+	w.part("/data/k", id, 1, one, "X-Amz-Checksum-Crc32", sumOf(checksum.CRC32, two)).want(t, 400, "BadDigest")
+	w.put("data", "whole", two)
+	e3 := w.do("ann", "PUT", "/data/k?partNumber=3&uploadId="+id, nil, "X-Amz-Copy-Source", "data/whole").want(t, 200)
+	body := completion(1, e1.Header.Get("ETag"), 2, e2.Header.Get("ETag"), 3, etagIn(e3))
+	want := sumOf(checksum.CRC64NVME, one+two+two)
+	w.complete("/data/k", id, body, nvme, sumOf(checksum.CRC64NVME, one)).want(t, 400, "BadDigest")
+	w.complete("/data/k", id, body, "X-Amz-Checksum-Sha256", sumOf(checksum.SHA256, one)).want(t, 400, "InvalidRequest")
+	w.complete("/data/k", id, body, "X-Amz-Checksum-Type", "COMPOSITE").want(t, 400, "InvalidRequest")
+	for range 2 { // the second time it is remembered
+		r := w.complete("/data/k", id, body, nvme, want).want(t, 200)
+		if !strings.Contains(string(r.body), "<ChecksumCRC64NVME>"+want+"</ChecksumCRC64NVME><ChecksumType>FULL_OBJECT<") {
+			t.Errorf("complete answers %s", r.body)
+		}
+	}
+	r := w.do("ann", "HEAD", "/data/k", nil, "X-Amz-Checksum-Mode", "ENABLED").want(t, 200)
+	if r.Header.Get(nvme) != want || r.Header.Get("X-Amz-Checksum-Type") != "FULL_OBJECT" {
+		t.Errorf("head answers %v", r.Header)
+	}
+	r = w.do("ann", "GET", "/data/k?partNumber=1", nil, "X-Amz-Checksum-Mode", "ENABLED").want(t, 206)
+	if r.Header.Get(nvme) != sumOf(checksum.CRC64NVME, one) || r.Header.Get("X-Amz-Checksum-Crc32") != "" {
+		t.Errorf("a part of it answers %v", r.Header)
+	}
+	r = w.do("ann", "GET", "/data/k?attributes", nil, "X-Amz-Object-Attributes", "Checksum,ObjectParts").want(t, 200)
+	if n := strings.Count(string(r.body), "<ChecksumCRC64NVME>"); n != 4 || strings.Contains(string(r.body), "CRC32>") {
+		t.Errorf("attributes are %s", r.body)
+	}
+
+	// A range that is copied isn't read: then nobody knows.
 	id = w.begin("/data/k")
-	w.part("/data/k", id, 1, one, "X-Amz-Checksum-Crc32", sumOf(checksum.CRC32, one)).want(t, 200)
+	e1 = w.part("/data/k", id, 1, one).want(t, 200)
+	e2 = w.do("ann", "PUT", "/data/k?partNumber=2&uploadId="+id, nil, "X-Amz-Copy-Source", "data/whole", "X-Amz-Copy-Source-Range", "bytes=0-10").want(t, 200)
+	body = completion(1, e1.Header.Get("ETag"), 2, etagIn(e2))
+	w.complete("/data/k", id, body, nvme, want).want(t, 400, "InvalidRequest")
+	w.complete("/data/k", id, body).want(t, 200)
+	if r = w.do("ann", "HEAD", "/data/k", nil, "X-Amz-Checksum-Mode", "ENABLED").want(t, 200); r.Header.Get(nvme) != "" {
+		t.Errorf("head answers %v", r.Header)
+	}
+}
+
+// etagIn is the ETag that an answer's document has.
+func etagIn(r reply) string {
+	var doc struct{ ETag string }
+	_ = xml.Unmarshal(r.body, &doc)
+	return doc.ETag
 }
 
 func TestAttributes(t *testing.T) {

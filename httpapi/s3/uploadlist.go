@@ -109,7 +109,7 @@ func (c *call) listParts(ctx context.Context) error {
 			d.text("LastModified", xmlTime(parts[i].Mtime))
 			d.text("ETag", quoted(parts[i].ETag))
 			d.number("Size", parts[i].Size)
-			d.checksums(parts[i].Checksums, 0, false)
+			d.checksums(told(parts[i].Checksums), 0, false)
 			d.close("Part")
 		}
 	})

@@ -25,7 +25,9 @@ var libraries = []struct {
 	{"github.com/aws/aws-sdk-go-v2", []string{"blockstore/s3"}},
 	{"github.com/aws/smithy-go", []string{"blockstore/s3"}},
 	{"github.com/ncw/swift/v2", []string{"blockstore/swift"}},
-	{"github.com/minio/crc64nvme", []string{"httpapi"}}, // S3's default checksum, by the processor's own instructions
+	{"github.com/minio/crc64nvme", []string{"httpapi"}},               // S3's default checksum, by the processor's own instructions
+	{"github.com/cespare/xxhash/v2", []string{"httpapi/s3/checksum"}}, // checksums of S3's since 2026
+	{"github.com/zeebo/xxh3", []string{"httpapi/s3/checksum"}},
 	{"github.com/minio/md5-simd", []string{"httpapi"}},  // MD5s of several uploads in one core's lanes
 	{"github.com/minio/minio-go/v7", []string{"tests"}}, // a client to test with
 	{"github.com/prometheus/client_golang", []string{"internal/metrics"}},

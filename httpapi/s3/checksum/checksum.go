@@ -1,19 +1,24 @@
 // Package checksum has the checksums that S3 carries beside an object: CRC-32,
-// CRC-32C, CRC-64/NVME, SHA-1 and SHA-256, how S3 writes each, and how those of
-// the parts of a multipart upload become the object's: the composite kind, a
-// checksum over the checksums of the parts, and the full-object kind, which for
-// CRCs follows from those of the parts and their lengths without the data.
+// CRC-32C, CRC-64/NVME, SHA-1, SHA-256, SHA-512, MD5, and xxHash in three forms,
+// how S3 writes each, and how those of the parts of a multipart upload become the
+// object's: the composite kind, a checksum over the checksums of the parts, and the
+// full-object kind, which for CRCs follows from those of the parts and their lengths
+// without the data.
 package checksum
 
 import (
+	"crypto/md5"  //nolint:gosec // S3 offers it as a checksum
 	"crypto/sha1" //nolint:gosec // S3 offers it as a checksum
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"hash"
 	"hash/crc32"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/minio/crc64nvme"
+	"github.com/zeebo/xxh3"
 )
 
 // Algorithm is one of S3's, by its name there.
@@ -26,10 +31,17 @@ const (
 	CRC64NVME Algorithm = "CRC64NVME"
 	SHA1      Algorithm = "SHA1"
 	SHA256    Algorithm = "SHA256"
+	SHA512    Algorithm = "SHA512"
+	MD5       Algorithm = "MD5"
+	XXHash64  Algorithm = "XXHASH64"  // XXH64, seed zero, its canonical (big-endian) form
+	XXHash3   Algorithm = "XXHASH3"   // XXH3 of 64 bits, likewise
+	XXHash128 Algorithm = "XXHASH128" // XXH3 of 128 bits, likewise
 )
 
 // All lists the algorithms in the order in which S3 does.
-func All() []Algorithm { return []Algorithm{CRC32, CRC32C, CRC64NVME, SHA1, SHA256} }
+func All() []Algorithm {
+	return []Algorithm{CRC32, CRC32C, CRC64NVME, SHA1, SHA256, SHA512, MD5, XXHash64, XXHash3, XXHash128}
+}
 
 // Parse reads a name, in any case of letters.
 func Parse(name string) (Algorithm, bool) {
@@ -64,12 +76,16 @@ func (a Algorithm) Size() int {
 	switch a {
 	case CRC32, CRC32C:
 		return 4
-	case CRC64NVME:
+	case CRC64NVME, XXHash64, XXHash3:
 		return 8
+	case MD5, XXHash128:
+		return md5.Size
 	case SHA1:
 		return sha1.Size
 	case SHA256:
 		return sha256.Size
+	case SHA512:
+		return sha512.Size
 	}
 	return 0
 }
@@ -90,6 +106,16 @@ func (a Algorithm) New() hash.Hash {
 		return sha1.New()
 	case SHA256:
 		return sha256.New()
+	case SHA512:
+		return sha512.New()
+	case MD5:
+		return md5.New()
+	case XXHash64:
+		return xxhash.New()
+	case XXHash3:
+		return xxh3.New()
+	case XXHash128:
+		return xxh3.New128()
 	}
 	return nil
 }
