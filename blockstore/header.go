@@ -38,6 +38,9 @@ const Suite1 = 1
 const (
 	FlagPadded = 1 << 0 // the tail of a chunk's plaintext is padding
 	FlagRagged = 1 << 1 // the children of a file node carry their lengths
+
+	// FlagPatched: something is written over children of a file node of level 0.
+	FlagPatched = 1 << 2
 )
 
 // Header is the first HeaderSize bytes of every block:
@@ -97,7 +100,8 @@ func (h Header) valid() bool {
 		return (h.FrameLog == FrameLog || h.FrameLog == WideFrameLog) && h.Level == 0 && h.Flags&^FlagPadded == 0 &&
 			h.Len1 >= 1 && h.Len1 <= MaxChunk && int64(h.Len2) == (int64(h.Len1)+h.FrameSize()-1)/h.FrameSize()
 	case TypeFileNode:
-		return h.FrameLog == 0 && h.Flags&^FlagRagged == 0 && h.Len1 >= TagSize && h.Len2 >= TagSize
+		return h.FrameLog == 0 && h.Flags&^(FlagRagged|FlagPatched) == 0 && (h.Flags&FlagPatched == 0 || h.Level == 0) &&
+			h.Len1 >= TagSize && h.Len2 >= TagSize
 	case TypeDirNode:
 		return h.FrameLog == 0 && h.Flags == 0 && h.Len1 >= TagSize && h.Len2 >= TagSize
 	}

@@ -36,6 +36,11 @@ func TestHeaderBytes(t *testing.T) {
 			"546b0201020200000000010000000050",
 		},
 		{
+			"a ragged and patched file node",
+			blockstore.Header{Type: blockstore.TypeFileNode, Suite: 1, Flags: blockstore.FlagRagged | blockstore.FlagPatched, Len1: 256, Len2: 80},
+			"546b0201060000000000010000000050",
+		},
+		{
 			"a directory leaf",
 			blockstore.Header{Type: blockstore.TypeDirNode, Suite: 1, Len1: 16, Len2: 16},
 			"546b0301000000000000001000000010",
@@ -75,6 +80,10 @@ func TestParseHeaderRefusesWhatVersion1DoesNotAllow(t *testing.T) {
 		"padded node":             "546b0201010000000000001000000010",
 		"section below a tag":     "546b0201000000000000000f00000010",
 		"ragged directory":        "546b0301020000000000001000000010",
+		"patched chunk":           "546b0101040010000000000100000001",
+		"patched directory":       "546b0301040000000000001000000010",
+		"patched node of level 1": "546b0201040100000000001000000010",
+		"node with flag 8":        "546b0201080000000000001000000010",
 	}
 	for name, text := range tests {
 		b, err := hex.DecodeString(text)

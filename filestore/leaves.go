@@ -23,7 +23,7 @@ func (d *draft) settle(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read a file: %w", err)
 	}
-	if leaf.Ref.IsHole() {
+	if leaf.IsHole() {
 		return nil
 	}
 	return d.touch(ctx, below-1)
@@ -110,7 +110,7 @@ func (d *draft) runOf(ctx context.Context, c *cell, end int64) (int64, error) {
 		if err != nil {
 			return 0, fmt.Errorf("read a file: %w", err)
 		}
-		if leaf.Ref.IsHole() || leaf.Len >= d.grid {
+		if leaf.IsHole() || leaf.Len >= d.grid {
 			break
 		}
 		begin = leaf.Off
@@ -247,5 +247,5 @@ func (d *draft) isHole(ctx context.Context, c *cell, off, n int64) (bool, error)
 	if err != nil {
 		return false, fmt.Errorf("read a file: %w", err)
 	}
-	return leaf.Ref.IsHole() && leaf.End() >= min(off+n, d.below()), nil
+	return leaf.IsHole() && leaf.End() >= min(off+n, d.below()), nil
 }

@@ -227,7 +227,7 @@ func (s *ObjectStream) readAhead(ctx context.Context) {
 	shared := s.fs.streams
 	for s.next < s.end && len(s.ahead) < shared.depth() {
 		leaf, err := s.r.LeafAt(ctx, s.next)
-		if err != nil || leaf.Ref.IsHole() {
+		if err != nil || leaf.IsHole() {
 			return // who reads there meets the error again, and holes are at hand
 		}
 		select {

@@ -272,7 +272,7 @@ func (c *completion) join(ctx context.Context, d *draft) (*contents, error) {
 			if err := j.flush(ctx); err != nil {
 				return nil, err
 			}
-			j.refs = append(j.refs, e.File)
+			j.parts = append(j.parts, filetree.Part{Ref: e.File})
 		default:
 			return nil, fmt.Errorf("a part of an upload is a %v: %w", e.Kind, kind.Corrupt)
 		}
@@ -285,8 +285,8 @@ func (c *completion) join(ctx context.Context, d *draft) (*contents, error) {
 type joiner struct {
 	d     *draft
 	c     *contents
-	refs  []filetree.Ref
-	small []byte // bytes that come after refs
+	parts []filetree.Part
+	small []byte // bytes that come after parts
 }
 
 // joinSmall is how many bytes of small parts become one chunk.
@@ -298,7 +298,7 @@ func (j *joiner) flush(ctx context.Context) error {
 		return nil
 	}
 	ref, err := j.d.outside(ctx, j.c, j.small)
-	j.refs, j.small = append(j.refs, ref), nil
+	j.parts, j.small = append(j.parts, filetree.Part{Ref: ref}), nil
 	return err
 }
 
@@ -307,14 +307,14 @@ func (j *joiner) contents(ctx context.Context) (*contents, error) {
 	case j.c.size == 0:
 		j.c.kind = dirtree.EmptyFile
 		return j.c, nil
-	case len(j.refs) == 0 && len(j.small) <= dirtree.MaxInline:
+	case len(j.parts) == 0 && len(j.small) <= dirtree.MaxInline:
 		j.c.kind, j.c.data = dirtree.Inline, j.small
 		return j.c, nil
 	}
 	if err := j.flush(ctx); err != nil {
 		return nil, err
 	}
-	ref, nodes, err := filetree.Join(j.refs)
+	ref, nodes, err := filetree.Join(j.parts)
 	if err != nil {
 		return nil, fmt.Errorf("join parts: %w", err)
 	}

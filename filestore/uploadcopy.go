@@ -74,11 +74,13 @@ func (d *draft) share(ctx context.Context, from *ObjectReader, off, n int64) (*c
 	}
 	for _, p := range pieces {
 		if p.Cut {
-			if p.Ref, err = d.reseal(ctx, j.c, from, p); err != nil {
+			ref, err := d.reseal(ctx, j.c, from, p)
+			if err != nil {
 				return nil, err
 			}
+			p.Part = filetree.Part{Ref: ref}
 		}
-		j.refs = append(j.refs, p.Ref)
+		j.parts = append(j.parts, p.Part)
 	}
 	c, err := j.contents(ctx)
 	if err != nil {

@@ -25,10 +25,13 @@ func (e *editor) aligned(ctx context.Context) (child, error) {
 		old = &top
 	}
 	c, err := e.alignedAt(ctx, level, 0, old)
-	if err == nil && c.IsHole() {
+	switch {
+	case err != nil:
+		return child{}, err
+	case c.IsHole():
 		return e.holeFile(e.size)
 	}
-	return c, err
+	return e.rooted(c)
 }
 
 // alignedAt makes what stands at that level from byte off on. old is what base
@@ -45,10 +48,10 @@ func (e *editor) alignedAt(ctx context.Context, level int, off int64, old *child
 		return hole(level, end-off), nil
 	case len(leaves) == 0 && old.depth() == level && off+old.size() == end:
 		return *old, nil
-	case len(leaves) == 1 && leaves[0].Ref.IsHole() && leaves[0].Off <= off && end <= leaves[0].End():
+	case len(leaves) == 1 && leaves[0].IsHole() && leaves[0].Off <= off && end <= leaves[0].End():
 		return hole(level, end-off), nil
 	case level < 0 && len(leaves) == 1:
-		return child{Ref: leaves[0].Ref}, nil
+		return child{Ref: leaves[0].Ref, patch: leaves[0].Patch}, nil
 	case level < 0:
 		return child{}, fmt.Errorf("filetree: the end at %d cuts the chunk from %d, which no leaf replaces: %w", e.size, off, kind.Invalid)
 	}

@@ -77,6 +77,11 @@ func craft(level, grid uint8, ragged bool, kids []child) *crafted {
 	if ragged {
 		c.h.Flags = blockstore.FlagRagged
 	}
+	for i := range kids {
+		if kids[i].patch != nil {
+			c.h.Flags |= blockstore.FlagPatched
+		}
+	}
 	c.v, c.r, _ = encodeSections(level, grid, ragged, kids)
 	return c
 }
@@ -131,7 +136,8 @@ func TestALyingNodeIsCorrupt(t *testing.T) {
 		{"suite 2", aligned, func(c *crafted) { c.h.Suite = 2 }, 0},
 		{"suite 0", aligned, func(c *crafted) { c.h.Suite = 0 }, 0},
 		{"flag padded", aligned, func(c *crafted) { c.h.Flags = blockstore.FlagPadded }, 0},
-		{"unknown flag", aligned, func(c *crafted) { c.h.Flags = 4 }, 0},
+		{"unknown flag", aligned, func(c *crafted) { c.h.Flags = 8 }, 0},
+		{"flag patched without a patch", aligned, func(c *crafted) { c.h.Flags = blockstore.FlagPatched }, 0},
 		{"flag ragged on an aligned one", aligned, func(c *crafted) { c.h.Flags = blockstore.FlagRagged }, 0},
 		{"no flag on a ragged one", ragged, func(c *crafted) { c.h.Flags = 0 }, 0},
 		{"section lengths moved", aligned, func(c *crafted) { c.h.Len1 = 16 + 96 + 16 + 1; c.h.Len2 = 96 + 16 - 1 }, 0},

@@ -21,15 +21,17 @@ func Build(ctx context.Context, chunkSize int, leaves []Leaf, size int64) (Ref, 
 // else is shared with base.
 //
 // A chunk of base that a leaf overlaps, or that size cuts, is replaced as a
-// whole: leaves cover all of it that lies below size. Holes may be cut anywhere.
-// What neither base nor a leaf provides is a hole.
+// whole: leaves cover all of it that lies below size. Holes may be cut anywhere,
+// those that are written over as chunks only. A leaf may be what base has there
+// with another patch. What neither base nor a leaf provides is a hole.
 //
 // Leaves on the grid of chunks (Reader.Grid) keep the tree aligned. Others are
 // as right, a leaf at base's very end although the chunk before it is short for
 // one: they give a ragged tree, whose nodes are a little longer. chunkSize, a
 // power of two from MinChunkSize to MaxChunkSize, is the grid where base has none.
 //
-// A file of one chunk has no node, the empty file is the zero Ref. Errors:
+// A file of one chunk has no node unless the chunk has a patch, the empty file is
+// the zero Ref. Errors:
 // Invalid for leaves that break these rules, TooLarge for more than the format
 // holds, Corrupt and the source's own for nodes of base.
 func Edit(ctx context.Context, src Source, base Ref, chunkSize int, size int64, leaves []Leaf) (Ref, []Block, error) {
@@ -99,6 +101,9 @@ func checkEdit(chunkSize int, size int64, leaves []Leaf) error {
 		if l.Ref.Size != uint64(l.Len) || !hole && (l.Ref.Level != LevelChunk || l.Len > MaxChunkSize || l.Ref.Key.IsZero()) {
 			return fmt.Errorf("filetree: leaf %d is neither a chunk nor a hole of %d bytes: %w", i, l.Len, kind.Invalid)
 		}
+		if fault := l.Patch.fault(l.Len); fault != "" {
+			return fmt.Errorf("filetree: leaf %d has a patch %s: %w", i, fault, kind.Invalid)
+		}
 		end = l.End()
 	}
 	return nil
@@ -152,8 +157,8 @@ func (r *Reader) gridFor(ctx context.Context, chunkSize int, size int64, leaves 
 	width := int64(1) << grid
 	for i := range leaves {
 		l := &leaves[i]
-		whole := l.Len == width || l.Ref.IsHole() && l.Len%width == 0
-		short := l.End() == size && (l.Len < width || l.Ref.IsHole())
+		whole := l.Len == width || l.IsHole() && l.Len%width == 0
+		short := l.End() == size && (l.Len < width || l.IsHole())
 		if l.Off%width != 0 || !whole && !short {
 			return grid, false, nil
 		}
@@ -163,7 +168,7 @@ func (r *Reader) gridFor(ctx context.Context, chunkSize int, size int64, leaves 
 		return grid, true, nil
 	}
 	leaf, err := r.LeafAt(ctx, r.Size()-1) // a short chunk that has to stay as it is?
-	return grid, leaf.Ref.IsHole(), err
+	return grid, leaf.IsHole(), err
 }
 
 // overlapping is the part of leaves that overlaps off to end.

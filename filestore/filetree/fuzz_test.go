@@ -22,6 +22,8 @@ func FuzzNode(f *testing.F) {
 	add(craft(7, minGrid, false, []child{hole(6, MaxSize)}))
 	add(craftInner(0, true, caps.KeyOf([32]byte{5})))
 	add(craftInner(minGrid, false, caps.KeyOf([32]byte{5})))
+	add(craft(0, minGrid, false, patchedKids()))
+	add(craft(0, minGrid, true, patchedKids()))
 	kr := caps.KeyOf([32]byte{42})
 	f.Fuzz(func(t *testing.T, level, flags uint8, v, r []byte) {
 		if len(v) > 2*maxNode || len(r) > 2*maxNode {
@@ -62,11 +64,14 @@ func checkOpened(t *testing.T, n *node) {
 			t.Fatalf("child %d of %d is from %d to %d, after %d", i, n.n, off, end, at)
 		}
 		c := n.child(i)
-		if c.size() != end-off || c.depth() != int(n.level)-1 || c.IsHole() != (c.Key.Raw() == nil) {
+		if c.size() != end-off || c.depth() != int(n.level)-1 || c.Ref.IsHole() != (c.Key.Raw() == nil) {
 			t.Fatalf("child %d: %d bytes, depth %d", i, c.Size, c.depth())
 		}
 		if n.level == 0 && !c.IsHole() && c.size() > c.limit {
 			t.Fatalf("child %d: a chunk of %d bytes", i, c.Size)
+		}
+		if fault := c.patch.fault(c.size()); fault != "" || c.patch != nil && n.level > 0 {
+			t.Fatalf("child %d: a patch %s", i, fault)
 		}
 		at = end
 	}
@@ -78,7 +83,7 @@ func checkOpened(t *testing.T, n *node) {
 // FuzzNodeBlock feeds whole blocks under their right id.
 func FuzzNodeBlock(f *testing.F) {
 	kr := caps.KeyOf([32]byte{42})
-	for _, c := range []*crafted{craft(0, minGrid, false, craftKids(3, craftChunk, 77)), craftInner(0, true, kr)} {
+	for _, c := range []*crafted{craft(0, minGrid, false, craftKids(3, craftChunk, 77)), craftInner(0, true, kr), craft(0, minGrid, true, patchedKids())} {
 		f.Add(c.seal(f, kr).Data, c.h.Level, binary.BigEndian.Uint64(c.v))
 	}
 	f.Fuzz(func(t *testing.T, block []byte, level uint8, size uint64) {

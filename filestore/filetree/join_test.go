@@ -11,18 +11,27 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
+// parts are files to join.
+func parts(refs ...filetree.Ref) []filetree.Part {
+	var parts []filetree.Part
+	for _, ref := range refs {
+		parts = append(parts, filetree.Part{Ref: ref})
+	}
+	return parts
+}
+
 func TestJoinGivesThePartsInOrder(t *testing.T) {
 	t.Parallel()
 	s := newStore()
 	sizes := map[string]int64{"empty": 0, "byte": 1, "chunk": small, "short": 1000, "tree": 3*small + 5, "even": 2 * small}
-	parts := map[string]filetree.Ref{}
+	files := map[string]filetree.Ref{}
 	data := map[string][]byte{}
 	for name, n := range sizes {
 		data[name] = random(uint64(n), n)
-		parts[name] = s.file(t, data[name], small)
+		files[name] = s.file(t, data[name], small)
 	}
 	sparse, _ := s.edit(t, filetree.Ref{}, small, 200*small, s.seal(t, filetree.Sealer{}, 130*small, data["chunk"]))
-	parts["deep"] = sparse
+	files["deep"] = sparse
 	data["deep"] = append(append(make([]byte, 130*small), data["chunk"]...), make([]byte, 69*small)...)
 	tests := [][]string{
 		{},
@@ -43,10 +52,10 @@ func TestJoinGivesThePartsInOrder(t *testing.T) {
 		var refs []filetree.Ref
 		var want []byte
 		for _, name := range names {
-			refs = append(refs, parts[name])
+			refs = append(refs, files[name])
 			want = append(want, data[name]...)
 		}
-		ref, blocks, err := filetree.Join(refs)
+		ref, blocks, err := filetree.Join(parts(refs...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +86,7 @@ func TestJoinOfTenThousandParts(t *testing.T) {
 		leaves = append(leaves, fakeChunk(rng, i*mib, mib))
 	}
 	part, _ := s.edit(t, filetree.Ref{}, mib, 5*mib, leaves...)
-	ref, blocks, err := filetree.Join(slices.Repeat([]filetree.Ref{part}, 10_000))
+	ref, blocks, err := filetree.Join(slices.Repeat(parts(part), 10_000))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +121,7 @@ func TestJoinRefusesWhatIsNoFile(t *testing.T) {
 		"ninth by 129": {slices.Repeat([]filetree.Ref{with(func(r *filetree.Ref) { r.Level, r.Size = 6, 1 })}, 129), kind.TooLarge},
 	}
 	for name, tt := range tests {
-		_, _, err := filetree.Join(tt.parts)
+		_, _, err := filetree.Join(parts(tt.parts...))
 		if kind.Of(err) != tt.want {
 			t.Errorf("%s: %v, want %v", name, err, tt.want)
 		}
@@ -262,7 +271,7 @@ func TestAHoleOverMuchReadsLittle(t *testing.T) {
 	s := newStore()
 	ref := s.seal(t, filetree.Sealer{}, 0, []byte("xyz")).Ref
 	for range 6 { // 3 * 100^6 bytes of one chunk and six nodes
-		next, blocks, err := filetree.Join(slices.Repeat([]filetree.Ref{ref}, 100))
+		next, blocks, err := filetree.Join(slices.Repeat(parts(ref), 100))
 		if err != nil {
 			t.Fatal(err)
 		}

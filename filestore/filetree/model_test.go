@@ -132,13 +132,15 @@ func (m *model) units(t *testing.T, oldSize, size int64, dirty []span) []filetre
 		}
 		end := min(unit.End(), size)
 		length := end - unit.Off
-		touched := !unit.Ref.IsHole() && uint64(length) != unit.Ref.Size
+		touched := !unit.IsHole() && uint64(length) != unit.Ref.Size
 		for _, d := range dirty {
 			touched = touched || d.off < end && unit.Off < d.off+d.n
 		}
 		plain := m.data[unit.Off:end]
 		switch {
 		case !touched:
+		case m.rng.IntN(2) == 0 && m.patchable(unit, length, dirty):
+			leaves = append(leaves, m.patch(t, unit, dirty))
 		case m.rng.IntN(8) == 0 && allZero(plain):
 			leaves = append(leaves, holeLeaf(unit.Off, length))
 		default:

@@ -11,14 +11,17 @@ import (
 
 // Layout of a node's two sections, in plaintext (formats.md 3).
 const (
-	nodePrefix    = 16 // total u64, log2 chunk size u8, n u16, zeros
-	idSize        = 32 // a child's id
-	ragged8       = 8  // a child's bytes below, in ragged nodes
-	fanoutLog     = 7  // MaxChildren = 1 << fanoutLog
-	minGrid       = 18 // log2 MinChunkSize
-	maxGrid       = 22 // log2 MaxChunkSize
-	maxVerifySect = nodePrefix + MaxChildren*(idSize+caps.KeySize+ragged8) + blockstore.TagSize
-	maxReadSect   = MaxChildren*caps.KeySize + blockstore.TagSize
+	nodePrefix    = 16               // total u64, log2 chunk size u8, n u16, zeros
+	idSize        = 32               // a child's id
+	ragged8       = 8                // a child's bytes below, in ragged nodes
+	fanoutLog     = 7                // MaxChildren = 1 << fanoutLog
+	minGrid       = 18               // log2 MinChunkSize
+	maxGrid       = 22               // log2 MaxChunkSize
+	patchV        = 2 + idSize + 4   // in V for each patch: child u16, id, plaintext bytes u32
+	patchR        = caps.KeySize + 2 // in R: key, number of extents u16, and those
+	extentSize    = 4 + 4            // offset u32, length u32
+	maxVerifySect = nodePrefix + MaxChildren*(idSize+ragged8+max(caps.KeySize, patchV)) + blockstore.TagSize
+	maxReadSect   = MaxChildren*(caps.KeySize+patchR+MaxExtents*extentSize) + blockstore.TagSize
 	maxNode       = blockstore.HeaderSize + maxVerifySect + maxReadSect
 )
 
@@ -26,6 +29,7 @@ const (
 // besides, which binds the block that it refers to.
 type child struct {
 	Ref
+	patch *Patch   // what is written over a chunk, or over a hole; nil: nothing
 	kv    caps.Key // Kv of a node; the zero Key: not told, so not compared
 	grid  uint8    // log2 chunk size of the whole subtree if that must be aligned; 0: anything
 	limit int64    // longest chunk, padding included
@@ -38,6 +42,9 @@ func (c *child) depth() int {
 	}
 	return int(c.Level)
 }
+
+// IsHole reports whether c is nothing but zeros, as Ref.IsHole can't tell.
+func (c *child) IsHole() bool { return c.Ref.IsHole() && c.patch == nil }
 
 // size is the bytes below c.
 func (c *child) size() int64 { return int64(c.Size) }
@@ -54,6 +61,8 @@ type node struct {
 	ends  []int64  // of ragged nodes: where each child ends
 	key   caps.Key // Kr; the zero Key if opened by Kv
 	kv    caps.Key
+
+	patches []*Patch // of patched nodes: those of each child, or nil
 }
 
 func (n *node) ragged() bool { return n.ends != nil }
@@ -105,7 +114,10 @@ func (n *node) child(i int) child {
 	if c.limit = MaxChunkSize; n.grid != 0 {
 		c.limit = 1 << n.grid
 	}
-	if c.IsHole() {
+	if n.patches != nil {
+		c.patch = n.patches[i]
+	}
+	if c.Ref.IsHole() {
 		return c
 	}
 	if n.level > 0 {
@@ -118,7 +130,15 @@ func (n *node) child(i int) child {
 }
 
 // cost is what n takes in memory, in bytes, roughly.
-func (n *node) cost() int64 { return int64(len(n.v) + len(n.r) + 8*len(n.ends) + 256) }
+func (n *node) cost() int64 {
+	cost := int64(cap(n.v) + cap(n.r) + 8*len(n.ends) + 8*len(n.patches) + 256)
+	for _, p := range n.patches {
+		if p != nil {
+			cost += 128 + int64(extentSize*len(p.Extents))
+		}
+	}
+	return cost
+}
 
 // coverage is how many bytes a full aligned node of that level holds, or a
 // chunk (-1), at most MaxSize.
@@ -162,6 +182,11 @@ func sealSections(kr caps.Key, level, grid uint8, ragged bool, kids []child) (Bl
 			told = 0
 		}
 	}
+	for i := range kids {
+		if kids[i].patch != nil {
+			h.Flags |= blockstore.FlagPatched
+		}
+	}
 	v, r, total := encodeSections(level, told, ragged, kids)
 	h.Len1 = uint32(len(v) + blockstore.TagSize)
 	h.Len2 = uint32(len(r) + blockstore.TagSize)
@@ -190,8 +215,8 @@ func nodeOf(c *child, s sections) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.r, n.key, n.kv = s.r, c.Key, c.kv
-	return n, checkKeys(c.ID, n)
+	n.key, n.kv = c.Key, c.kv
+	return n, n.setKeys(c.ID, s.r)
 }
 
 // encodeSections lays out the plaintexts of V and R.
@@ -209,6 +234,11 @@ func encodeSections(level, grid uint8, ragged bool, kids []child) (v, r []byte, 
 			v = binary.BigEndian.AppendUint64(v, c.Size)
 		}
 		r = appendKey(r, c.Key)
+	}
+	for i := range kids {
+		if p := kids[i].patch; p != nil {
+			v, r = p.append(v, r, i)
+		}
 	}
 	binary.BigEndian.PutUint64(v, uint64(total))
 	v[8] = grid

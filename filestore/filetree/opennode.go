@@ -38,12 +38,12 @@ func openNode(c *child, block []byte) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.r, err = aead.Open(nil, make([]byte, aead.NonceSize()), r, block[:blockstore.HeaderSize])
+	plain, err := aead.Open(nil, make([]byte, aead.NonceSize()), r, block[:blockstore.HeaderSize])
 	if err != nil {
 		return nil, corruptf(c.ID, "section R doesn't open with the key of its reference")
 	}
 	n.key = c.Key
-	if err := checkKeys(c.ID, n); err != nil {
+	if err := n.setKeys(c.ID, plain); err != nil {
 		return nil, err
 	}
 	return n, c.binds(n)
@@ -121,12 +121,12 @@ func decodeVerify(v VerifyRef, h blockstore.Header, plain []byte) (*node, error)
 	if len(plain) < nodePrefix {
 		return nil, corruptf(v.ID, "has a section V of %d bytes", len(plain))
 	}
-	ragged := h.Flags&blockstore.FlagRagged != 0
+	ragged, patched := h.Flags&blockstore.FlagRagged != 0, h.Flags&blockstore.FlagPatched != 0
 	n := &node{level: h.Level, grid: plain[8], n: int(binary.BigEndian.Uint16(plain[9:])), v: plain[nodePrefix:]}
 	switch total := binary.BigEndian.Uint64(plain); {
 	case n.n < 1 || n.n > MaxChildren:
 		return nil, corruptf(v.ID, "has %d children", n.n)
-	case len(n.v) != n.n*record(n.level, ragged) || int(h.Len2) != n.n*caps.KeySize+blockstore.TagSize:
+	case !sectionsFit(n.n, len(n.v)-n.n*record(n.level, ragged), int(h.Len2)-blockstore.TagSize, patched):
 		return nil, corruptf(v.ID, "has sections of %d and %d bytes for %d children", h.Len1, h.Len2, n.n)
 	case [5]byte(plain[11:]) != [5]byte{}:
 		return nil, corruptf(v.ID, "has bytes set where zeros belong")
@@ -135,10 +135,31 @@ func decodeVerify(v VerifyRef, h blockstore.Header, plain []byte) (*node, error)
 	default:
 		n.total = int64(total)
 	}
+	over := n.v[n.n*record(n.level, ragged):]
+	n.v = n.v[:len(n.v)-len(over)]
+	check := n.checkAligned
 	if ragged {
-		return n, n.decodeRagged(v)
+		check = n.decodeRagged
 	}
-	return n, n.checkAligned(v)
+	if err := check(v); err != nil {
+		return nil, err
+	}
+	return n, n.decodePatches(v.ID, over)
+}
+
+// sectionsFit checks the lengths of the sections of a node of n children: more bytes
+// of V follow their records, R has r bytes. How many of those extents take is told by
+// R alone.
+func sectionsFit(n, more, r int, patched bool) bool {
+	if !patched {
+		return more == 0 && r == n*caps.KeySize
+	}
+	if more <= 0 || more%patchV != 0 || more/patchV > n {
+		return false
+	}
+	patches := more / patchV
+	r -= n*caps.KeySize + patches*patchR
+	return r >= patches*extentSize && r <= patches*MaxExtents*extentSize
 }
 
 // checkAligned checks the shape of a node whose children hold what their place
@@ -192,15 +213,16 @@ func (n *node) checkHoles(v VerifyRef, ragged bool) error {
 	return nil
 }
 
-// checkKeys checks that exactly the holes have no key in section R.
-func checkKeys(id blockstore.ID, n *node) error {
+// setKeys takes section R: exactly the holes have no key in it.
+func (n *node) setKeys(id blockstore.ID, r []byte) error {
 	size := record(n.level, n.ragged())
 	for i := range n.n {
-		if isZero(n.v[i*size:][:idSize]) != isZero(n.r[i*caps.KeySize:][:caps.KeySize]) {
+		if isZero(n.v[i*size:][:idSize]) != isZero(r[i*caps.KeySize:][:caps.KeySize]) {
 			return corruptf(id, "has a child %d with an id or a key only", i)
 		}
 	}
-	return nil
+	n.r = r[:n.n*caps.KeySize]
+	return n.setPatchKeys(id, r[n.n*caps.KeySize:])
 }
 
 func isZero(b []byte) bool { return [32]byte(b) == [32]byte{} }

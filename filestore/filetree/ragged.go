@@ -43,7 +43,16 @@ func (e *editor) crown(row []child, level int, left bool) (child, error) {
 	if row[0].IsHole() {
 		return e.holeFile(row[0].size())
 	}
-	return row[0], nil
+	return e.rooted(row[0])
+}
+
+// rooted is c with a node above it if it is a chunk with a patch, which only a node
+// tells of.
+func (e *editor) rooted(c child) (child, error) {
+	if c.patch == nil {
+		return c, nil
+	}
+	return e.packOne([]child{c}, 0)
 }
 
 // raggedKids makes what replaces the children of c, which stands for the bytes
@@ -155,7 +164,7 @@ func (e *editor) fill(row []child, off, end int64) []child {
 			if l.Off > off {
 				row = append(row, hole(-1, l.Off-off))
 			}
-			row = append(row, child{Ref: l.Ref})
+			row = append(row, child{Ref: l.Ref, patch: l.Patch})
 		}
 		off = l.End()
 	}

@@ -103,7 +103,10 @@ func (r *Reader) Prefetch(ctx context.Context, off int64) error {
 		return err
 	}
 	pl, err := r.locate(ctx, off)
-	if err != nil || pl.Ref.IsHole() {
+	if err != nil {
+		return err
+	}
+	if _, err := r.patchOf(ctx, pl, 0, pl.Len, true); err != nil || pl.Ref.IsHole() {
 		return err
 	}
 	return r.loadChunk(ctx, r.chunkAt(pl), 0, cellCount(pl.Len)-1, true)
@@ -159,7 +162,7 @@ func (r *Reader) locate(ctx context.Context, off int64) (*place, error) {
 	if !c.IsHole() && c.size() > c.limit {
 		return nil, corruptf(c.ID, "can't be a chunk of %d bytes", c.Size)
 	}
-	pl := &place{Leaf{Off: base, Len: c.size(), Ref: c.Ref}, c.limit}
+	pl := &place{Leaf{Off: base, Len: c.size(), Ref: c.Ref, Patch: c.patch}, c.limit}
 	r.last.Store(pl)
 	return pl, nil
 }
@@ -184,31 +187,56 @@ func (r *Reader) node(ctx context.Context, c *child) (*node, error) {
 	return n, nil
 }
 
-// readLeaf fills p from byte at of the leaf.
+// readLeaf fills p from byte at of the leaf: from what lies below, as far as that
+// shows, and from what is written over it.
 func (r *Reader) readLeaf(ctx context.Context, pl *place, p []byte, at int64, sequential bool) error {
+	if pl.Patch == nil {
+		return r.readBase(ctx, pl, p, at, sequential)
+	}
+	end := at + int64(len(p))
+	if from, to := pl.Patch.uncovered(at, end); from < to {
+		if err := r.readBase(ctx, pl, p[from-at:to-at], from, sequential); err != nil {
+			return err
+		}
+	}
+	over, err := r.patchOf(ctx, pl, at, end, sequential)
+	if err != nil {
+		return err
+	}
+	pl.Patch.overlay(over, p, at)
+	return nil
+}
+
+// readBase fills p from byte at of what lies below the leaf's patch.
+func (r *Reader) readBase(ctx context.Context, pl *place, p []byte, at int64, sequential bool) error {
 	if pl.Ref.IsHole() {
 		clear(p)
 		return nil
 	}
-	first := int(at / blockstore.FrameSize)
-	last := int((at + int64(len(p)) - 1) / blockstore.FrameSize)
-	c, ok := r.cache.chunks.get(keyOf(&pl.Ref))
-	if !ok || !pl.binds(c) {
-		if int64(len(p)) == pl.Len && len(p) >= wholeLength {
+	if int64(len(p)) == pl.Len && len(p) >= wholeLength {
+		if c, ok := r.cache.chunks.get(keyOf(&pl.Ref)); !ok || !pl.binds(c) {
 			r.cache.chunks.count(false)
 			return readWhole(ctx, r.src, pl.Ref, pl.limit, p)
 		}
-		c = r.chunkAt(pl)
 	}
-	held := c.holds(first, last)
-	r.cache.chunks.count(held)
-	if !held {
-		if err := r.loadChunk(ctx, c, first, last, sequential); err != nil {
-			return err
-		}
+	c, err := r.cells(ctx, pl, at, at+int64(len(p)), sequential)
+	if err != nil {
+		return err
 	}
 	c.copyTo(p, at)
 	return nil
+}
+
+// cells is the cached chunk of a leaf, in which the cells of bytes at to end are held.
+func (r *Reader) cells(ctx context.Context, pl *place, at, end int64, ahead bool) (*chunk, error) {
+	first, last := int(at/blockstore.FrameSize), int((end-1)/blockstore.FrameSize)
+	c := r.chunkAt(pl)
+	held := c.holds(first, last)
+	r.cache.chunks.count(held)
+	if held {
+		return c, nil
+	}
+	return c, r.loadChunk(ctx, c, first, last, ahead)
 }
 
 // wholeLength is from which length on a chunk that is asked for as a whole goes

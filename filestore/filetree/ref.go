@@ -81,11 +81,16 @@ func VerifyRefOf(f caps.FileVerify) VerifyRef {
 	return VerifyRef{ID: blockstore.ID(f.Root), Key: f.Key, Level: f.Level, Size: f.Size}
 }
 
-// Leaf is one unit of a file: a chunk, or a hole of any length. Ref.Size == Len.
+// Leaf is one unit of a file: a chunk, or a hole of any length; and what is written
+// over it, without which Ref doesn't tell what the file holds. Ref.Size == Len.
 type Leaf struct {
-	Off, Len int64 // bytes
-	Ref      Ref
+	Off, Len int64  // bytes
+	Ref      Ref    // what lies below
+	Patch    *Patch // nil: nothing is written over it; else it must not be changed
 }
+
+// IsHole reports whether the leaf is nothing but zeros.
+func (l *Leaf) IsHole() bool { return l.Ref.IsHole() && l.Patch == nil }
 
 // End is the offset of the first byte after the leaf.
 func (l Leaf) End() int64 { return l.Off + l.Len }

@@ -24,12 +24,14 @@ type RoomSource interface {
 // Run is a part of a file that has been fetched and compared with its hashes. Its
 // bytes are decrypted when they are read, so that a stream fetches the next one
 // meanwhile. One goroutine reads a Run, and those that were fetched with it before
-// them. It keeps nothing for others: the cache is looked at and not filled.
+// them. It keeps nothing for others but what is written over chunks: for those the
+// cache is looked at and not filled.
 type Run struct {
 	n      int64 // bytes to be read
 	at     int64 // where the first of them lies in the leaf
 	leaf   Leaf
 	c      *chunk // nil: a hole
+	over   *chunk // what is written over it; nil: nothing here
 	held   bool   // all of it lies decrypted in c, which is the cache's
 	sealed []byte // frames that passed their check
 	from   int64  // where in the block sealed begins
@@ -55,6 +57,9 @@ func (r *Reader) Fetch(ctx context.Context, off, n int64, before *Run, room []by
 		return nil, err
 	}
 	u := &Run{n: min(n, pl.End()-off), at: off - pl.Off, leaf: pl.Leaf}
+	if u.over, err = r.patchOf(ctx, pl, u.at, u.at+u.n, true); err != nil {
+		return nil, err
+	}
 	if pl.Ref.IsHole() {
 		return u, nil
 	}
@@ -132,9 +137,10 @@ func (u *Run) Read(p []byte) (int, error) {
 			return 0, u.err
 		}
 	}
+	u.leaf.Patch.overlay(u.over, p, u.at)
 	u.at += int64(len(p))
 	if u.n -= int64(len(p)); u.n == 0 {
-		u.sealed, u.rest = nil, nil // the room is the caller's again
+		u.sealed, u.rest, u.over = nil, nil, nil // the room is the caller's again
 	}
 	return len(p), nil
 }

@@ -79,7 +79,7 @@ func TestRunsGiveTheFile(t *testing.T) {
 	holed := bytes.Clone(plain)
 	clear(holed[small : 2*small])
 	shapes["with a hole"], _ = s.edit(t, shapes["a tree"], small, int64(len(plain)), holeLeaf(small, small))
-	ragged, blocks, err := filetree.Join([]filetree.Ref{s.file(t, plain[:100_001], small), s.file(t, plain[100_001:], 2*small)})
+	ragged, blocks, err := filetree.Join(parts(s.file(t, plain[:100_001], small), s.file(t, plain[100_001:], 2*small)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func (s *shape) apply(size int64, edits []filetree.Leaf) {
 		if l.Len <= 0 {
 			return
 		}
-		if n := len(out); n > 0 && l.Ref.IsHole() && out[n-1].Ref.IsHole() {
+		if n := len(out); n > 0 && l.IsHole() && out[n-1].IsHole() {
 			l.Len, l.Off = l.Len+out[n-1].Len, out[n-1].Off
 			out = out[:n-1]
 		}
@@ -66,6 +66,26 @@ func (s *shape) apply(size int64, edits []filetree.Leaf) {
 	s.leaves, s.size = out, size
 }
 
+// fakePatch is a reference to nothing, over n bytes.
+func fakePatch(rng *rand.Rand, n int64) *filetree.Patch {
+	p := &filetree.Patch{}
+	binary.BigEndian.PutUint64(p.ID[:], rng.Uint64()|1)
+	p.Key = caps.KeyOf([32]byte(p.ID))
+	for at := rng.Int64N(n); at < n && len(p.Extents) < filetree.MaxExtents; at += 1 + rng.Int64N(n) {
+		x := filetree.Extent{Off: uint32(at), Len: uint32(1 + rng.Int64N(min(n-at, filetree.MaxPatch/filetree.MaxExtents)))}
+		p.Extents, p.Len = append(p.Extents, x), p.Len+int64(x.Len)
+		at = x.End()
+	}
+	return p
+}
+
+func samePatch(a, b *filetree.Patch) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.ID == b.ID && a.Key.Equal(b.Key) && a.Len == b.Len && slices.Equal(a.Extents, b.Extents)
+}
+
 // leavesOf lists a file's leaves, holes joined.
 func leavesOf(t testing.TB, src filetree.Source, ref filetree.Ref, cache *filetree.Cache) []filetree.Leaf {
 	t.Helper()
@@ -80,7 +100,7 @@ func leavesOf(t testing.TB, src filetree.Source, ref filetree.Ref, cache *filetr
 			t.Fatalf("leaf %d+%d of size %d at %d", l.Off, l.Len, l.Ref.Size, off)
 		}
 		off = l.End()
-		if n := len(out); n > 0 && l.Ref.IsHole() && out[n-1].Ref.IsHole() {
+		if n := len(out); n > 0 && l.IsHole() && out[n-1].IsHole() {
 			out[n-1].Len += l.Len
 			out[n-1].Ref.Size += l.Ref.Size
 			continue
@@ -92,7 +112,7 @@ func leavesOf(t testing.TB, src filetree.Source, ref filetree.Ref, cache *filetr
 
 func sameLeaves(a, b []filetree.Leaf) bool {
 	return slices.EqualFunc(a, b, func(a, b filetree.Leaf) bool {
-		return a.Off == b.Off && a.Len == b.Len && (a.Ref.IsHole() && b.Ref.IsHole() || a.Ref.Equal(b.Ref))
+		return a.Off == b.Off && a.Len == b.Len && (a.IsHole() && b.IsHole() || a.Ref.Equal(b.Ref) && samePatch(a.Patch, b.Patch))
 	})
 }
 
@@ -161,6 +181,9 @@ func randomEdit(rng *rand.Rand, f *shape, aligned bool) (int64, []filetree.Leaf)
 		} else {
 			edits = append(edits, fakeChunk(rng, off, end-off))
 		}
+		if l := &edits[len(edits)-1]; l.Len <= filetree.MaxChunkSize && rng.IntN(3) == 0 {
+			l.Patch = fakePatch(rng, l.Len)
+		}
 	}
 	run := int64(0)
 	for off, i := int64(0), 0; off < size; {
@@ -175,7 +198,7 @@ func randomEdit(rng *rand.Rand, f *shape, aligned bool) (int64, []filetree.Leaf)
 			cell = 1 + rng.Int64N(small)
 		}
 		end, must, empty := min(off+cell, size), false, true
-		if i < len(f.leaves) && !f.leaves[i].Ref.IsHole() {
+		if i < len(f.leaves) && !f.leaves[i].IsHole() {
 			l := f.leaves[i]
 			empty = false
 			end = min(l.End(), size)

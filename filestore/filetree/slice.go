@@ -7,14 +7,13 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// Piece is a run of a file's bytes as it can be taken over into another file. Ref
-// is a part of the tree, a chunk or a hole, for which Join takes it as it is; where
-// Cut is set it is a chunk that reaches beyond the piece, so that Len bytes from
-// Off must be read and sealed anew.
+// Piece is a run of a file's bytes as it can be taken over into another file. Its
+// Part is what Join takes as it is; where Cut is set it is a chunk that reaches
+// beyond the piece, so that Len bytes from Off must be read and sealed anew.
 type Piece struct {
 	Off, Len int64 // bytes
-	Ref      Ref
-	Cut      bool
+	Part
+	Cut bool
 }
 
 // Slice tells how n bytes of the file from off on can be shared: the largest parts
@@ -35,20 +34,20 @@ func (r *Reader) Slice(ctx context.Context, off, n int64) ([]Piece, error) {
 	if root.Level != LevelChunk {
 		root.kv = verifyKey(root.Key)
 	}
-	return r.slice(ctx, nil, &root, 0, extent{off, off + n})
+	return r.slice(ctx, nil, &root, 0, stretch{off, off + n})
 }
 
-// extent is a range of bytes.
-type extent struct{ off, end int64 }
+// stretch is a range of bytes.
+type stretch struct{ off, end int64 }
 
 // slice appends the pieces of want that lie in c, whose bytes begin at base.
 // Levels fall by one at each step, so it ends.
-func (r *Reader) slice(ctx context.Context, out []Piece, c *child, base int64, want extent) ([]Piece, error) {
+func (r *Reader) slice(ctx context.Context, out []Piece, c *child, base int64, want stretch) ([]Piece, error) {
 	begin, end := max(base, want.off), min(base+c.size(), want.end)
 	if begin >= end {
 		return out, nil
 	}
-	piece := Piece{Off: begin, Len: end - begin, Ref: c.Ref}
+	piece := Piece{Off: begin, Len: end - begin, Part: Part{c.Ref, c.patch}}
 	switch {
 	case c.IsHole():
 		piece.Ref = Ref{Level: LevelChunk, Size: uint64(piece.Len)}

@@ -18,7 +18,7 @@ func sliced(t *testing.T, s *store, ref filetree.Ref, off, n int64) (filetree.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	var refs []filetree.Ref
+	var row []filetree.Part
 	at, cut := off, 0
 	for _, p := range pieces {
 		if p.Off != at || p.Len <= 0 {
@@ -31,17 +31,17 @@ func sliced(t *testing.T, s *store, ref filetree.Ref, off, n int64) (filetree.Re
 			if _, err := r.ReadAt(t.Context(), plain, p.Off); err != nil {
 				t.Fatal(err)
 			}
-			p.Ref = s.seal(t, filetree.Sealer{}, 0, plain).Ref
+			p.Part = filetree.Part{Ref: s.seal(t, filetree.Sealer{}, 0, plain).Ref}
 		}
 		if p.Ref.Size != uint64(p.Len) {
 			t.Fatalf("a piece of %d bytes refers to %d", p.Len, p.Ref.Size)
 		}
-		refs = append(refs, p.Ref)
+		row = append(row, p.Part)
 	}
 	if at != off+n || cut > 2 {
 		t.Fatalf("the pieces end at %d, want %d; %d are cut", at, off+n, cut)
 	}
-	joined, blocks, err := filetree.Join(refs)
+	joined, blocks, err := filetree.Join(row)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestASliceIsThatRange(t *testing.T) {
 	s := newStore()
 	data := random(1, 5*small+77)
 	sparse, _ := s.edit(t, filetree.Ref{}, small, 133*small, s.seal(t, filetree.Sealer{}, 130*small, data[:small]))
-	joined, blocks, err := filetree.Join([]filetree.Ref{s.file(t, data[:1000], small), s.file(t, data, small), s.file(t, data[:small+9], small), sparse})
+	joined, blocks, err := filetree.Join(parts(s.file(t, data[:1000], small), s.file(t, data, small), s.file(t, data[:small+9], small), sparse))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,8 @@ import (
 // the cache already it stays out of it, and its plaintext is the caller's, in
 // pieces of its frames' size, the last one shorter. They lie in room if that has
 // the capacity RunRoom of the chunk's length, and the source reads into memory of
-// its caller's. Invalid for a hole and past the end; otherwise as ReadAt.
+// its caller's. What is written over the chunk is part of the plaintext. Invalid for
+// a hole, written over or not, and past the end; otherwise as ReadAt.
 func (r *Reader) Take(ctx context.Context, off int64, room []byte) ([][]byte, error) {
 	if err := r.checkRoot(); err != nil {
 		return nil, err
@@ -27,6 +28,24 @@ func (r *Reader) Take(ctx context.Context, off int64, room []byte) ([][]byte, er
 	if pl.Ref.IsHole() {
 		return nil, fmt.Errorf("filetree: a hole at %d: %w", off, kind.Invalid)
 	}
+	over, err := r.patchOf(ctx, pl, 0, pl.Len, true)
+	if err != nil {
+		return nil, err
+	}
+	pieces, err := r.takeBase(ctx, pl, room)
+	if err != nil || over == nil {
+		return pieces, err
+	}
+	at := int64(0)
+	for _, p := range pieces {
+		pl.Patch.overlay(over, p, at)
+		at += int64(len(p))
+	}
+	return pieces, nil
+}
+
+// takeBase is Take of what lies below the leaf's patch.
+func (r *Reader) takeBase(ctx context.Context, pl *place, room []byte) ([][]byte, error) {
 	if c, ok := r.cache.chunks.get(keyOf(&pl.Ref)); ok && pl.binds(c) && c.holds(0, len(c.cells)-1) {
 		pieces := make([][]byte, len(c.cells))
 		for i := range pieces {
@@ -65,13 +84,14 @@ func takeFrom(ctx context.Context, src Source, ref Ref, limit int64) ([][]byte, 
 // Keep puts the plaintext of the chunk that begins at off, which the caller has
 // just sealed, into the cache, whose it is from then on: of a chunk that will be
 // read and written anew soon, as the last one of a file that grows bit by bit.
-// Where no chunk of that length begins at off it does nothing.
+// Where no chunk of that length begins at off, or something is written over it, it
+// does nothing.
 func (r *Reader) Keep(ctx context.Context, off int64, plain []byte) {
 	if r.checkRoot() != nil || off < 0 || off >= r.Size() {
 		return
 	}
 	pl, err := r.locate(ctx, off)
-	if err != nil || pl.Ref.IsHole() || pl.Off != off || pl.Len != int64(len(plain)) {
+	if err != nil || pl.Ref.IsHole() || pl.Patch != nil || pl.Off != off || pl.Len != int64(len(plain)) {
 		return
 	}
 	c := newChunk(pl.Ref, pl.limit)

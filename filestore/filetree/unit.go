@@ -9,7 +9,7 @@ import (
 
 // UnitAt tells what to replace, or to add, in order to change the byte at off,
 // which may lie past the end: a range that Edit takes as one leaf. Ref is the
-// chunk that stands there, or a hole.
+// chunk that stands there, or a hole, and Patch what is written over it.
 //
 // Inside the file the unit is a chunk, or, of a hole, what a chunk may fill.
 // Past the end it is a whole cell of the grid; if the file's last chunk is
@@ -28,7 +28,7 @@ func (r *Reader) UnitAt(ctx context.Context, chunkSize int, off int64) (Leaf, er
 		return r.growthUnit(ctx, width, aligned, off)
 	}
 	leaf, err := r.LeafAt(ctx, off)
-	if err != nil || !leaf.Ref.IsHole() {
+	if err != nil || !leaf.IsHole() {
 		return leaf, err
 	}
 	if aligned {
@@ -46,7 +46,7 @@ func (r *Reader) growthUnit(ctx context.Context, width int64, aligned bool, off 
 			return Leaf{}, err
 		}
 	}
-	short := r.Size() > 0 && !last.Ref.IsHole() && last.Len < width
+	short := r.Size() > 0 && !last.IsHole() && last.Len < width
 	if !aligned {
 		if begin = r.Size(); short {
 			begin = last.Off
@@ -54,7 +54,7 @@ func (r *Reader) growthUnit(ctx context.Context, width int64, aligned bool, off 
 	}
 	unit := holeCell(begin, width, off, MaxSize)
 	if short && unit.Off == last.Off {
-		unit.Ref = last.Ref
+		unit.Ref, unit.Patch = last.Ref, last.Patch
 	}
 	return unit, nil
 }

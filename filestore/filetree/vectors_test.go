@@ -51,6 +51,11 @@ type vectors struct {
 			ID, Key hexBytes
 			Size    uint64
 		}
+		Patches []struct {
+			Child   int
+			ID, Key hexBytes
+			Extents [][2]uint32
+		}
 	}
 }
 
@@ -64,7 +69,7 @@ func readVectors(t *testing.T) vectors {
 	if err := json.Unmarshal(text, &v); err != nil {
 		t.Fatal(err)
 	}
-	if len(v.Chunks) < 18 || len(v.Nodes) < 5 {
+	if len(v.Chunks) < 18 || len(v.Nodes) < 8 {
 		t.Fatalf("%d chunks and %d nodes", len(v.Chunks), len(v.Nodes))
 	}
 	return v
@@ -127,6 +132,14 @@ func TestNodeVectors(t *testing.T) {
 			}
 			kids = append(kids, c)
 		}
+		for _, p := range v.Patches {
+			over := &Patch{ID: blockstore.ID(p.ID), Key: p.Key.key(t)}
+			for _, x := range p.Extents {
+				over.Extents = append(over.Extents, Extent{x[0], x[1]})
+				over.Len += int64(x[1])
+			}
+			kids[p.Child].patch = over
+		}
 		b, c, err := sealNode(v.Kr.key(t), v.Level, v.Grid, v.Ragged, kids)
 		if err != nil {
 			t.Fatal(err)
@@ -143,7 +156,7 @@ func TestNodeVectors(t *testing.T) {
 			continue
 		}
 		for i := range kids {
-			if got := n.child(i); !got.Equal(kids[i].Ref) || !got.kv.Equal(kids[i].kv) {
+			if got := n.child(i); !got.Equal(kids[i].Ref) || !got.kv.Equal(kids[i].kv) || !got.patch.equal(kids[i].patch) {
 				t.Errorf("%s: child %d is %v of %d bytes, level %d", v.Name, i, got.ID, got.Size, got.Level)
 			}
 		}

@@ -11,8 +11,9 @@ import (
 // Visitor is told what WalkVerify meets.
 type Visitor interface {
 	// Visit is called for each block before it is read. Nodes are read and
-	// walked if it returns true; chunks, at LevelChunk, are never read. The
-	// same block may come more than once.
+	// walked if it returns true; chunks, at LevelChunk, are never read, nor what
+	// is written over them, which comes as a chunk, too. The same block may come
+	// more than once.
 	Visit(ref VerifyRef) (descend bool, err error)
 
 	// Opened is called for each node that was to be read: with the length of
@@ -101,8 +102,14 @@ func (w *walk) child(ctx context.Context, c *child) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("filetree: walk: %w: %w", kind.Canceled, err)
 		}
-		if kid := n.child(i); !kid.IsHole() {
+		kid := n.child(i)
+		if !kid.Ref.IsHole() {
 			if err := w.child(ctx, &kid); err != nil {
+				return err
+			}
+		}
+		if kid.patch != nil {
+			if _, err := w.visitor.Visit(kid.patch.ref().Verify()); err != nil {
 				return err
 			}
 		}

@@ -147,8 +147,7 @@ func TestWalkVerifyOfATreeThatRepeatsItself(t *testing.T) {
 	s := newStore()
 	one := s.seal(t, filetree.Sealer{}, 0, []byte("x")).Ref
 	for range 8 {
-		parts := slices.Repeat([]filetree.Ref{one}, 128)
-		ref, blocks, err := filetree.Join(parts)
+		ref, blocks, err := filetree.Join(slices.Repeat(parts(one), 128))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -45,8 +45,8 @@ def chunk(plain, padded, log_frame, key=None, secret=None):
     return key, H(head), head + b"".join(sealed)
 
 
-def node(kr, level, log_chunk, ragged, kids):
-    """kids: (id, K or Kr, bytes below)"""
+def node(kr, level, log_chunk, ragged, kids, patches=()):
+    """kids: (id, K or Kr, bytes below); patches: (child, id, K, [(offset, length)])"""
     kv = KDF(kr, b"fnode-verify")
     total = sum(size for _, _, size in kids)
     v = struct.pack(">QBH5x", total, log_chunk, len(kids))
@@ -58,7 +58,12 @@ def node(kr, level, log_chunk, ragged, kids):
         if ragged:
             v += struct.pack(">Q", size)
         r += key
-    hdr = header(2, 2 if ragged else 0, level, 0, len(v) + 16, len(r) + 16)
+    for i, id_, key, extents in patches:
+        v += struct.pack(">H", i) + id_ + struct.pack(">I", sum(n for _, n in extents))
+        r += key + struct.pack(">H", len(extents))
+        for off, n in extents:
+            r += struct.pack(">II", off, n)
+    hdr = header(2, (2 if ragged else 0) | (4 if patches else 0), level, 0, len(v) + 16, len(r) + 16)
     block = hdr + AESGCM(KDF(kv, b"fnode-v")).encrypt(bytes(12), v, hdr)
     block += AESGCM(KDF(kr, b"fnode-r")).encrypt(bytes(12), r, hdr)
     return kv, H(block), block
@@ -91,11 +96,12 @@ leaf = [(H(b"chunk %d" % i), H(b"key %d" % i)) for i in range(3)]
 HOLE = (bytes(32), bytes(32))
 
 
-def add(name, kr, level, log_chunk, ragged, kids):
-    kv, id_, block = node(kr, level, log_chunk, ragged, kids)
+def add(name, kr, level, log_chunk, ragged, kids, patches=()):
+    kv, id_, block = node(kr, level, log_chunk, ragged, kids, patches)
     nodes.append(
         hexes(name=name, kr=kr, kv=kv, id=id_, block=block, level=level, grid=log_chunk, ragged=ragged)
         | {"kids": [hexes(id=i, key=k, size=s) for i, k, s in kids]}
+        | {"patches": [hexes(child=c, id=i, key=k) | {"extents": x} for c, i, k, x in patches]}
     )
     return id_, kr
 
@@ -108,6 +114,12 @@ rag = add("ragged", key(11), 0, 18, True, b)
 add("one hole of 2^62 bytes", key(12), 6, 18, False, [(*HOLE, 1 << 60)] * 4)
 add("aligned above", key(13), 1, 18, False, [(*low, total(a))])
 add("ragged above", key(14), 1, 0, True, [(*low, total(a)), (*HOLE, 3), (*rag, total(b))])
+
+over = [(H(b"patch %d" % i), H(b"patch key %d" % i)) for i in range(4)]
+add("patched", key(15), 0, 18, False, a, [(0, *over[0], [(4096, 4096), (C - 1, 1)]), (1, *over[1], [(0, 100)])])
+many = [(3 * i, 2) for i in range(32)]
+add("patched and ragged", key(16), 0, 18, True, b, [(0, *over[2], [(0, 5)]), (1, *over[3], many), (3, *over[0], [(70, 7)])])
+add("patched, one child", key(17), 0, 20, False, [(*leaf[1], 300000)], [(0, *over[1], [(7, 1 << 18)])])
 
 with open("vectors.json", "w") as f:
     json.dump({"chunks": chunks, "nodes": nodes}, f, indent=1)
