@@ -266,8 +266,12 @@ func (c *call) copySealed(ctx context.Context, from *source, m filestore.ObjectM
 	}
 	defer w.Abort()
 	o := from.r.Object()
-	if algorithm == "" && len(o.Meta.Checksums) > 0 {
+	switch {
+	case algorithm != "":
+	case len(o.Meta.Checksums) > 0:
 		algorithm = checksum.Algorithm(o.Meta.Checksums[0].Algorithm)
+	case key == nil:
+		algorithm = checksum.CRC64NVME // as what is put has
 	}
 	var salt [32]byte
 	if key != nil {

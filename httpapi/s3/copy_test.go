@@ -196,8 +196,8 @@ func TestClientKeysInCopiesAndParts(t *testing.T) {
 	cp("/data/opened", "/data/k", sealed(sourcePrefix, one)).want(t, 200)
 	cp("/data/other", "/data/k", sealed(sourcePrefix, one), sealed(sealPrefix, two)).want(t, 200)
 	cp("/data/closed", "/data/plain", sealed(sealPrefix, two)).want(t, 200)
-	if r := w.get("data", "opened").want(t, 200); string(r.body) != data {
-		t.Errorf("opened: %d bytes", len(r.body))
+	if r := w.get("data", "opened", "X-Amz-Checksum-Mode", "ENABLED").want(t, 200); string(r.body) != data || r.Header.Get("X-Amz-Checksum-Crc64nvme") != sumOf(checksum.CRC64NVME, data) {
+		t.Errorf("opened: %d bytes, %v", len(r.body), r.Header)
 	}
 	for _, key := range []string{"other", "closed"} {
 		if r := w.get("data", key, sealed(sealPrefix, two)...).want(t, 200); string(r.body) != data {

@@ -183,6 +183,10 @@ func TestUnknownMeaningsAreRefused(t *testing.T) {
 		w.do("ann", "PUT", "/data/k", nil, "X-Amz-Copy-Source", "data/other", header, "1").want(t, 404)
 		w.do("ann", "PUT", "/data/copy", nil, "X-Amz-Copy-Source", "data/k", header, "1").want(t, 501, "NotImplemented")
 	}
+	for _, query := range []string{"partNumber=1", "versionId=null", "versionId=", "partNumber="} {
+		w.do("ann", "PUT", "/data/k?"+query, []byte("x")).want(t, 400, "InvalidArgument")
+		w.do("ann", "PUT", "/data/copy?"+query, nil, "X-Amz-Copy-Source", "data/k").want(t, 400, "InvalidArgument")
+	}
 	w.do("ann", "PUT", "/data/k?append&position=0", []byte("x")).want(t, 501, "NotImplemented")
 	if r := w.get("data", "k").want(t, 200); string(r.body) != "what is there" {
 		t.Errorf("it is %q now", r.body)

@@ -140,10 +140,16 @@ func (c *call) unambiguous() error {
 	return nil
 }
 
-// implemented refuses headers that ask for what isn't done, where to pass them over
-// would do another thing: what was to be appended would replace the object, what was
-// to be held would not be.
+// implemented refuses what a request that makes an object asks for beside, where to
+// pass it over would do another thing: what was to be appended, or to be a part, or
+// another version, would replace the object; what was to be held would not be.
 func (c *call) implemented() error {
+	if c.query.has("versionId") {
+		return fail(InvalidArgument, "This operation does not accept a version-id.").with("ArgumentName", "versionId").with("ArgumentValue", c.query.get("versionId"))
+	}
+	if c.query.has("partNumber") { // the operations on parts don't come here
+		return fail(InvalidArgument, "This operation does not accept a part number without an upload id.").with("ArgumentName", "partNumber").with("ArgumentValue", c.query.get("partNumber"))
+	}
 	for name := range c.r.Header {
 		if name != "X-Amz-Write-Offset-Bytes" && !strings.HasPrefix(name, "X-Amz-Object-Lock-") {
 			continue
