@@ -129,6 +129,60 @@ func TestConditionsSeeTheRequestAndTheObject(t *testing.T) {
 	w.do("bob", "PUT", "/bkt/red?tagging", tags("c")).want(t, 403)
 }
 
+// Keys that AWS gives to every request must be there: a denial that waits for one
+// would never come.
+func TestDenialsSeeWhatEveryRequestHas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.do("ann", "PUT", "/bkt", nil, "X-Amz-Bucket-Object-Lock-Enabled", "true").want(t, 200)
+	w.put("bkt", "k", "data")
+	deny := func(action, condition string) {
+		t.Helper()
+		w.do("ann", "PUT", "/bkt?policy", allow("Deny", `"*"`, action, "bkt/*", condition)).want(t, 204)
+	}
+	for condition, status := range map[string]int{
+		`{"NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"},"Bool":{"aws:ViaAWSService":"false"}}`: 403,
+		`{"Bool":{"aws:PrincipalIsAWSService":"false"},"Bool":{"aws:ViaAWSService":"true"}}`:    400, // twice
+		`{"Bool":{"aws:PrincipalIsAWSService":"false"}}`:                                        403,
+		`{"Bool":{"aws:PrincipalIsAWSService":"true"}}`:                                         200,
+		`{"NumericGreaterThanEquals":{"s3:signatureAge":"0"}}`:                                  403,
+		`{"NumericGreaterThan":{"s3:signatureAge":"600000"}}`:                                   200,
+		`{"StringNotEquals":{"aws:ResourceAccount":"` + acl.ID("ann") + `"}}`:                   200,
+		`{"NumericLessThan":{"s3:TlsVersion":"1.2"}}`:                                           200, // absent, without TLS
+		`{"Bool":{"s3:ObjectCreationOperation":"true"}}`:                                        200, // of no read
+	} {
+		if status == 400 {
+			w.do("ann", "PUT", "/bkt?policy", allow("Deny", `"*"`, "s3:GetObject", "bkt/*", condition)).want(t, 400, "MalformedPolicy")
+			continue
+		}
+		deny("s3:GetObject", condition)
+		if r := w.get("bkt", "k"); r.StatusCode != status {
+			t.Errorf("%s: %d, want %d", condition, r.StatusCode, status)
+		}
+	}
+
+	// AWS's way to demand conditional writes.
+	deny("s3:PutObject", `{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`)
+	w.do("ann", "PUT", "/bkt/new", []byte("x")).want(t, 403)
+	w.do("ann", "PUT", "/bkt/new", nil, "X-Amz-Copy-Source", "bkt/k").want(t, 403)
+	w.do("ann", "PUT", "/bkt/new", []byte("x"), "If-None-Match", "*").want(t, 200)
+	id := w.begin("/bkt/parts")
+	etag := w.part("/bkt/parts", id, 1, "x").want(t, 200).Header.Get("ETag")
+	w.complete("/bkt/parts", id, completion(1, etag)).want(t, 403)
+	w.complete("/bkt/parts", id, completion(1, etag), "If-None-Match", "*").want(t, 200)
+
+	// And to bound retentions, whether a header or a document asks for them.
+	deny("s3:PutObjectRetention", `{"NumericGreaterThan":{"s3:object-lock-remaining-retention-days":"10"}}`)
+	days := func(n int) string { return time.Now().AddDate(0, 0, n).UTC().Format(time.RFC3339) }
+	for n, status := range map[int]int{5: 200, 20: 403} {
+		w.do("ann", "PUT", "/bkt/k?retention", []byte("<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>"+days(n)+"</RetainUntilDate></Retention>")).want(t, status)
+		w.do("ann", "PUT", "/bkt/held", nil, "X-Amz-Object-Lock-Mode", "GOVERNANCE", "X-Amz-Object-Lock-Retain-Until-Date", days(n)).want(t, status)
+	}
+	deny("s3:PutObjectLegalHold", `{"StringEquals":{"s3:object-lock-legal-hold":"OFF"}}`)
+	w.do("ann", "PUT", "/bkt/k?legal-hold", []byte("<LegalHold><Status>ON</Status></LegalHold>")).want(t, 200)
+	w.do("ann", "PUT", "/bkt/k?legal-hold", []byte("<LegalHold><Status>OFF</Status></LegalHold>")).want(t, 403)
+}
+
 func TestACopyAsksForItsSourceToo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -37,7 +37,7 @@ func (c *call) authenticate(ctx context.Context) error {
 	if err != nil {
 		return c.refused(ctx, claim.AccessKey, err)
 	}
-	c.who.signed = true
+	c.who.signed, c.who.since = true, claim.Time
 	form := claim.Payload
 	if claim.Place == sigv4.InQuery && claim.Version == 4 { // version 2 signs few parameters
 		c.hoist()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore"
@@ -22,6 +23,15 @@ type access struct {
 	source  bool              // it is what a copy is made of
 	tags    []settings.Tag    // that the request's body gives to the object
 	prefix  string            // of a list that is only asked whether it may be made
+	lock    *askedLock        // that the request's body gives to the object; nil: its headers
+}
+
+// askedLock is what a request asks an object to be held by. What it doesn't speak of
+// is empty.
+type askedLock struct {
+	mode  string
+	until time.Time
+	hold  string
 }
 
 // authorise decides whether the caller may do a. Its error is of kind Denied.

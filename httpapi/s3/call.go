@@ -45,8 +45,9 @@ type call struct {
 // identity is who asks.
 type identity struct {
 	account accounts.Account
-	key     string // the access key id. Empty: nobody in particular
-	signed  bool   // by a signature: response-* parameters count
+	key     string    // the access key id. Empty: nobody in particular
+	signed  bool      // by a signature: response-* parameters count
+	since   time.Time // when it was signed; zero if that isn't known
 }
 
 func (i identity) anonymous() bool { return i.key == "" }

@@ -59,7 +59,9 @@ func configurationOperations() map[route]*operation {
 	add(onObject, "tagging", "ObjectTagging", "ObjectTagging", (*call).getTagging, (*call).putTagging, (*call).deleteTagging)
 	add(onObject, "retention", "ObjectRetention", "ObjectRetention", (*call).getRetention, (*call).putRetention, nil)
 	add(onObject, "legal-hold", "ObjectLegalHold", "ObjectLegalHold", (*call).getHold, (*call).putHold, nil)
-	all[route{onObject, http.MethodPut, "tagging"}].action = "" // the tags themselves count
+	for _, sub := range []string{"tagging", "retention", "legal-hold"} {
+		all[route{onObject, http.MethodPut, sub}].action = "" // what the body says counts
+	}
 	for r, op := range absentOperations() {
 		all[r] = op
 	}

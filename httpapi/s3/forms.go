@@ -92,7 +92,7 @@ func (c *call) authenticateForm(ctx context.Context, form *postform.Form) (*post
 	if err != nil {
 		return nil, c.refused(ctx, claim.AccessKey, err)
 	}
-	c.who.signed = true
+	c.who.signed, c.who.since = true, claim.Time
 	p, err := postform.ParsePolicy(document)
 	return p, said(err)
 }

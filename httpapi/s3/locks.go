@@ -112,17 +112,16 @@ func (c *call) getRetention(ctx context.Context) error {
 	return c.send(http.StatusOK, xmlType, settings.WriteRetention(modeText(o.Meta.Lock.Mode), o.Meta.Lock.Until))
 }
 
+// putRetention asks for its permission itself: a policy may depend on what is asked.
 func (c *call) putRetention(ctx context.Context) error {
-	if err := c.lockable(); err != nil {
-		return err
-	}
 	body, err := c.document(ctx, maxSettings)
 	if err != nil {
 		return err
 	}
-	mode, until, err := settings.ParseRetention(body)
-	if err != nil {
-		return said(err)
+	mode, until, invalid := settings.ParseRetention(body)
+	a := access{action: "s3:PutObjectRetention", bucket: c.bucket, key: c.key, lock: &askedLock{mode: mode, until: until}}
+	if err := firstOf(c.authorise(ctx, a), c.lockable(), said(invalid)); err != nil {
+		return err
 	}
 	if mode != "" && !until.After(c.server.now()) {
 		return fail(InvalidArgument, "The retain until date must be in the future!")
@@ -162,17 +161,20 @@ func (c *call) getHold(ctx context.Context) error {
 	return c.send(http.StatusOK, xmlType, settings.WriteHold(o.Meta.Lock.Hold))
 }
 
+// putHold asks for its permission itself, as putRetention does.
 func (c *call) putHold(ctx context.Context) error {
-	if err := c.lockable(); err != nil {
-		return err
-	}
 	body, err := c.document(ctx, maxSettings)
 	if err != nil {
 		return err
 	}
-	on, err := settings.ParseHold(body)
-	if err != nil {
-		return said(err)
+	on, invalid := settings.ParseHold(body)
+	asked := &askedLock{hold: "OFF"}
+	if on {
+		asked.hold = "ON"
+	}
+	a := access{action: "s3:PutObjectLegalHold", bucket: c.bucket, key: c.key, lock: asked}
+	if err := firstOf(c.authorise(ctx, a), c.lockable(), said(invalid)); err != nil {
+		return err
 	}
 	return c.setLock(ctx, filestore.LockChange{Legal: true, Hold: on})
 }

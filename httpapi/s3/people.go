@@ -39,14 +39,12 @@ func (s *seen) add(name string) {
 
 // Known implements acl.People.
 func (s *seen) Known(id string) (acl.Person, bool) {
-	p, ok := acl.Nobody{}.Known(id)
-	if !ok {
-		return p, false
+	if !acl.IsCanonical(id) {
+		return acl.Person{}, false
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	p.Name = s.names[id]
-	return p, true
+	return acl.Person{ID: id, Name: s.names[id]}, true
 }
 
 // Named implements acl.People.

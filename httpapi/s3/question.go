@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/url"
 	"strconv"
@@ -34,6 +35,9 @@ func (q *question) values(ctx context.Context, key string) ([]string, bool, erro
 
 func (q *question) value(key string) (string, bool) {
 	c := q.call
+	if key == "aws:resourceaccount" {
+		return q.owner.ID, q.bucket != nil
+	}
 	if name, ok := strings.CutPrefix(key, "aws:"); ok {
 		return c.global(name)
 	}
@@ -57,12 +61,18 @@ func (q *question) value(key string) (string, bool) {
 	case "x-amz-copy-source":
 		source, err := unescape(strings.TrimPrefix(c.r.Header.Get(name), "/"))
 		return strings.TrimPrefix(source, "/"), err == nil && source != ""
-	case "object-lock-mode", "object-lock-retain-until-date", "object-lock-legal-hold":
-		return header(c, "x-amz-"+name)
-	case "object-lock-remaining-retention-days":
-		until, err := settings.Date(c.r.Header.Get("x-amz-object-lock-retain-until-date"))
-		days := int64(until.Sub(c.server.now()).Hours()/24 + 1)
-		return strconv.FormatInt(days, 10), err == nil
+	case "object-lock-mode", "object-lock-retain-until-date", "object-lock-legal-hold", "object-lock-remaining-retention-days":
+		return q.lockValue(name)
+	case "objectcreationoperation":
+		return q.creates()
+	case "signatureage":
+		age := c.server.now().Sub(c.who.since)
+		return strconv.FormatInt(max(age.Milliseconds(), 0), 10), !c.who.since.IsZero()
+	case "tlsversion":
+		if c.r.TLS == nil {
+			return "", false
+		}
+		return strings.TrimPrefix(tls.VersionName(c.r.TLS.Version), "TLS "), true
 	case "content-length":
 		return strconv.FormatInt(c.r.ContentLength, 10), c.r.ContentLength >= 0
 	}
@@ -70,6 +80,40 @@ func (q *question) value(key string) (string, bool) {
 		return header(c, name)
 	}
 	return "", false
+}
+
+// lockValue is what the request asks the object to be held by, in its body or in its
+// headers.
+func (q *question) lockValue(name string) (string, bool) {
+	asked := q.lock
+	if asked == nil {
+		h := q.call.r.Header
+		asked = &askedLock{mode: h.Get("X-Amz-Object-Lock-Mode"), hold: h.Get("X-Amz-Object-Lock-Legal-Hold")}
+		asked.until, _ = settings.Date(h.Get("X-Amz-Object-Lock-Retain-Until-Date"))
+	}
+	switch name {
+	case "object-lock-mode":
+		return asked.mode, asked.mode != ""
+	case "object-lock-legal-hold":
+		return asked.hold, asked.hold != ""
+	case "object-lock-retain-until-date":
+		return asked.until.UTC().Format(time.RFC3339), !asked.until.IsZero()
+	}
+	days := int64(asked.until.Sub(q.call.server.now()).Hours()/24 + 1)
+	return strconv.FormatInt(days, 10), !asked.until.IsZero()
+}
+
+// creates tells whether what is written is an object, and no part of one or the begin
+// of an upload: conditions on writes belong to these alone.
+func (q *question) creates() (string, bool) {
+	if q.call.op == nil || q.action != "s3:PutObject" {
+		return "", false
+	}
+	switch q.call.op.name {
+	case "CreateMultipartUpload", "UploadPart", "UploadPartCopy":
+		return "false", true
+	}
+	return "true", true
 }
 
 func header(c *call, name string) (string, bool) {
@@ -106,6 +150,8 @@ func (c *call) global(name string) (string, bool) {
 			return "User", true
 		}
 		return "Anonymous", true
+	case "viaawsservice", "principalisawsservice": // no service asks here for anybody
+		return "false", true
 	case "requestedregion":
 		return c.server.region(), true
 	}

@@ -21,7 +21,7 @@ func (known) Known(id string) (Person, bool) {
 			return p, true
 		}
 	}
-	return Nobody{}.Known(id)
+	return Person{ID: id}, IsCanonical(id)
 }
 
 func (known) Named(name string) (Person, bool) {

@@ -16,14 +16,8 @@ type People interface {
 	Named(name string) (Person, bool)
 }
 
-// Nobody knows of no names: every well-formed id may be somebody's.
-type Nobody struct{}
-
-// Known implements People.
-func (Nobody) Known(id string) (Person, bool) { return Person{ID: id}, canonical.MatchString(id) }
-
-// Named implements People.
-func (Nobody) Named(string) (Person, bool) { return Person{}, false }
+// IsCanonical reports whether id has the form of a canonical user id.
+func IsCanonical(id string) bool { return canonical.MatchString(id) }
 
 var canonical = regexp.MustCompile(`^[0-9a-f]{64}$`)
 

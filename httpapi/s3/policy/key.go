@@ -39,7 +39,7 @@ func keyKind(key string) (kindOfKey, bool) {
 	switch key {
 	case "aws:sourceip", "aws:vpcsourceip":
 		return addressKey, true
-	case "aws:securetransport", "aws:viaawsservice", "aws:principalisawsservice", "aws:multifactorauthpresent":
+	case "aws:securetransport", "aws:viaawsservice", "aws:principalisawsservice", "aws:multifactorauthpresent", "s3:objectcreationoperation":
 		return boolKey, true
 	case "aws:currenttime", "aws:tokenissuetime", "s3:object-lock-retain-until-date":
 		return dateKey, true
@@ -55,7 +55,7 @@ func keyKind(key string) (kindOfKey, bool) {
 		"aws:calledviafirst", "aws:calledvialast", "aws:sourceidentity",
 		"s3:authtype", "s3:dataaccesspointaccount", "s3:dataaccesspointarn", "s3:accesspointnetworkorigin", "s3:accesspointtag",
 		"s3:delimiter", "s3:prefix", "s3:versionid", "s3:locationconstraint", "s3:signatureversion", "s3:resourceaccount", "s3:if-match", "s3:if-none-match",
-		"s3:inventoryaccessibleoptionalfields", "s3:objectcreationoperation", "s3:isreplicationpauserequest",
+		"s3:inventoryaccessibleoptionalfields", "s3:isreplicationpauserequest",
 		"s3:object-lock-legal-hold", "s3:object-lock-mode",
 		"s3:x-amz-acl", "s3:x-amz-content-sha256", "s3:x-amz-copy-source", "s3:x-amz-grant-full-control", "s3:x-amz-grant-read",
 		"s3:x-amz-grant-read-acp", "s3:x-amz-grant-write", "s3:x-amz-grant-write-acp", "s3:x-amz-metadata-directive", "s3:x-amz-object-ownership",
