@@ -1,6 +1,7 @@
 package sftpd
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -30,18 +31,34 @@ func (s *session) onePath(ctx context.Context, d *wire.Decoder) (raw []byte, p f
 }
 
 // stat answers STAT and LSTAT.
-func (s *session) stat(ctx context.Context, id uint32, d *wire.Decoder, look func(context.Context, filestore.Path) (filestore.Info, error)) ([]byte, error) {
+func (s *session) stat(ctx context.Context, id uint32, d *wire.Decoder, look looker) ([]byte, error) {
 	raw, p, err := s.onePath(ctx, d)
 	if err != nil {
 		return raw, err
 	}
-	info, err := look(ctx, p)
+	info, err := look(ctx, raw, p)
 	if err != nil {
 		return raw, err
 	}
 	a := wireAttrs(&info)
 	s.out = wire.AppendAttrsReply(s.out, id, &a)
 	return raw, nil
+}
+
+// looker looks at what a request's path means.
+type looker func(ctx context.Context, raw []byte, p filestore.Path) (filestore.Info, error)
+
+func (s *session) follow(ctx context.Context, _ []byte, p filestore.Path) (filestore.Info, error) {
+	return s.tree.Stat(ctx, p)
+}
+
+// lstat follows a link nonetheless whose name ends in a slash, as POSIX says:
+// by it OpenSSH's sftp lists what "ls link/" means.
+func (s *session) lstat(ctx context.Context, raw []byte, p filestore.Path) (filestore.Info, error) {
+	if bytes.HasSuffix(raw, []byte("/")) || bytes.HasSuffix(raw, []byte("/.")) {
+		return s.tree.Stat(ctx, p)
+	}
+	return s.tree.Lstat(ctx, p)
 }
 
 // setstat answers SETSTAT, and lsetstat@openssh.com with follow false. Every

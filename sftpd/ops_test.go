@@ -248,6 +248,19 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// A slash behind its name follows a link even for LSTAT.
+func TestLstatFollowsASlash(t *testing.T) {
+	t.Parallel()
+	c := world(t)
+	for path, want := range map[string]uint32{"dirlink": 0o120777, "dirlink/": 0o040755, "/dirlink//": 0o040755, "dirlink/.": 0o040755, "link/": 0o100644, "dir/": 0o040755} {
+		if a := c.attrs(wire.Lstat, path); a.Mode != want {
+			t.Errorf("%s: mode %o, want %o", path, a.Mode, want)
+		}
+	}
+	c.ask(wire.Lstat, "dangling/").status(wire.NoSuchFile)
+	c.ask(wire.Lstat, "loop/").status(wire.Failure)
+}
+
 func TestSetstat(t *testing.T) {
 	t.Parallel()
 	c := world(t)

@@ -244,9 +244,9 @@ func (s *session) request(ctx context.Context, t wire.Type, id uint32, d *wire.D
 	case wire.Fsetstat:
 		return s.fsetstat(ctx, id, d)
 	case wire.Stat:
-		return s.stat(ctx, id, d, s.tree.Stat)
+		return s.stat(ctx, id, d, s.follow)
 	case wire.Lstat:
-		return s.stat(ctx, id, d, s.tree.Lstat)
+		return s.stat(ctx, id, d, s.lstat)
 	case wire.Setstat:
 		return s.setstat(ctx, t, id, d, true)
 	case wire.Opendir:
