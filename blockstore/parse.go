@@ -9,22 +9,11 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// ParseString reads a blockstore as -b gives it: MOCKED, POSTGRESQL,
+// parseOne reads a blockstore as one -b gives it: MOCKED, POSTGRESQL,
 // s3:[<endpoint>]:<region>:<bucket>:<key>:<secret> and so on (Forms). The word
 // before the first colon stands in any case. In what follows, \: is a colon and
 // \\ a backslash; a backslash before anything else, or at the end, is itself. An
-// address that begins with postgresql:// is taken as it stands. Errors, of kind
-// Invalid or Unsupported, show the right form and nothing of the text.
-func ParseString(text string) (Config, error) {
-	if _, _, ok, err := raidNode(text); ok || err != nil {
-		if err == nil {
-			err = kind.Errorf(kind.Invalid, "one node makes no blockstore: %s", raidForm)
-		}
-		return Config{}, err
-	}
-	return parseOne(text)
-}
-
+// address that begins with postgresql:// is taken as it stands.
 func parseOne(text string) (Config, error) {
 	if lower := strings.ToLower(text); strings.HasPrefix(lower, "postgresql://") || strings.HasPrefix(lower, "postgres://") {
 		_, rest, _ := strings.Cut(text, "://")
@@ -59,9 +48,11 @@ func parseOne(text string) (Config, error) {
 
 const raidForm = "several blockstores are -b RAID0|RAID1|RAID5:<node>:<blockstore> each, with nodes 0, 1, 2 and so on"
 
-// Join makes one blockstore of what several -b say: one alone is what
-// ParseString reads; several are nodes of one RAID, in any order.
-func Join(texts []string) (Config, error) {
+// Parse makes one blockstore of what -b says, given once or several times. One text
+// alone is a blockstore, as s3:[<endpoint>]:<region>:<bucket>:<key>:<secret> (Forms);
+// several are the nodes of one RAID, in any order. Errors, of kind Invalid or
+// Unsupported, show the right form and nothing of the texts.
+func Parse(texts []string) (Config, error) {
 	nodes := map[int]Config{}
 	raid, plain := "", 0
 	for _, text := range texts {

@@ -25,7 +25,7 @@ func flat(c blockstore.Config) string {
 }
 
 // What people who come from Parsec write.
-func TestParseString(t *testing.T) {
+func TestParseOne(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"MOCKED":     "memory()",
@@ -51,7 +51,7 @@ func TestParseString(t *testing.T) {
 		"postgresql://u:p@h/db?sslmode=disable": "postgresql(url=postgresql://u:p@h/db?sslmode=disable)",
 		"POSTGRES://u:p@h/db":                   "postgresql(url=postgresql://u:p@h/db)",
 	} {
-		c, err := blockstore.ParseString(text)
+		c, err := blockstore.Parse([]string{text})
 		if err != nil || flat(c) != want {
 			t.Errorf("%q: %s, %v, want %s", text, flat(c), err, want)
 		}
@@ -80,9 +80,9 @@ func TestMistakesShowTheFormAndNoSecret(t *testing.T) {
 		"cached:S3cr3t":             "in tahoe.cfg only, as a table",
 		"postgresql://S3cr3t:%zz@h": "postgresql://<user>:<password>@<host>/<database>",
 		"S3cr3t":                    "this is no blockstore",
-		"RAID1:0:MOCKED":            "one node makes no blockstore",
+		"RAID1:0:MOCKED":            "RAID1 needs at least 2 nodes",
 	} {
-		_, err := blockstore.ParseString(text)
+		_, err := blockstore.Parse([]string{text})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 			continue
@@ -96,7 +96,7 @@ func TestMistakesShowTheFormAndNoSecret(t *testing.T) {
 	}
 }
 
-func TestJoin(t *testing.T) {
+func TestParseNodes(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"MOCKED":                                          "memory()",
@@ -106,7 +106,7 @@ func TestJoin(t *testing.T) {
 		"Raid5:2:local:c RAID5:0:local:a raid5:1:local:b": "raid5(local(dir=a) local(dir=b) local(dir=c))",
 		"RAID1:0:postgresql://u:p@h/db RAID1:1:MOCKED":    "raid1(postgresql(url=postgresql://u:p@h/db) memory())",
 	} {
-		c, err := blockstore.Join(strings.Fields(text))
+		c, err := blockstore.Parse(strings.Fields(text))
 		if err != nil || flat(c) != want {
 			t.Errorf("%q: %s, %v, want %s", text, flat(c), err, want)
 		}
@@ -131,7 +131,7 @@ func TestJoin(t *testing.T) {
 		"RAID1:0:s3:x RAID1:1:MOCKED":           "node 0 of RAID1: 1 fields after",
 		"":                                      "no blockstore is given",
 	} {
-		_, err := blockstore.Join(strings.Fields(text))
+		_, err := blockstore.Parse(strings.Fields(text))
 		if err == nil || !strings.Contains(err.Error(), want) || kind.Of(err) != kind.Invalid {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
@@ -161,7 +161,7 @@ func TestSplitList(t *testing.T) {
 
 func TestConfigsDontShowSecrets(t *testing.T) {
 	t.Parallel()
-	c, err := blockstore.Join([]string{
+	c, err := blockstore.Parse([]string{
 		`RAID1:0:s3:http\://h:r:b:K3yK3y:S3cr3t`, "RAID1:1:swift:h:t:c:joe:Pa55w0rd", "RAID1:2:postgresql://u:Dbpa55@h/x?password=Qu3ry",
 	})
 	if err != nil {
@@ -212,20 +212,20 @@ func TestSamePlace(t *testing.T) {
 		{"postgresql:///db?host=/run/a", "postgresql:///db?host=/run/b", false},
 		{"POSTGRESQL", "postgresql://u:p@h/db", false},
 	} {
-		a, err1 := blockstore.Join(strings.Fields(tt.a))
-		b, err2 := blockstore.Join(strings.Fields(tt.b))
+		a, err1 := blockstore.Parse(strings.Fields(tt.a))
+		b, err2 := blockstore.Parse(strings.Fields(tt.b))
 		if err1 != nil || err2 != nil || a.SamePlace(b) != tt.same || b.SamePlace(a) != tt.same {
 			t.Errorf("%q and %q: want %v (%v, %v)", tt.a, tt.b, tt.same, err1, err2)
 		}
 	}
 }
 
-func FuzzParseString(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, seed := range []string{"MOCKED", "s3::r:b:k:s", `s3:h\:9000:r:b:k:\:S\\`, "RAID1:0:MOCKED", "swift:a:b:c:d:e", "postgresql://u:p@h/db", "local:x"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		c, err := blockstore.ParseString(text)
+		c, err := blockstore.Parse([]string{text})
 		if err != nil {
 			if k := kind.Of(err); k != kind.Invalid && k != kind.Unsupported {
 				t.Fatalf("kind %v of %v", k, err)
@@ -236,7 +236,7 @@ func FuzzParseString(f *testing.F) {
 		if err != nil || flat(again) != flat(c) {
 			t.Fatalf("complete again: %s, %v, was %s", flat(again), err, flat(c))
 		}
-		if r, err := blockstore.Join([]string{"raid1:1:" + text, "RAID1:0:MOCKED"}); err != nil || flat(r.Nodes[1]) != flat(c) {
+		if r, err := blockstore.Parse([]string{"raid1:1:" + text, "RAID1:0:MOCKED"}); err != nil || flat(r.Nodes[1]) != flat(c) {
 			t.Fatalf("as a node: %v", err)
 		}
 		_ = c.String()
@@ -256,7 +256,7 @@ func FuzzEscaping(f *testing.F) {
 		if len(list) != 3 {
 			t.Fatalf("%d items: %q", len(list), list)
 		}
-		c, err := blockstore.ParseString(list[1])
+		c, err := blockstore.Parse(list[1:2])
 		if err != nil || c.Fields["region"] != region || c.Fields["bucket"] != bucket || c.Fields["secret"] != secret {
 			t.Fatalf("%q: %s, %v", list[1], flat(c), err)
 		}

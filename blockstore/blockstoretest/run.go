@@ -15,7 +15,6 @@ type Option func(*options)
 
 type options struct {
 	reopen func(*testing.T) blockstore.Store
-	skip   map[string]string
 }
 
 // Reopen gives a way to open, after Close, the store that open made in the same
@@ -24,23 +23,15 @@ func Reopen(f func(*testing.T) blockstore.Store) Option {
 	return func(o *options) { o.reopen = f }
 }
 
-// Skip leaves out one check by name, and says why.
-func Skip(check, why string) Option {
-	return func(o *options) { o.skip[check] = why }
-}
-
 // Run runs every check on a fresh store of its own, as a subtest of its name.
 // The store is closed afterwards.
 func Run(t *testing.T, open func(*testing.T) blockstore.Store, opts ...Option) {
-	o := options{skip: map[string]string{}}
+	var o options
 	for _, opt := range opts {
 		opt(&o)
 	}
 	for _, check := range storecheck.Checks() {
 		t.Run(check.Name, func(t *testing.T) {
-			if why, ok := o.skip[check.Name]; ok {
-				t.Skip(why)
-			}
 			s := open(t)
 			if err := check.Run(t.Context(), s); err != nil {
 				t.Error(err)

@@ -323,7 +323,7 @@ func (b *Blockstore) finish(src Sources, environment []string) error {
 // ParseBlockstores makes a blockstore of what several -b say. Relative
 // directories are taken from basedir.
 func ParseBlockstores(basedir string, texts []string) (blockstore.Config, error) {
-	c, err := blockstore.Join(texts)
+	c, err := blockstore.Parse(texts)
 	if err == nil {
 		err = absoluteTree(basedir, c)
 	}
