@@ -24,7 +24,6 @@ type Reader struct {
 	r     *bufio.Reader
 	hash  hash.Hash
 	rows  uint64
-	bytes uint64
 	body  bytes.Buffer // of the newest record
 	first bool         // it is of version 1
 	sum   []byte       // over all before the last record
@@ -55,7 +54,6 @@ func (d *Reader) magic() error {
 	if string(b) == magic || string(b) == magic1 {
 		d.first = string(b) == magic1
 		d.hash.Write(b)
-		d.bytes += uint64(len(b))
 		_, _ = d.r.Discard(len(b)) // it was peeked at
 		return nil
 	}
@@ -131,7 +129,6 @@ func (d *Reader) record() (kind byte, body []byte, err error) {
 		return 0, nil, d.readError(err)
 	}
 	d.hash.Write(tail[:])
-	d.bytes += uint64(n) + recordHead + 4
 	sum := crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, d.body.Bytes())
 	if sum != binary.BigEndian.Uint32(tail[:]) {
 		return 0, nil, corrupt("record %d is damaged", d.rows+1)
@@ -163,19 +160,4 @@ func (d *Reader) end(body []byte) error {
 		return fmt.Errorf("dump: read: %w", err)
 	}
 	return corrupt("something follows its end")
-}
-
-// Verify reads a file to its end: nil if it is whole and its rows are such as an
-// importer takes.
-func Verify(r io.Reader) (About, Summary, error) {
-	d, err := NewReader(r)
-	if err != nil {
-		return About{}, Summary{}, err
-	}
-	for _, err := range metastore.CheckRows(d.Rows()) {
-		if err != nil {
-			return d.About, Summary{}, err
-		}
-	}
-	return d.About, Summary{Rows: d.rows, Bytes: d.bytes}, nil
 }

@@ -110,8 +110,3 @@ func AppendOneName(b []byte, id uint32, name string) []byte {
 	b = AppendUint32(b, 0)
 	return Finish(b, start)
 }
-
-// AppendName appends one entry of a NAME reply: name, long name, attributes.
-func AppendName(b []byte, name, long string, a *Attrs) []byte {
-	return AppendAttrs(AppendString(AppendString(b, name), long), a)
-}

@@ -128,9 +128,6 @@ func (s *Postgres) Kill() error {
 	return s.p.stop(syscall.SIGKILL, 30*time.Second)
 }
 
-// Log is the end of the server's log.
-func (s *Postgres) Log() string { return s.p.log() }
-
 // postgresProgram finds a program that Debian keeps out of the PATH, the newest
 // version of it.
 func postgresProgram(name string) string {

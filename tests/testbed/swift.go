@@ -165,6 +165,3 @@ func (s *Swift) Stop() error {
 	s.running = nil
 	return errors.Join(errs...)
 }
-
-// Log is the end of the proxy's log.
-func (s *Swift) Log() string { return s.running[len(s.running)-1].log() }
