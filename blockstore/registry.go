@@ -18,6 +18,10 @@ type Env struct {
 
 	Log *slog.Logger
 
+	// InArray: it is a node of a RAID, which knows by a record whether it is the one
+	// that was there before.
+	InArray bool
+
 	// Open opens the node of that index, for compositions.
 	Open func(ctx context.Context, i int) (Store, error)
 }
@@ -53,6 +57,7 @@ func (r Registry) open(ctx context.Context, c Config, env Env) (Store, error) {
 			return nil, kind.Errorf(kind.Invalid, "blockstore %s has no node %d", c.Driver, i)
 		}
 		child := Env{Name: strings.TrimPrefix(env.Name+"."+strconv.Itoa(i), "."), Log: env.Log}
+		child.InArray = env.InArray || strings.HasPrefix(c.Driver, "raid")
 		child.Log = env.Log.With("blockstore", child.Name)
 		return r.open(ctx, c.Nodes[i], child)
 	}

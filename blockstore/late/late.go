@@ -1,7 +1,9 @@
 // Package late opens a store that doesn't answer yet when it is needed: a node of
 // a RAID that is down while its gateway starts. Until it is open every call fails
 // at once with Unavailable, as from a node that fails later; it is asked again in
-// the background, at growing intervals, for as long as it takes.
+// the background, at growing intervals, for as long as it takes. It is opened anew
+// when it says that something else has come to its place: another disk was put
+// there, or the right one at last.
 package late
 
 import (
@@ -25,12 +27,19 @@ const (
 // OpenFunc opens the store. ctx ends when the late Store is closed.
 type OpenFunc func(ctx context.Context) (blockstore.Store, error)
 
+// Displacer is an optional interface of a store that can tell that it isn't open
+// any more on what its address names, and has to be opened anew.
+type Displacer interface {
+	Displaced() bool
+}
+
 // Store is a blockstore.Store that may not be open yet.
 type Store struct {
 	log  *slog.Logger
 	open OpenFunc
+	life context.Context // ends when Close begins
 	end  context.CancelFunc
-	done chan struct{} // closed when the background has ended
+	work sync.WaitGroup // what runs in the background
 
 	mu    sync.Mutex // guards the fields below
 	inner blockstore.Store
@@ -57,10 +66,10 @@ func Open(ctx context.Context, open OpenFunc, patience time.Duration, log *slog.
 		log = slog.New(slog.DiscardHandler)
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	s := &Store{log: log, open: open, end: end, done: make(chan struct{})}
+	s := &Store{log: log, open: open, life: life, end: end}
 	s.err = kind.Errorf(kind.Unavailable, "it has not answered yet")
 	first := make(chan error, 1)
-	go s.run(life, first)
+	s.work.Go(func() { s.run(life, first) })
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
@@ -89,21 +98,21 @@ func worthWaiting(err error) bool {
 	return k == kind.Unavailable || k == kind.NotExist
 }
 
-// run opens the store, sooner or later. first hears of the first attempt.
+// run opens the store, sooner or later. first, unless it is nil, hears of the first
+// attempt, and decides whether there are more.
 func (s *Store) run(ctx context.Context, first chan<- error) {
-	defer close(s.done)
 	pause := firstRetry
 	for attempt := 0; ; attempt++ {
 		inner, err := s.open(ctx)
 		s.opened(inner, err)
-		if attempt == 0 {
+		if attempt == 0 && first != nil {
 			first <- err
 			if err != nil && !worthWaiting(err) {
 				return
 			}
 		}
 		if err == nil {
-			if attempt > 0 {
+			if attempt > 0 || first == nil {
 				s.log.Info("the blockstore answers now")
 			}
 			return
@@ -115,6 +124,27 @@ func (s *Store) run(ctx context.Context, first chan<- error) {
 		}
 		pause = min(2*pause, lastRetry)
 	}
+}
+
+// displaced has the store opened anew, if err is because it must be.
+func (s *Store) displaced(inner blockstore.Store, err error) {
+	d, ok := blockstore.As[Displacer](inner)
+	if kind.Of(err) != kind.Unavailable || !ok || !d.Displaced() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over || s.inner != inner {
+		return
+	}
+	s.inner, s.err = nil, err
+	s.log.Warn("the blockstore is opened anew", "error", err)
+	s.work.Go(func() {
+		if err := inner.Close(); err != nil {
+			s.log.Warn("the blockstore that was there before", "error", err)
+		}
+		s.run(s.life, nil)
+	})
 }
 
 // opened takes note of an attempt.
@@ -235,13 +265,16 @@ func (s *Store) List(ctx context.Context, after blockstore.ID) iter.Seq2[blockst
 	return inner.List(ctx, after)
 }
 
-// Marker is Marker's.
+// Marker is Marker's. By it an array tells whether its node is the one that it
+// should be, after every failure: so it is here that it is opened anew.
 func (s *Store) Marker(ctx context.Context) ([]byte, error) {
 	inner, err := s.get()
 	if err != nil {
 		return nil, err
 	}
-	return blockstore.GetMarker(ctx, inner)
+	data, err := blockstore.GetMarker(ctx, inner)
+	s.displaced(inner, err)
+	return data, err
 }
 
 // SetMarker is Marker's.
@@ -255,11 +288,13 @@ func (s *Store) SetMarker(ctx context.Context, data []byte) error {
 
 // Close stops trying, and closes the store if it is open.
 func (s *Store) Close() error {
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
 	s.end()
-	<-s.done
+	s.work.Wait()
 	s.mu.Lock()
 	inner := s.inner
-	s.over = true
 	s.mu.Unlock()
 	if inner == nil {
 		return nil

@@ -117,3 +117,88 @@ func TestOtherErrorsAreReturned(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// disk is a store whose directory may be replaced.
+type disk struct {
+	*memory.Store
+	replaced atomic.Bool
+	closed   atomic.Bool
+}
+
+func (d *disk) Displaced() bool { return d.replaced.Load() }
+
+func (d *disk) Marker(ctx context.Context) ([]byte, error) {
+	if d.replaced.Load() {
+		return nil, kind.Unavailable
+	}
+	return d.Store.Marker(ctx)
+}
+
+func (d *disk) Close() error {
+	d.closed.Store(true)
+	return d.Store.Close()
+}
+
+// A store that something else has come to the place of is closed and opened anew,
+// for as long as that takes.
+func TestItIsReplaced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var disks []*disk
+		s := open(t, func(context.Context) (blockstore.Store, error) {
+			if len(disks) == 1 && !disks[0].closed.Load() {
+				t.Error("it is opened twice at a time")
+			}
+			disks = append(disks, &disk{Store: memory.New()})
+			if len(disks) == 2 || len(disks) == 3 { // isn't mounted yet, and then is no store
+				return nil, []error{kind.Unavailable, kind.Corrupt}[len(disks)-2]
+			}
+			return disks[len(disks)-1], nil
+		})
+		blockstore.Holds(s, func(blockstore.ID, []byte) error { return nil })
+		if err := blockstore.SetMarker(t.Context(), s, []byte("first")); err != nil {
+			t.Fatal(err)
+		}
+		disks[0].replaced.Store(true)
+		if _, err := blockstore.GetMarker(t.Context(), s); kind.Of(err) != kind.Unavailable {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if _, err := blockstore.GetMarker(t.Context(), s); kind.Of(err) != kind.Unavailable {
+			t.Errorf("while it isn't there: %v", err)
+		}
+		time.Sleep(time.Minute) // of the bubble
+		if m, err := blockstore.GetMarker(t.Context(), s); m != nil || err != nil {
+			t.Errorf("of the other one: %q, %v", m, err)
+		}
+		if err := s.Close(); err != nil || !disks[3].closed.Load() {
+			t.Errorf("%v; the last one closed: %t", err, disks[3].closed.Load())
+		}
+	})
+}
+
+// Nothing is opened after Close, and what is being opened is closed.
+func TestItIsReplacedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first := &disk{Store: memory.New()}
+		n := 0
+		s := open(t, func(ctx context.Context) (blockstore.Store, error) {
+			if n++; n == 1 {
+				return first, nil
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		first.replaced.Store(true)
+		if _, err := blockstore.GetMarker(t.Context(), s); kind.Of(err) != kind.Unavailable {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := blockstore.GetMarker(t.Context(), s); kind.Of(err) != kind.Closed || !first.closed.Load() {
+			t.Error(err)
+		}
+	})
+}

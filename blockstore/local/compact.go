@@ -59,7 +59,7 @@ func (s *Store) compact(ctx context.Context, seg *segment) (given int64, err err
 }
 
 func (s *Store) sealedEntries(seg *segment) ([]entry, error) {
-	f, err := os.Open(segmentPath(s.dir, seg.num))
+	f, err := s.home.segments.Open(segmentName(seg.num))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", kindOfRead(err), err)
 	}
@@ -144,7 +144,7 @@ func (s *Store) punch(p place) {
 	if seg == nil || from >= to {
 		return
 	}
-	f, err := os.OpenFile(segmentPath(s.dir, p.seg), os.O_RDWR, 0)
+	f, err := s.home.segments.OpenFile(segmentName(p.seg), os.O_RDWR, 0)
 	if err != nil {
 		return // compacted away
 	}

@@ -3,7 +3,6 @@ package local
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -46,23 +45,23 @@ func uninterrupted(f func() error) error {
 
 // openForWriting opens a segment, past the page cache if the file system can:
 // copying into it costs more than the disk does.
-func (s *Store) openForWriting(path string, flags int) (*os.File, error) {
+func (s *Store) openForWriting(num uint32, flags int) (*os.File, error) {
 	if s.direct {
 		flags |= unix.O_DIRECT
 	}
-	return os.OpenFile(path, os.O_RDWR|flags, 0o600)
+	return s.home.segments.OpenFile(segmentName(num), os.O_RDWR|flags, 0o600)
 }
 
 // canDirect tries whether files in dir can be written past the page cache, in
 // whole pages.
-func canDirect(dir string) bool {
-	path := filepath.Join(dir, "direct.tmp")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC|unix.O_DIRECT, 0o600)
+func canDirect(dir *os.Root) bool {
+	const name = "direct.tmp"
+	f, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC|unix.O_DIRECT, 0o600)
 	if err != nil {
-		_ = os.Remove(path)
+		_ = dir.Remove(name)
 		return false
 	}
-	defer os.Remove(path)
+	defer dir.Remove(name)
 	defer f.Close()
 	b := alignedBuffer(page)
 	if _, err := f.WriteAt(b, 0); err != nil {
@@ -99,25 +98,4 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
-}
-
-// writeFile puts a file in place whole and durably, or not at all.
-func writeFile(dir, name string, data []byte) error {
-	tmp := filepath.Join(dir, name+".tmp")
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(tmp, filepath.Join(dir, name))
-	}
-	if err != nil {
-		_ = os.Remove(tmp)
-		return err
-	}
-	return syncDir(dir)
 }

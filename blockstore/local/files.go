@@ -23,11 +23,11 @@ type handle struct {
 // files keeps segments open for reading. An evicted file is closed when the
 // reads under way on it end; who comes too late opens it again.
 type files struct {
-	dir  string
+	dir  *os.Root // of the segments
 	open *lru.Cache[handle, *os.File]
 }
 
-func newFiles(dir string) (*files, error) {
+func newFiles(dir *os.Root) (*files, error) {
 	open, err := lru.NewWithEvict(openFiles, func(_ handle, f *os.File) { f.Close() })
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (fs *files) get(h handle) (*os.File, error) {
 	if h.direct {
 		flags |= unix.O_DIRECT
 	}
-	f, err := os.OpenFile(segmentPath(fs.dir, h.seg), flags, 0)
+	f, err := fs.dir.OpenFile(segmentName(h.seg), flags, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -21,16 +21,15 @@ const (
 
 // identity reads the store's uuid from its identity file, which it makes if the
 // directory holds no store yet. The lock is held.
-func identity(dir string) ([16]byte, error) {
-	path := filepath.Join(dir, identityFile)
-	text, err := os.ReadFile(path)
+func (h *home) identity() ([16]byte, error) {
+	text, err := h.dir.ReadFile(identityFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return newIdentity(dir)
+		return h.newIdentity()
 	case err != nil:
 		return [16]byte{}, fmt.Errorf("local: %w: %w", kindOfRead(err), err)
 	}
-	return parseIdentity(path, string(text))
+	return parseIdentity(filepath.Join(h.path, identityFile), string(text))
 }
 
 func parseIdentity(path, text string) (uuid [16]byte, err error) {
@@ -54,28 +53,28 @@ func parseIdentity(path, text string) (uuid [16]byte, err error) {
 	return uuid, fmt.Errorf("local: %s has no uuid: %w", path, kind.Corrupt)
 }
 
-// newIdentity makes a new store of dir. Where segments lie already, their
+// newIdentity makes a new store of the directory. Where segments lie already, their
 // identity was lost: a new one would make them unreadable.
-func newIdentity(dir string) (uuid [16]byte, err error) {
-	segments, err := os.ReadDir(filepath.Join(dir, segmentDir))
+func (h *home) newIdentity() (uuid [16]byte, err error) {
+	segments, err := os.ReadDir(filepath.Join(h.path, segmentDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return uuid, fmt.Errorf("local: %w: %w", kindOfRead(err), err)
 	}
 	if len(segments) > 0 {
-		return uuid, fmt.Errorf("local: %s holds segments but its file %q is gone: %w", dir, identityFile, kind.Corrupt)
+		return uuid, fmt.Errorf("local: %s holds segments but its file %q is gone: %w", h.path, identityFile, kind.Corrupt)
 	}
 	for _, sub := range []string{segmentDir, indexDir} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+		if err := os.MkdirAll(filepath.Join(h.path, sub), 0o700); err != nil {
 			return uuid, fmt.Errorf("local: %w: %w", kindOfWrite(err), err)
 		}
 	}
 	rand.Read(uuid[:])
 	text := fmt.Sprintf("%s\nversion %s\nuuid %x\n", identityHead, version, uuid)
-	err = writeFile(dir, identityFile, []byte(text))
+	err = writeFile(h.dir, identityFile, []byte(text))
 	if err == nil {
 		// A new directory's own name must last, too. Who may not read the one
 		// above didn't make it.
-		if err = syncDir(filepath.Dir(dir)); errors.Is(err, fs.ErrPermission) {
+		if err = syncDir(filepath.Dir(h.path)); errors.Is(err, fs.ErrPermission) {
 			err = nil
 		}
 	}

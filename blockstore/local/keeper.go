@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -155,7 +154,7 @@ func (s *Store) seal(seg *segment) error {
 	if len(entries) == 0 {
 		return s.removeSegment(seg)
 	}
-	f, err := os.OpenFile(segmentPath(s.dir, seg.num), os.O_RDWR, 0)
+	f, err := s.home.segments.OpenFile(segmentName(seg.num), os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
@@ -174,16 +173,16 @@ func (s *Store) seal(seg *segment) error {
 	seg.entries = nil
 	seg.mu.Unlock()
 	seg.sealed.Store(true)
-	_ = os.Remove(filepath.Join(s.dir, indexDir, checkpointName(seg.num)))
+	_ = s.home.index.Remove(checkpointName(seg.num))
 	return nil
 }
 
 // removeSegment deletes the file of a segment, durably.
 func (s *Store) removeSegment(seg *segment) error {
-	if err := os.Remove(segmentPath(s.dir, seg.num)); err != nil {
+	if err := s.home.segments.Remove(segmentName(seg.num)); err != nil {
 		return err
 	}
-	if err := syncDir(filepath.Join(s.dir, segmentDir)); err != nil {
+	if err := syncRoot(s.home.segments); err != nil {
 		return err
 	}
 	s.segMu.Lock()

@@ -193,6 +193,9 @@ func (l *lane) write(b *batch) {
 	if err == nil {
 		err = l.store.disk.sync(b.seg.f)
 	}
+	if err == nil {
+		err = l.store.keeps(b.seg)
+	}
 	if err != nil {
 		l.fail(b, err)
 	} else {

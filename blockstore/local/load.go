@@ -17,7 +17,7 @@ import (
 // load builds the index from the segments' footers, scans those that have none,
 // and starts the lanes.
 func (s *Store) load() error {
-	names, err := os.ReadDir(filepath.Join(s.dir, segmentDir))
+	names, err := readDir(s.home.segments)
 	if err != nil {
 		return fmt.Errorf("local: %w: %w", kindOfRead(err), err)
 	}
@@ -25,7 +25,7 @@ func (s *Store) load() error {
 	for _, name := range names {
 		num, ok := segmentNumber(name.Name())
 		if !ok {
-			s.log.Warn("blocks: not a segment, left alone", "file", filepath.Join(s.dir, segmentDir, name.Name()))
+			s.log.Warn("blocks: not a segment, left alone", "file", filepath.Join(s.home.path, segmentDir, name.Name()))
 			continue
 		}
 		s.lastNum = max(s.lastNum, num)
@@ -75,8 +75,7 @@ func (s *Store) startLanes(unsealed []*segment) error {
 // loadSegment applies what one segment holds; nil if it is the rest of one that
 // was never finished.
 func (s *Store) loadSegment(num uint32) (*segment, error) {
-	path := segmentPath(s.dir, num)
-	f, err := os.Open(path)
+	f, err := s.home.segments.Open(segmentName(num))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", kindOfRead(err), err)
 	}
@@ -89,7 +88,7 @@ func (s *Store) loadSegment(num uint32) (*segment, error) {
 		return nil, err
 	}
 	if unfinished {
-		return nil, os.Remove(path)
+		return nil, s.home.segments.Remove(segmentName(num))
 	}
 	seg := &segment{num: num}
 	s.segs[num] = seg
@@ -197,7 +196,7 @@ func (s *Store) recoverSegment(seg *segment, r *os.File, size int64) error {
 	if _, err := s.sums.scan(r, seg.num, seg.end, size, found); err != nil {
 		return fmt.Errorf("scan: %w: %w", kindOfRead(err), err)
 	}
-	f, err := s.openForWriting(segmentPath(s.dir, seg.num), 0)
+	f, err := s.openForWriting(seg.num, 0)
 	if err != nil {
 		return fmt.Errorf("%w: %w", kindOfWrite(err), err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
 	"log/slog"
 	"maps"
@@ -25,6 +26,8 @@ type Options struct {
 	Log *slog.Logger
 	// SegmentSize in bytes, 256 MiB if zero; smaller where the disk is.
 	SegmentSize int64
+	// Existing: where no store is, none is made.
+	Existing bool
 }
 
 const (
@@ -34,7 +37,7 @@ const (
 
 // Store is a blockstore.Store in a directory.
 type Store struct {
-	dir         string
+	home        *home
 	log         *slog.Logger
 	segmentSize int64
 	direct      bool // segments are written, and large blocks read, past the page cache
@@ -52,6 +55,8 @@ type Store struct {
 	segs    map[uint32]*segment
 	lastNum uint32
 
+	marking sync.Mutex // held while the marker is written
+
 	life   sync.RWMutex // held for reading by every call
 	closed bool         // guarded by life
 }
@@ -64,34 +69,42 @@ var (
 
 // Open opens the store in dir, or makes one there. It is Unavailable while
 // another process has it, Unsupported if another version of this program
-// made it, Corrupt if it is none or is another's.
+// made it, Corrupt if it is none or is another's, NotExist if there is none where
+// one should be.
 func Open(dir string, o Options) (*Store, error) { return open(dir, o, realDisk()) }
 
 func open(dir string, o Options, d disk) (_ *Store, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("local: %w: %w", kindOfWrite(err), err)
+	if err := prepare(dir, o.Existing); err != nil {
+		return nil, err
+	}
+	h, err := openHome(dir)
+	if err != nil {
+		return nil, fmt.Errorf("local: %w: %w", kindOfRead(err), err)
 	}
 	s := &Store{
-		dir: dir, disk: d, log: cmp.Or(o.Log, slog.Default()),
+		home: h, disk: d, log: cmp.Or(o.Log, slog.Default()),
 		segmentSize: max(cmp.Or(o.SegmentSize, segmentSize), minSegment),
 		segs:        map[uint32]*segment{},
-	}
-	if s.lock, err = lock(dir); err != nil {
-		return nil, err
 	}
 	defer func() {
 		if err != nil {
 			s.release()
 		}
 	}()
-	uuid, err := identity(dir)
+	if s.lock, err = h.lock(); err != nil {
+		return nil, err
+	}
+	uuid, err := h.identity()
 	if err != nil {
 		return nil, err
 	}
+	if err := h.enter(); err != nil {
+		return nil, fmt.Errorf("local: %w: %w", kindOfRead(err), err)
+	}
 	s.sums = newSums(uuid)
-	s.direct = canDirect(filepath.Join(dir, segmentDir))
+	s.direct = canDirect(h.segments)
 	s.index = newIndex(s.account)
-	if s.files, err = newFiles(dir); err != nil {
+	if s.files, err = newFiles(h.segments); err != nil {
 		return nil, err
 	}
 	s.keeper = newKeeper(s)
@@ -118,7 +131,28 @@ func (s *Store) release() {
 			seg.f.Close()
 		}
 	}
-	s.lock.Close()
+	if s.lock != nil {
+		unlock(s.lock)
+	}
+	s.home.close()
+}
+
+// prepare makes the directory, unless a store must be there already.
+func prepare(dir string, existing bool) error {
+	if !existing {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("local: %w: %w", kindOfWrite(err), err)
+		}
+		return nil
+	}
+	_, err := os.Stat(filepath.Join(dir, identityFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return kind.Errorf(kind.NotExist, "%s is no place of blocks, it has no file %q: is its disk mounted?", dir, identityFile)
+	case err != nil:
+		return fmt.Errorf("local: %w: %w", kindOfRead(err), err)
+	}
+	return nil
 }
 
 // enter begins a call, which leave ends.
@@ -245,6 +279,9 @@ func (s *Store) Close() error {
 	s.keeper.stop()
 	for _, l := range s.lanes {
 		seg := l.close()
+		if s.abandon(seg) {
+			continue
+		}
 		if err := s.checkpoint(seg); err != nil {
 			s.log.Warn("blocks: no checkpoint, the next start will scan", "segment", seg.num, "error", err)
 		}
@@ -279,8 +316,32 @@ func (s *Store) segments() []*segment {
 	return slices.Collect(maps.Values(s.segs))
 }
 
+// keeps is nil if what was written to a segment is where the next process finds it.
+func (s *Store) keeps(seg *segment) error {
+	if err := s.home.inPlace(); err != nil {
+		return err
+	}
+	return linked(seg.f)
+}
+
+// abandon removes a segment in which nothing is, if another directory lies over
+// it: nobody would find the room again that it takes.
+func (s *Store) abandon(seg *segment) bool {
+	seg.mu.Lock()
+	none := len(seg.entries) == 0
+	seg.mu.Unlock()
+	if !none || !s.Displaced() || s.removeSegment(seg) != nil {
+		return false
+	}
+	seg.f.Close()
+	return true
+}
+
 // newSegment makes the next segment.
 func (s *Store) newSegment() (*segment, error) {
+	if err := s.home.inPlace(); err != nil {
+		return nil, err
+	}
 	s.segMu.Lock()
 	s.lastNum++
 	num := s.lastNum

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -13,17 +12,17 @@ import (
 
 // lock takes the store for this process, for as long as the file is open. A
 // store that another has is Unavailable, and the error says who.
-func lock(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+func (h *home) lock() (*os.File, error) {
+	f, err := h.dir.OpenFile("lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("local: %w: %w", kindOfWrite(err), err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		defer f.Close()
 		if err == syscall.EWOULDBLOCK {
-			return nil, fmt.Errorf("local: %s is in use by %s: %w", dir, holder(f), kind.Unavailable)
+			return nil, fmt.Errorf("local: %s is in use by %s: %w", h.path, holder(f), kind.Unavailable)
 		}
-		return nil, fmt.Errorf("local: lock %s: %w: %w", dir, kind.Unavailable, err)
+		return nil, fmt.Errorf("local: lock %s: %w: %w", h.path, kind.Unavailable, err)
 	}
 	if err := f.Truncate(0); err == nil {
 		_, err = fmt.Fprintf(io.NewOffsetWriter(f, 0), "%d\n", os.Getpid())
@@ -32,6 +31,13 @@ func lock(dir string) (*os.File, error) {
 		}
 	}
 	return f, nil
+}
+
+// unlock gives the store back. To close the file isn't enough while a process is
+// being started beside, which has all files until it has become its program.
+func unlock(f *os.File) {
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	f.Close()
 }
 
 // holder says who has the lock, as far as its file tells.

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/truckee-fs/truckee/blockstore"
-	"github.com/truckee-fs/truckee/internal/atomicfile"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
@@ -21,7 +18,10 @@ func (s *Store) Marker(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	defer s.leave()
-	data, err := os.ReadFile(filepath.Join(s.dir, markerFile))
+	if err := s.home.inPlace(); err != nil {
+		return nil, fmt.Errorf("local: marker: %w", err)
+	}
+	data, err := s.home.dir.ReadFile(markerFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
@@ -42,8 +42,13 @@ func (s *Store) SetMarker(ctx context.Context, data []byte) error {
 		return err
 	}
 	defer s.leave()
-	if err := atomicfile.Write(filepath.Join(s.dir, markerFile), data, 0o600); err != nil {
+	s.marking.Lock()
+	defer s.marking.Unlock()
+	if err := writeFile(s.home.dir, markerFile, data); err != nil {
 		return fmt.Errorf("local: set marker: %w: %w", kindOfWrite(err), err)
+	}
+	if err := s.home.inPlace(); err != nil {
+		return fmt.Errorf("local: set marker: %w", err)
 	}
 	return nil
 }

@@ -82,6 +82,8 @@ func (s *Store) read(ctx context.Context, id blockstore.ID, f func(place) ([]byt
 		switch {
 		case err == nil:
 			return b, nil
+		case gone(err) && s.Displaced():
+			return nil, fmt.Errorf("local: get %v: %w", id, s.home.inPlace())
 		case errors.Is(err, kind.Corrupt), errors.Is(err, io.ErrUnexpectedEOF), gone(err):
 			return nil, fmt.Errorf("local: get %v: segment %d: %w: %w", id, p.seg, kind.Corrupt, err)
 		default:

@@ -216,3 +216,8 @@ func wantKind(t testing.TB, op string, err error, want kind.Kind) {
 		t.Errorf("%s: %v, want kind %v", op, err, want)
 	}
 }
+
+// segmentPath is where a segment of the store in dir lies.
+func segmentPath(dir string, num uint32) string {
+	return filepath.Join(dir, segmentDir, segmentName(num))
+}

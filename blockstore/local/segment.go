@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -58,9 +57,7 @@ func (s *segment) wasteful() bool {
 	return !s.stuck.Load() && used > 0 && (live == 0 || live < used/16 || s.waste() > used/2)
 }
 
-func segmentPath(dir string, num uint32) string {
-	return filepath.Join(dir, segmentDir, fmt.Sprintf("%016x%s", num, segmentExt))
-}
+func segmentName(num uint32) string { return fmt.Sprintf("%016x%s", num, segmentExt) }
 
 // segmentNumber reads the name of a segment file.
 func segmentNumber(name string) (uint32, bool) {
@@ -105,15 +102,14 @@ func (s sums) headerHolds(head []byte) bool {
 
 // createSegment makes segment num, durably.
 func (s *Store) createSegment(num uint32) (*segment, error) {
-	path := segmentPath(s.dir, num)
-	f, err := s.openForWriting(path, os.O_CREATE|os.O_EXCL)
+	f, err := s.openForWriting(num, os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return nil, err
 	}
 	seg, err := s.initSegment(f, num)
 	if err != nil {
 		f.Close()
-		_ = os.Remove(path)
+		_ = s.home.segments.Remove(segmentName(num))
 		return nil, err
 	}
 	return seg, nil
@@ -132,7 +128,7 @@ func (s *Store) initSegment(f *os.File, num uint32) (*segment, error) {
 	if err := f.Sync(); err != nil {
 		return nil, err
 	}
-	if err := syncDir(filepath.Join(s.dir, segmentDir)); err != nil {
+	if err := syncRoot(s.home.segments); err != nil {
 		return nil, err
 	}
 	return &segment{num: num, f: f, end: page, limit: limit(size)}, nil
@@ -179,7 +175,12 @@ func (s *Store) preallocate(f *os.File) (int64, error) {
 // in mind whether that is little.
 func (s *Store) freeSpace() (int64, bool) {
 	var fs unix.Statfs_t
-	if err := unix.Statfs(s.dir, &fs); err != nil {
+	dir, err := s.home.segments.Open(".")
+	if err != nil {
+		return 0, false
+	}
+	defer dir.Close()
+	if err := unix.Fstatfs(int(dir.Fd()), &fs); err != nil {
 		return 0, false
 	}
 	free := int64(fs.Bavail) * fs.Bsize

@@ -19,7 +19,7 @@ func allocated(t testing.TB, s *Store) (n int64) {
 	t.Helper()
 	for _, seg := range s.segments() {
 		var st unix.Stat_t
-		if err := unix.Stat(segmentPath(s.dir, seg.num), &st); err == unix.ENOENT {
+		if err := unix.Stat(segmentPath(s.home.path, seg.num), &st); err == unix.ENOENT {
 			continue // compacted away meanwhile
 		} else if err != nil {
 			t.Fatal(err)

@@ -126,7 +126,7 @@ func testBlockstore(ctx context.Context, inv *invocation, o node.Options, tree b
 	}
 	c := o.Config
 	c.Blockstore.Tree = tree
-	s, err := o.Drivers.Blocks(ctx, c, node.BlocksEnv{Log: o.Log})
+	s, err := o.Drivers.Blocks(ctx, c, node.BlocksEnv{Log: o.Log, Empty: true})
 	if err != nil {
 		return fmt.Errorf("%s can't be used: %w", tree, err)
 	}

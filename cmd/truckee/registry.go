@@ -93,14 +93,21 @@ type blocks struct {
 	db  config.Database
 }
 
-// local opens a directory. One that was there and is gone is not made anew: it
-// would hide that a disk isn't mounted.
+// local opens a directory. One that was there and is gone, or is empty, is not made
+// anew: it would hide that a disk isn't mounted. A RAID tells an empty one by itself.
 func (b blocks) local(_ context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
 	dir := c.Fields["dir"]
 	if _, err := os.Stat(dir); err != nil && !b.env.Fresh {
 		return nil, kind.Errorf(kind.Unavailable, "the directory can't be found; if its disk was replaced, make it: %w", err)
 	}
-	return local.Open(dir, local.Options{Log: e.Log})
+	s, err := local.Open(dir, local.Options{Log: e.Log, Existing: !b.env.Fresh && !b.env.Empty && !e.InArray})
+	if kind.Of(err) == kind.NotExist {
+		err = fmt.Errorf("%w; if its blocks are lost for good, `truckee init --blocks-lost` begins anew there", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func (b blocks) s3(ctx context.Context, c blockstore.Config, e blockstore.Env) (blockstore.Store, error) {
@@ -219,8 +226,12 @@ func (b blocks) members(ctx context.Context, c blockstore.Config, e blockstore.E
 			}
 			open := func(ctx context.Context) (blockstore.Store, error) { return e.Open(ctx, i) }
 			if b.env.Fresh {
-				members[i].Store, errs[i] = open(ctx)
-				return
+				first, err := open(ctx)
+				if err != nil {
+					errs[i] = err
+					return
+				}
+				open = firstly(first, open)
 			}
 			members[i].Store, errs[i] = openLater(ctx, open, e.Log.With("blockstore", members[i].Name))
 		})
@@ -246,6 +257,18 @@ func openLater(ctx context.Context, open late.OpenFunc, log *slog.Logger) (block
 		return nil, err // and no late.Store that is nil
 	}
 	return s, nil
+}
+
+// firstly is open, but that the first time a store is given that is open already.
+func firstly(s blockstore.Store, open late.OpenFunc) late.OpenFunc {
+	return func(ctx context.Context) (blockstore.Store, error) {
+		if s == nil {
+			return open(ctx)
+		}
+		first := s
+		s = nil
+		return first, nil
+	}
 }
 
 func closeAll(members []blockstore.Member) error {

@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"exits": exits, "mode": mode, "hostkey": hostkey, "userkey": userkey,
 		"sql": runSQL, "await": await, "login": login, "leaks": leaks, "deep": deep, "big": bigFile, "grab": grab, "cut": cutFile, "chmod600": closeFiles, "fetch": fetch, "awaithttp": awaitHTTP,
+		"eventually": eventually,
 	}
 	maps.Copy(cmds, serviceCommands(t))
 	testscript.Run(t, testscript.Params{
@@ -136,6 +137,31 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("status %d, want %d", got, want)
+	}
+}
+
+// eventually STATUS REGEXP PROGRAM ARGS...: within a minute the program ends with
+// that status, and its standard output matches.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: eventually STATUS REGEXP PROGRAM ARGS...")
+	}
+	says, err := regexp.Compile(args[1])
+	ts.Check(err)
+	for end := time.Now().Add(time.Minute); ; {
+		status := 0
+		err := ts.Exec(args[2], args[3:]...)
+		if e := (*exec.ExitError)(nil); errors.As(err, &e) {
+			status = e.ExitCode()
+		} else {
+			ts.Check(err)
+		}
+		if strconv.Itoa(status) == args[0] && says.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("status %d at last", status)
+		}
 	}
 }
 

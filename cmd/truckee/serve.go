@@ -37,26 +37,34 @@ SIGTERM and SIGINT end it: open sessions finish their requests first.`,
 
 func initCommand() *subcommand {
 	var join, passphraseFile string
+	var blocksLost bool
 	return &subcommand{
-		name: "init", args: "[--basedir DIR] [-b BLOCKSTORE]... [--db DATABASE] [--join FILE]", opensNode: true,
+		name: "init", args: "[--basedir DIR] [-b BLOCKSTORE]... [--db DATABASE] [--join FILE | --blocks-lost]", opensNode: true,
 		short: "Create the node as serve does, without serving.",
 		long: `
 -b and --db are kept in tahoe.cfg, their secrets in private/storage.secrets. On a node
 that is there already it makes those of its own host keys that are missing. With --join
-it makes another gateway on the stores of the one that wrote FILE (truckee join-bundle).`,
+it makes another gateway on the stores of the one that wrote FILE (truckee join-bundle).
+A node doesn't start with an empty directory of blocks, since its disk may not be
+mounted. With --blocks-lost it begins anew there; "truckee check" then names the files
+that are damaged.`,
 		setFlags: func(fs *flag.FlagSet, _ *invocation) {
 			fs.StringVar(&join, "join", "", "take keys and configuration from the bundle in `FILE`, - for standard input")
 			passphraseFlag(fs, &passphraseFile)
+			fs.BoolVar(&blocksLost, "blocks-lost", false, "begin anew in a directory of blocks that is empty")
 		},
 		run: func(ctx context.Context, inv *invocation) error {
 			if join != "" {
+				if blocksLost {
+					return usagef("--blocks-lost is for a node that is there")
+				}
 				if err := inv.join(ctx, join, passphraseFile); err != nil {
 					return err
 				}
 			} else if passphraseFile != "" {
 				return usagef("--passphrase-file is for --join")
 			}
-			return initialise(ctx, inv)
+			return initialise(ctx, inv, blocksLost)
 		},
 	}
 }
@@ -86,11 +94,12 @@ func openForServing(ctx context.Context, set setting, purpose string) (*node.Nod
 	return n, lock, nil
 }
 
-func initialise(ctx context.Context, inv *invocation) error {
+func initialise(ctx context.Context, inv *invocation, blocksLost bool) error {
 	set, err := inv.setting()
 	if err != nil {
 		return err
 	}
+	set.options.BlocksLost = blocksLost
 	n, lock, err := openForServing(ctx, set, "init")
 	if err != nil {
 		return err

@@ -49,6 +49,10 @@ type BlocksEnv struct {
 	// Fresh: the node is being made, so that directories may be made, too.
 	Fresh bool
 
+	// Empty: a directory that holds nothing may be begun in. Otherwise only a RAID
+	// does, which tells by itself that it came back empty.
+	Empty bool
+
 	// Observe, if set, is told of every request to a store behind a network: the
 	// store, what was asked, how long it took, the bytes, and the kind of the
 	// error as a word, "" for none.
@@ -68,6 +72,9 @@ type Options struct {
 
 	// User names the account that a new node gets.
 	User string
+
+	// BlocksLost: the directory of the blocks is begun anew if it is empty.
+	BlocksLost bool
 
 	// Version is the program's, for records.
 	Version string
@@ -215,7 +222,7 @@ func (n *Node) openStores(ctx context.Context, o Options) error {
 	}
 	n.Meta = meta
 	n.closers = append(n.closers, meta.Close)
-	env := BlocksEnv{Log: n.log, Queue: queueOf(meta), Fresh: n.fresh, Observe: n.Metrics.Block, Cache: n.diskCache}
+	env := BlocksEnv{Log: n.log, Queue: queueOf(meta), Fresh: n.fresh, Empty: o.BlocksLost, Observe: n.Metrics.Block, Cache: n.diskCache}
 	n.Blocks, err = openBlocks(ctx, o.Drivers, n.Config, env)
 	if err != nil {
 		return err
