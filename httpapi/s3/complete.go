@@ -138,13 +138,19 @@ func parseComplete(body []byte) ([]filestore.CompletePart, error) {
 	if len(doc.Parts) == 0 || len(doc.Parts) > filestore.MaxParts {
 		return nil, fail(MalformedXML, "")
 	}
-	parts := make([]filestore.CompletePart, len(doc.Parts))
+	parts := make([]filestore.CompletePart, 0, len(doc.Parts))
 	for i := range doc.Parts {
-		var err error
-		if parts[i], err = doc.Parts[i].part(); err != nil {
+		p, err := doc.Parts[i].part()
+		if err != nil {
 			return nil, err
 		}
-		if i > 0 && parts[i].Number <= parts[i-1].Number {
+		last := len(parts) - 1
+		switch {
+		case last < 0 || p.Number > parts[last].Number:
+			parts = append(parts, p)
+		case p.Number == parts[last].Number:
+			parts[last] = p // it was put again, and the client has noted both
+		default:
 			return nil, fail(InvalidPartOrder, "")
 		}
 	}

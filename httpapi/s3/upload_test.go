@@ -123,6 +123,23 @@ func TestSmallParts(t *testing.T) {
 	w.complete("/data/k", id, completion(2, b)).want(t, 200)
 }
 
+// A part that was put twice may be named twice: the last counts.
+func TestPartsNamedTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	id := w.begin("/data/k")
+	first := w.part("/data/k", id, 1, "first").want(t, 200).Header.Get("ETag")
+	second := w.part("/data/k", id, 1, "second").want(t, 200).Header.Get("ETag")
+	w.complete("/data/k", id, completion(1, second, 1, first)).want(t, 400, "InvalidPart")
+	for range 2 {
+		w.complete("/data/k", id, completion(1, first, 1, second)).want(t, 200)
+	}
+	if r := w.get("data", "k").want(t, 200); string(r.body) != "second" {
+		t.Errorf("it is %q", r.body)
+	}
+}
+
 func TestAbortedUploads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
