@@ -42,6 +42,7 @@ func (n *Node) restore(ctx context.Context, o Options, rows iter.Seq2[metastore.
 	if err := n.fillMeta(ctx, o, rows); err != nil {
 		return err
 	}
+	o.BlocksLost = true // which are missing it says, and with none of them it has to go on, too
 	if err := n.openStores(ctx, o); err != nil {
 		return err
 	}
