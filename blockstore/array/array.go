@@ -131,6 +131,14 @@ func (a *Array) Do(ctx context.Context, i int, f func(ctx context.Context, s blo
 	return a.do(ctx, a.members[i], f)
 }
 
+// Store is Do, for a call that puts a block.
+func (a *Array) Store(ctx context.Context, i int, put func(ctx context.Context, s blockstore.Store) error) error {
+	m := a.members[i]
+	err := a.do(ctx, m, put)
+	a.wrote(m, err)
+	return err
+}
+
 // State is how a member is, as far as is known.
 func (a *Array) State(i int) blockstore.State {
 	s, _ := a.members[i].look()

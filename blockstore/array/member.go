@@ -25,17 +25,19 @@ type member struct {
 	givenUp atomic.Int32 // reads in a row that others answered first
 	faults  atomic.Int64 // copies that reads found absent or damaged
 
-	mu       sync.Mutex // guards the fields below
-	state    blockstore.State
-	err      error            // why it can't be used
-	failures int              // checks that failed since it was usable
-	retryAt  time.Time        // when the next check is due
-	checking chan struct{}    // closed when the check under way ends; nil if none is
-	slow     bool             // the log was told that it is
-	told     time.Time        // when the log was last told that it is slow
-	probes   [2]time.Duration // how long the last checks took that it stood
-	mean     time.Duration    // of its reads
-	spread   time.Duration    // mean deviation
+	mu        sync.Mutex // guards the fields below
+	state     blockstore.State
+	err       error            // why it can't be used
+	failures  int              // checks that failed since it was usable
+	retryAt   time.Time        // when the next check is due
+	checking  chan struct{}    // closed when the check under way ends; nil if none is
+	refuses   error            // why it took no write lately; nil if it does
+	refusedAt time.Time        // when that was last
+	slow      bool             // the log was told that it is
+	told      time.Time        // when the log was last told that it is slow
+	probes    [2]time.Duration // how long the last checks took that it stood
+	mean      time.Duration    // of its reads
+	spread    time.Duration    // mean deviation
 }
 
 // errLate is the cause with which the array ends calls that took too long.

@@ -230,6 +230,9 @@ func (a *Array) mendAll(ctx context.Context, i int, all []settled, rate *pace.Pa
 				var did Mended
 				did, s.err = a.mend(ctx, i, s.id)
 				s.wrote = did.Wrote
+				if s.wrote || s.err != nil {
+					a.wrote(a.members[i], s.err)
+				}
 				if rate != nil && s.err == nil {
 					s.err = rate.Wait(ctx, did.Bytes)
 				}

@@ -19,8 +19,7 @@ func (a *Array) status(ctx context.Context, o blockstore.StatusOptions) blocksto
 	var wg sync.WaitGroup
 	for i, m := range a.members {
 		wg.Go(func() {
-			st.Members[i] = a.memberStatus(ctx, m)
-			st.Members[i].Owed = counts[m.key]
+			st.Members[i] = a.memberStatus(ctx, m, counts[m.key])
 		})
 	}
 	wg.Wait()
@@ -33,7 +32,7 @@ func (a *Array) status(ctx context.Context, o blockstore.StatusOptions) blocksto
 }
 
 // memberStatus asks one member how it is.
-func (a *Array) memberStatus(ctx context.Context, m *member) blockstore.Status {
+func (a *Array) memberStatus(ctx context.Context, m *member, owed int64) blockstore.Status {
 	_ = a.recheck(ctx, m)
 	var st blockstore.Status
 	state, err := m.look()
@@ -43,15 +42,20 @@ func (a *Array) memberStatus(ctx context.Context, m *member) blockstore.Status {
 	if st.State == "" || !usable(state) || state == blockstore.StateRebuilding {
 		st.State = state
 	}
-	switch n := m.faults.Load(); {
+	switch n, refusal := m.faults.Load(), m.refusal(owed); {
 	case err != nil:
 		st.Detail = err.Error()
+	case refusal != nil:
+		st.Detail = "it takes no writes: " + refusal.Error()
+		if st.State == blockstore.StateOK {
+			st.State = blockstore.StateDegraded
+		}
 	case n > 0 && st.Detail == "":
 		st.Detail = fmt.Sprintf("since the start reads found %d copies absent or damaged; they are repaired, and scrub looks for more", n)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	st.Name, st.Latency, st.Faults = m.name, m.mean, m.faults.Load()
+	st.Name, st.Latency, st.Faults, st.Owed = m.name, m.mean, m.faults.Load(), owed
 	return st
 }
 

@@ -69,6 +69,55 @@ func TestASlowMember(t *testing.T) {
 	})
 }
 
+// A member that takes no writes is told as such: while something is owed to it, and
+// for a minute after the last that it refused; and no longer once it takes them again.
+func TestAMemberThatTakesNoWrites(t *testing.T) {
+	for _, says := range []kind.Kind{kind.NoSpace, kind.Denied} {
+		t.Run(says.Word(), func(t *testing.T) {
+			eachLayout(t, func(t *testing.T, d *drill) {
+				defer d.close()
+				look := func(when string, refuses bool) {
+					t.Helper()
+					st := blockstore.StatusOf(t.Context(), d.store, blockstore.StatusOptions{})
+					for i, m := range append(st.Members, st) {
+						want, detail := blockstore.StateOK, ""
+						if refuses && (i == victim || i == len(st.Members)) {
+							want = blockstore.StateDegraded
+						}
+						if refuses && i == victim {
+							detail = "it takes no writes: "
+						}
+						if m.State != want || !strings.HasPrefix(m.Detail, detail) || detail == "" && m.Detail != "" {
+							t.Errorf("%s: %s: %d: %+v", d.layout.name, when, i, m)
+						}
+					}
+				}
+				look("healthy", false)
+				d.members[victim].Before(func(_ context.Context, op blockstoretest.Op, _ int, _ blockstore.ID) error {
+					if op == blockstoretest.OpPut {
+						return says
+					}
+					return nil
+				})
+				if err := d.put(1000); (err == nil) != d.layout.lax {
+					t.Errorf("%s: put: %v", d.layout.name, err)
+				}
+				synctest.Wait()
+				look("after a put", true)
+				time.Sleep(10 * time.Minute) // of the bubble
+				look("ten minutes later", d.layout.lax)
+				_ = d.put(1000)
+				synctest.Wait()
+				look("after another", true)
+				d.members[victim].Before(nil)
+				time.Sleep(2 * time.Minute)
+				look("two minutes after there was room", false)
+				d.mustRead("at the end", hedge)
+			})
+		})
+	}
+}
+
 // Status says what each member holds, lacks and answers.
 func TestStatus(t *testing.T) {
 	eachLayout(t, func(t *testing.T, d *drill) {

@@ -79,7 +79,7 @@ func (w *write) start(ctx context.Context, put func(context.Context, int, blocks
 			continue
 		}
 		w.a.work.Go(func() {
-			w.finish(i, w.a.do(ctx, m, func(ctx context.Context, s blockstore.Store) error { return put(ctx, i, s) }))
+			w.finish(i, w.a.Store(ctx, i, func(ctx context.Context, s blockstore.Store) error { return put(ctx, i, s) }))
 		})
 	}
 }

@@ -118,7 +118,7 @@ func (s *Store) Put(ctx context.Context, id blockstore.ID, data []byte) error {
 	defer s.a.Leave()
 	ctx, cancel := s.a.WriteBudget(ctx)
 	defer cancel()
-	err := s.a.Do(ctx, s.owner(id), func(ctx context.Context, m blockstore.Store) error { return m.Put(ctx, id, data) })
+	err := s.a.Store(ctx, s.owner(id), func(ctx context.Context, m blockstore.Store) error { return m.Put(ctx, id, data) })
 	if err != nil {
 		return fmt.Errorf("raid0: put %v: %w", id, err)
 	}
