@@ -12,16 +12,22 @@ PKGS    := ./...
 # it, is for the packages only.
 UNIT     = $$($(GO) list ./... | grep -v /tests/)
 
+# Vet, staticcheck, services and end-to-end tests are built as the binary that
+# users get, so that each dependency is compiled once. The race detector needs cgo.
+export GOFLAGS     := $(filter-out -trimpath,$(GOFLAGS)) -trimpath
+export CGO_ENABLED := 0
+race soak: export CGO_ENABLED := 1
+
 .PHONY: test quick lint serviced race e2e fuzz soak bench build deps clean s3-conformance
 
 test: deps lint serviced
 
 quick:
 	$(GO) vet ./...
-	$(GO) test $(UNIT)
+	$(GO) test -vet=off $(UNIT)
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/truckee ./cmd/truckee
+	$(GO) build -o bin/truckee ./cmd/truckee
 
 deps:
 	GO="$(GO)" sh scripts/test-deps.sh
@@ -39,10 +45,10 @@ serviced:
 	TRUCKEE_TEST_REQUIRE=1 $(GO) run ./tests/services -- $(MAKE) race e2e
 
 race:
-	$(GO) test -race -shuffle=on -timeout 30m $(UNIT)
+	$(GO) test -race -vet=off -shuffle=on -timeout 30m $(UNIT)
 
 e2e:
-	$(GO) test -count=1 -timeout 45m ./tests/...
+	$(GO) test -vet=off -count=1 -timeout 45m ./tests/...
 
 # Every fuzz target for $(FUZZ); a crasher that it finds belongs into testdata/fuzz.
 fuzz:
