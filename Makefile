@@ -7,7 +7,6 @@
 
 GO      ?= go
 FUZZ    ?= 10s
-PKGS    := ./...
 # The end-to-end tests drive the built binary, so the race detector, which slows
 # it, is for the packages only.
 UNIT     = $$($(GO) list ./... | grep -v /tests/)
