@@ -103,6 +103,7 @@ func (f *keyFile) refresh() {
 	}
 	before := f.seen
 	if err := f.read(); err != nil {
+		f.seen.fault = err
 		if f.seen.digest != before.digest || f.seen.broken != before.broken {
 			f.log.Error("file of keys is wrong; what it said before stays in force", "path", f.path, "error", err)
 		}

@@ -171,7 +171,18 @@ func (*AccountList) run(_ context.Context, n *node.Node, s control.Streams) erro
 			fmt.Fprintf(w, "\t%s\t%s\t%s\n", k.Type, k.Fingerprint, k.Comment)
 		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return stale(n)
+}
+
+// stale is an error if files are wrong, so that what is shown isn't what they say.
+func stale(n *node.Node) error {
+	if faults := n.Accounts.Faults(); len(faults) > 0 {
+		return fmt.Errorf("shown is what stays in force: %w", errors.Join(faults...))
+	}
+	return nil
 }
 
 // AccountRemove removes an account. Its root capability is kept in a file.

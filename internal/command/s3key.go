@@ -103,7 +103,10 @@ func (o *S3KeyList) run(_ context.Context, n *node.Node, s control.Streams) erro
 			fmt.Fprintf(w, "%s\t%s\t%s\n", a.Name, k.ID, stateOf(k, a.Root.Authority(), time.Now()))
 		}
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return stale(n)
 }
 
 // stateOf says in words what a key allows.

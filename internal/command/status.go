@@ -49,6 +49,9 @@ func (o *Status) run(ctx context.Context, n *node.Node, s control.Streams) error
 
 // faultsOf names the parts that want a look.
 func faultsOf(st node.Status) (bad []string) {
+	for _, fault := range st.Accounts.Faults {
+		bad = append(bad, fault+" (what was read before stays in force)")
+	}
 	if st.Metastore.State != "ok" {
 		bad = append(bad, "the database is "+st.Metastore.State)
 	}
@@ -79,6 +82,7 @@ func printNode(out io.Writer, n *node.Node, st node.Status) error {
 		row("serving", "since %s (%v)", st.Since.Format(time.DateTime), time.Since(*st.Since).Round(time.Second))
 	}
 	row("ready", "%s", yesNo(st.Ready))
+	row("accounts", "%d", st.Accounts.Count)
 	for _, f := range st.Frontends {
 		for _, l := range f.Listeners {
 			row(f.Name, "on %s", strings.TrimSpace(l.Address+" "+l.About))

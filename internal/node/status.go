@@ -16,6 +16,7 @@ type Status struct {
 	BaseDir    string            `json:"basedir"`
 	Since      *time.Time        `json:"serving_since,omitempty"` // absent: it doesn't serve
 	Ready      bool              `json:"ready"`                   // see Health
+	Accounts   AccountsStatus    `json:"accounts"`
 	Frontends  []FrontendStatus  `json:"frontends,omitempty"`
 	Metastore  MetastoreStatus   `json:"metastore"`
 	Blockstore BlockstoreStatus  `json:"blockstore"`
@@ -24,6 +25,12 @@ type Status struct {
 	Audit      *AuditStatus      `json:"audit,omitempty"`      // absent: none is configured
 
 	Blocks blockstore.Status `json:"-"` // what Blockstore was made of
+}
+
+// AccountsStatus is how the accounts are.
+type AccountsStatus struct {
+	Count  int      `json:"count"`            // in force
+	Faults []string `json:"faults,omitempty"` // of the accounts file and the files of keys, by file and line
 }
 
 // FrontendStatus is what a frontend tells of itself.
@@ -112,7 +119,7 @@ func (n *Node) AddFrontend(status func(clients bool) FrontendStatus) {
 
 // Status asks every part how it is; clients asks for the list of clients.
 func (n *Node) Status(ctx context.Context, clients bool) Status {
-	s := Status{Program: n.version, Node: n.Config.Node.Nickname, BaseDir: n.BaseDir, Audit: n.auditStatus()}
+	s := Status{Program: n.version, Node: n.Config.Node.Nickname, BaseDir: n.BaseDir, Audit: n.auditStatus(), Accounts: n.accountsStatus()}
 	if n.Serving() {
 		since := n.since
 		s.Since = &since
@@ -136,6 +143,15 @@ func (n *Node) Status(ctx context.Context, clients bool) Status {
 			Waiting: r.Waiting, WaitingBytes: r.WaitingBytes, Held: r.Held, Denied: r.Denied, Undone: r.Undone, Damaged: len(r.Damage),
 		}
 	}
+	return s
+}
+
+func (n *Node) accountsStatus() AccountsStatus {
+	var s AccountsStatus
+	for _, err := range n.Accounts.Faults() {
+		s.Faults = append(s.Faults, err.Error())
+	}
+	s.Count = len(n.Accounts.Accounts())
 	return s
 }
 
