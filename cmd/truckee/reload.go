@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"reflect"
+	"strings"
 	"syscall"
 
 	"github.com/truckee-fs/truckee/internal/config"
@@ -53,8 +53,8 @@ func (r *reloader) reload() {
 	takeOver(&next.SFTPD, c.SFTPD)
 	r.level.Set(next.Node.LogLevel)
 	r.server.Adjust(bounds(next.SFTPD))
-	if !reflect.DeepEqual(next, c) {
-		r.log.Warn("the configuration has changed in more than can be taken over now; the rest waits for a restart")
+	if waiting := config.Changed(next, c); len(waiting) > 0 {
+		r.log.Warn("the configuration has changed in more than can be taken over now; the rest waits for a restart", "what", strings.Join(waiting, ", "))
 	}
 	r.now = next
 	r.log.Info("read again: accounts, authorities, revoked keys, log level, bounds of connections, penalties; audit file opened again if it was moved")

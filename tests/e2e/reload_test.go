@@ -61,7 +61,7 @@ func TestReload(t *testing.T) {
 	dial(t, late) // the set before stays
 
 	write(cfg, "[node]\nlog_level = \"debug\"\n[sftpd]\nmax_sessions = 2\nmax_handles = 7\n")
-	hup("the rest waits for a restart")
+	hup(`the rest waits for a restart" what=sftpd.max_handles`)
 	eventually(t, func() bool { return strings.Contains(n.Log(), "level=DEBUG") || greeted(n) })
 	write(cfg, "[sftpd]\nmax_sessions = \"many\"\n")
 	hup("the configuration is wrong")
