@@ -11,9 +11,15 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// batchSize is what one write takes at most: a record of the largest size, or
-// many small ones.
-const batchSize = (maxRecord + page - 1) / page * page
+const (
+	// batchSize is what one write takes at most: a record of the largest size.
+	batchSize = (maxRecord + page - 1) / page * page
+
+	// batchShare is what several records may take together: two blocks of 1 MiB and
+	// some small ones. Of the buffers, only so much is ever touched, and is memory in
+	// use, as long as there are no larger blocks.
+	batchShare = 2<<20 + 128<<10
+)
 
 // lane is one active segment and the goroutine that writes to it. While one
 // batch is written and flushed, the next is filled by the callers.
@@ -120,7 +126,8 @@ func (l *lane) wake() {
 
 // fits reports whether e can go to the open batch.
 func (l *lane) fits(e entry) bool {
-	return l.open.n+e.size() <= batchSize && (e.n == tombstone || l.below(e))
+	room := l.open.n == 0 || l.open.n+e.size() <= batchShare
+	return room && (e.n == tombstone || l.below(e))
 }
 
 // below reports whether e would end where the segment may hold blocks.

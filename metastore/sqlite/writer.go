@@ -24,9 +24,11 @@ PRAGMA trusted_schema = OFF;
 
 // Page caches, in KiB. A point read needs the inner pages of one or two
 // B-trees; the writer also the leaves that the next commits are likely to change.
+// The memory in use is nearly twice as much: the library's allocator rounds up to
+// powers of two, so that a page with its header takes 8 KiB.
 const (
-	writerCache = 8 << 10
-	readerCache = 1 << 10
+	writerCache = 4 << 10
+	readerCache = 512
 	viewCache   = 2 << 10
 )
 
