@@ -115,9 +115,9 @@ const (
 	defaultInline     = 8 << 10
 	defaultCache      = 24 << 20
 	defaultDraft      = 8 << 20
-	defaultDirty      = 20 << 20
+	defaultDirty      = 16 << 20
 	defaultSpool      = 16 << 30
-	defaultFlight     = 16 << 20
+	defaultFlight     = 8 << 20
 	defaultLease      = time.Minute
 	unlimitedCapacity = 1 << 50
 )

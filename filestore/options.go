@@ -49,13 +49,13 @@ type Options struct {
 
 	// DraftBytes bounds the dirty bytes that one open file holds in memory,
 	// DirtyBytes those of all together; beyond them they go to the spool,
-	// which SpoolBytes bounds. Zero: 8 MiB, 20 MiB and 16 GiB.
+	// which SpoolBytes bounds. Zero: 8 MiB, 16 MiB and 16 GiB.
 	DraftBytes int64
 	DirtyBytes int64
 	SpoolBytes int64
 
 	// FlightBytes bounds the sealed blocks that are on their way to the
-	// blockstore. Zero: 16 MiB; one file may use a quarter of it, and at
+	// blockstore. Zero: 8 MiB; one file may use a quarter of it, and at
 	// least 6 MiB and two chunks.
 	FlightBytes int64
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -24,30 +25,62 @@ func gcPercent(live uint64) int {
 	return min(max(percent/step*step, least), most)
 }
 
-// collectLeisurely adjusts the collector after each of its cycles, until ctx ends. What
-// GOGC in the environment says stays.
+// collector adjusts the runtime's collector after each of its cycles.
+type collector struct {
+	percent bool  // GOGC, to the heap
+	memory  int64 // the process's memory that the runtime's limit shall follow; 0: none does
+
+	setPercent int
+	setLimit   int64
+}
+
+// collectLeisurely adjusts until ctx ends: GOGC, and the limit that is set now, which
+// is taken for that of the whole process. What the environment says stays.
 func collectLeisurely(ctx context.Context) {
-	if os.Getenv("GOGC") != "" {
+	c := collector{percent: os.Getenv("GOGC") == "", setPercent: 100}
+	if limit := debug.SetMemoryLimit(-1); os.Getenv("GOMEMLIMIT") == "" && limit != math.MaxInt64 {
+		c.memory, c.setLimit = limit, limit
+		defer debug.SetMemoryLimit(limit)
+	}
+	c.run(ctx)
+}
+
+func (c *collector) run(ctx context.Context) {
+	if !c.percent && c.memory == 0 {
 		return
 	}
 	cycles := make(chan struct{}, 1)
 	tellCycle(ctx, cycles)
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	for now := 100; ; {
+	for {
+		c.adjust()
 		select {
 		case <-ctx.Done():
-			debug.SetGCPercent(100)
+			if c.percent {
+				debug.SetGCPercent(100)
+			}
 			return
 		case <-cycles:
 		}
-		metrics.Read(sample)
-		if sample[0].Value.Kind() != metrics.KindUint64 {
-			return // this runtime tells no such figure
-		}
-		if p := gcPercent(sample[0].Value.Uint64()); p != now {
-			debug.SetGCPercent(p)
-			now = p
-		}
+	}
+}
+
+// adjust sets what has changed: each setting stops the world for a moment.
+func (c *collector) adjust() {
+	h, ok := readHeap()
+	if !ok {
+		return // this runtime tells no such figures
+	}
+	if p := gcPercent(h.live); c.percent && p != c.setPercent {
+		debug.SetGCPercent(p)
+		c.setPercent = p
+	}
+	if c.memory == 0 {
+		return
+	}
+	const step = 1 << 20
+	if limit := runtimeLimit(c.memory, residentMemory(), h); max(limit-c.setLimit, c.setLimit-limit) >= step {
+		debug.SetMemoryLimit(limit)
+		c.setLimit = limit
 	}
 }
 
@@ -65,4 +98,28 @@ func tellCycle(ctx context.Context, cycles chan<- struct{}) {
 		}
 		tellCycle(ctx, cycles)
 	}, struct{}{})
+}
+
+// heap is what the runtime tells of its memory, in bytes.
+type heap struct {
+	live    uint64 // objects, as of the last cycle
+	mapped  uint64 // all that it has of the system, and hasn't given back
+	objects uint64 // of it: those alive and garbage
+	free    uint64 // of it: what could be given back
+}
+
+func readHeap() (heap, bool) {
+	samples := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"},
+	}
+	metrics.Read(samples)
+	var v [5]uint64
+	for i, s := range samples {
+		if s.Value.Kind() != metrics.KindUint64 {
+			return heap{}, false
+		}
+		v[i] = s.Value.Uint64()
+	}
+	return heap{live: v[0], mapped: v[1] - v[2], objects: v[3], free: v[4]}, true
 }

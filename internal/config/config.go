@@ -48,7 +48,7 @@ type Node struct {
 	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"30s" min:"0s" help:"On SIGTERM, how long open sessions may go on to finish their requests."`
 	Dev             bool          `key:"dev" flag:"dev" default:"false" help:"For development: no warnings of stores that forget."`
 	SecretsFile     Path          `key:"secrets_file" flag:"-" env:"-" default:"private/storage.secrets" help:"The secrets that [blockstore] and [metastore] leave open, in the same form as this file. It need not exist; if it does, nobody else may read it."`
-	MemoryLimit     Size          `key:"memory_limit" default:"144MiB" min:"0" help:"Memory beyond which serving collects garbage more eagerly, at the price of processor time: a soft limit. 0: none. GOMEMLIMIT in the environment wins."`
+	MemoryLimit     Size          `key:"memory_limit" default:"136MiB" min:"0" help:"Memory of the whole process beyond which serving collects garbage more eagerly, at the price of processor time: a soft limit, which what is in use exceeds. 0: none. GOMEMLIMIT in the environment wins, and is the Go runtime's share alone."`
 }
 
 // SFTPD is about the SFTP frontend.
@@ -153,8 +153,8 @@ type Filestore struct {
 	InlineBlock  Size `key:"inline_block" default:"8KiB" max:"64KiB" help:"Blocks up to this size lie in the metastore. 0: none."`
 	CacheMemory  Size `key:"cache_memory" default:"24MiB" min:"1MiB" help:"Memory for decrypted chunks, and as much again for directories."`
 	DraftMemory  Size `key:"draft_memory" default:"8MiB" min:"1MiB" help:"Memory for the unsaved bytes of one open file; beyond it they go, encrypted, to the spool."`
-	DirtyMemory  Size `key:"dirty_memory" default:"20MiB" min:"1MiB" help:"Memory for the unsaved bytes of all open files."`
-	FlightMemory Size `key:"flight_memory" default:"0" help:"Memory for blocks on their way to the blockstore, of which one file may take a quarter: at least 8MiB. 0: 16MiB for blocks on this machine, 96MiB for a store behind a network, which wants many at a time."`
+	DirtyMemory  Size `key:"dirty_memory" default:"16MiB" min:"1MiB" help:"Memory for the unsaved bytes of all open files."`
+	FlightMemory Size `key:"flight_memory" default:"0" help:"Memory for blocks on their way to the blockstore, of which one file may take a quarter: at least 8MiB. 0: 8MiB for blocks on this machine, 96MiB for a store behind a network, which wants many at a time."`
 	SpoolDir     Path `key:"spool_dir" default:"spool" help:"The directory of the encrypted spool, which dies with the process."`
 	SpoolLimit   Size `key:"spool_limit" default:"16GiB" min:"0" help:"What the spool may hold."`
 }
