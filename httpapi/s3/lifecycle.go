@@ -2,6 +2,7 @@ package s3
 
 import (
 	"net/url"
+	"time"
 
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/httpapi/s3/settings"
@@ -18,6 +19,19 @@ func (c *call) expiration(b *filestore.Bucket, o *filestore.Object) {
 	when, rule, ok := l.Expires(aged(o), settings.Clock{})
 	if ok {
 		c.w.Header().Set("X-Amz-Expiration", `expiry-date="`+httpTime(when)+`", rule-id="`+url.QueryEscape(rule)+`"`)
+	}
+}
+
+// aborts tells, in headers of the answer, when the lifecycle of the bucket ends an
+// upload to the request's key; days are AWS's, as for expiration.
+func (c *call) aborts(initiated time.Time) {
+	l, err := c.server.lifecycleOf(c.bucket.Info())
+	if err != nil || l == nil {
+		return
+	}
+	if when, rule, ok := l.Aborts(c.key, initiated, settings.Clock{}); ok {
+		c.w.Header().Set("X-Amz-Abort-Date", httpTime(when))
+		c.w.Header().Set("X-Amz-Abort-Rule-Id", rule)
 	}
 }
 

@@ -41,6 +41,7 @@ func (c *call) createUpload(ctx context.Context) error {
 		h.Set("X-Amz-Checksum-Type", o.ChecksumType)
 	}
 	describeSeal(h, m.Client, c.r.Header)
+	c.aborts(c.server.now())
 	return c.xml(http.StatusOK, "InitiateMultipartUploadResult", func(d *document) {
 		d.text("Bucket", c.target.bucket)
 		d.text("Key", c.key)

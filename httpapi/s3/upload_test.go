@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/xml"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/truckee-fs/truckee/httpapi/s3"
 	"github.com/truckee-fs/truckee/httpapi/s3/checksum"
@@ -121,6 +123,26 @@ func TestSmallParts(t *testing.T) {
 	b := w.part("/data/k", id, 2, "end").want(t, 200).Header.Get("ETag")
 	w.complete("/data/k", id, completion(1, a, 2, b)).want(t, 400, "EntityTooSmall")
 	w.complete("/data/k", id, completion(2, b)).want(t, 200)
+}
+
+// The lifecycle that ends an upload is told to who begins it, and who looks at it.
+func TestUploadsTellTheirEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	w.do("ann", "PUT", "/data?lifecycle", []byte(`<LifecycleConfiguration><Rule><ID>soon</ID><Status>Enabled</Status><Filter><Prefix>k</Prefix></Filter>`+
+		`<AbortIncompleteMultipartUpload><DaysAfterInitiation>2</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule></LifecycleConfiguration>`)).want(t, 200)
+	for key, rule := range map[string]string{"k": "soon", "other": ""} {
+		r := w.do("ann", "POST", "/data/"+key+"?uploads", nil).want(t, 200)
+		end, err := http.ParseTime(r.Header.Get("X-Amz-Abort-Date"))
+		if r.Header.Get("X-Amz-Abort-Rule-Id") != rule || rule != "" && (err != nil || time.Until(end) < 24*time.Hour || time.Until(end) > 4*24*time.Hour) {
+			t.Errorf("%s: %v", key, r.Header)
+		}
+		r = w.do("ann", "GET", "/data/"+key+"?uploadId="+w.begin("/data/"+key), nil).want(t, 200)
+		if r.Header.Get("X-Amz-Abort-Rule-Id") != rule {
+			t.Errorf("parts of %s: %v", key, r.Header)
+		}
+	}
 }
 
 // A part that was put twice may be named twice: the last counts.

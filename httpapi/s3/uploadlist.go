@@ -87,6 +87,7 @@ func (c *call) listParts(ctx context.Context) error {
 	if len(parts) > 0 {
 		next = parts[len(parts)-1].Number
 	}
+	c.aborts(u.Initiated)
 	return c.xml(http.StatusOK, "ListPartsResult", func(d *document) {
 		d.text("Bucket", c.target.bucket)
 		l.name(d, "Key", c.key)

@@ -103,6 +103,7 @@ func TestDocuments(t *testing.T) {
 		{"Tagging", "<TagSet><Tag><Key>a</Key></Tag></TagSet>", "MalformedXML"},
 		{"Tagging", "<TagSet><Tag><Key>a</Key><Value>b</Value></Tag><Tag><Key>a</Key><Value>c</Value></Tag></TagSet>", "InvalidTag"},
 		{"Tagging", "<TagSet><Tag><Key></Key><Value>b</Value></Tag></TagSet>", "InvalidTag"},
+		{"Tagging", "<TagSet><Tag><Key>aws:cost</Key><Value>b</Value></Tag></TagSet>", "InvalidTag"},
 		{"Tagging", "<TagSet><Tag><Key>" + strings.Repeat("ä", 128) + "</Key><Value>" + strings.Repeat("ä", 256) + "</Value></Tag></TagSet>", ""},
 		{"Tagging", "<TagSet><Tag><Key>" + strings.Repeat("a", 129) + "</Key><Value>b</Value></Tag></TagSet>", "InvalidTag"},
 		{"Tagging", "<TagSet><Tag><Key>a</Key><Value>" + strings.Repeat("a", 257) + "</Value></Tag></TagSet>", "InvalidTag"},

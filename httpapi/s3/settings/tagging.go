@@ -101,6 +101,8 @@ func CheckTags(tags []Tag, limit int) error {
 		switch {
 		case t.Key == "" || utf8.RuneCountInString(t.Key) > maxTagKey || !tagText(t.Key):
 			return refuse("InvalidTag", "The TagKey you have provided is invalid")
+		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
+			return refuse("InvalidTag", "System tags cannot be added/updated by requester")
 		case utf8.RuneCountInString(t.Value) > maxTagValue || !tagText(t.Value):
 			return refuse("InvalidTag", "The TagValue you have provided is invalid")
 		case seen[t.Key]:
