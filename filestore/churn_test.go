@@ -105,7 +105,7 @@ func churn(ctx context.Context, t *filestore.Tree, rng *rand.Rand) error {
 	}
 	data := random([...]int{30, 3000, 70_000, 600_000}[rng.IntN(4)], byte(rng.IntN(3)))
 	p, q := name(), name()
-	switch rng.IntN(8) {
+	switch rng.IntN(10) {
 	case 0, 1, 2:
 		return put(ctx, t, p, data)
 	case 3:
@@ -124,6 +124,24 @@ func churn(ctx context.Context, t *filestore.Tree, rng *rand.Rand) error {
 		return t.Link(ctx, p, q)
 	case 6:
 		return t.Rename(ctx, p, q, filestore.Replace)
+	case 7, 8: // here and there
+		f, err := t.Open(ctx, p, filestore.OpenOptions{Write: true})
+		if err != nil {
+			return err
+		}
+		for range 1 + rng.IntN(3) {
+			if _, err := f.WriteAt(ctx, data[:min(len(data), 3000)], rng.Int64N(600_000)); err != nil {
+				f.Discard()
+				return err
+			}
+			if rng.IntN(2) == 0 {
+				if err := f.Sync(ctx); err != nil {
+					f.Discard()
+					return err
+				}
+			}
+		}
+		return f.Close(ctx)
 	}
 	_, err := slurp(ctx, t, p)
 	return err

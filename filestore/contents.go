@@ -78,7 +78,11 @@ func (d *draft) contents(ctx context.Context) (*contents, error) {
 			d.filling.Wait()
 			return nil, err
 		}
-		l.leaves[i].Ref = st.ref
+		if p := l.leaves[i].Patch; p != nil {
+			p.ID, p.Key = st.ref.ID, st.ref.Key
+		} else {
+			l.leaves[i].Ref = st.ref
+		}
 		if st.block != nil {
 			c.bring(d.owner, *st.block)
 		} else {
@@ -88,7 +92,7 @@ func (d *draft) contents(ctx context.Context) (*contents, error) {
 	if err := d.tree(ctx, c, l.leaves); err != nil {
 		return nil, err
 	}
-	d.keepLast(ctx, c, l)
+	d.keep(ctx, c, l)
 	slices.SortFunc(c.links, func(a, b metastore.ID) int { return bytes.Compare(a[:], b[:]) })
 	c.links = slices.Compact(c.links)
 	if len(c.links) > 0 && d.lease != nil {
@@ -121,15 +125,19 @@ func (d *draft) tree(ctx context.Context, c *contents, leaves []filetree.Leaf) e
 	return nil
 }
 
-// keepLast has the end of a file that has grown at hand, if it is short: the next
-// commit that adds to it writes it anew.
-func (d *draft) keepLast(ctx context.Context, c *contents, l *leafList) {
-	last := len(l.leaves) - 1
-	if last < 0 || l.parts[last] == nil || l.parts[last].here == nil || d.base.size == 0 || d.size <= d.base.size {
-		return
-	}
+// keep has at hand what the next commit would have to read: the end of a file that has
+// grown, if it is short, and patches if they are few.
+func (d *draft) keep(ctx context.Context, c *contents, l *leafList) {
 	r := filetree.NewReader(blocks{d.fs.source}, c.ref, d.fs.fileCache)
-	r.Keep(ctx, l.leaves[last].Off, l.parts[last].here)
+	for i, st := range l.parts {
+		switch {
+		case st == nil || st.here == nil:
+		case l.leaves[i].Patch != nil:
+			r.KeepPatch(ctx, l.leaves[i].Off, st.here)
+		case i == len(l.parts)-1 && d.base.size > 0 && d.size > d.base.size:
+			r.Keep(ctx, l.leaves[i].Off, st.here)
+		}
+	}
 }
 
 // size is the length of a chunk, known before it is sealed.

@@ -75,7 +75,7 @@ func newDraftModel(t *testing.T, sd uint64) *draftModel {
 func (m *draftModel) step() {
 	m.t.Helper()
 	size := int64(len(m.want))
-	switch m.rng.IntN(13) {
+	switch m.rng.IntN(15) {
 	case 0, 1, 2:
 		m.write(m.rng.Int64N(size+100_000), m.length())
 	case 3:
@@ -104,6 +104,16 @@ func (m *draftModel) step() {
 	case 12: // here and there
 		for range 20 + m.rng.IntN(60) {
 			m.write(m.rng.Int64N(size+10_000), 1+m.rng.Int64N(6_000))
+		}
+	case 13, 14: // a database's pages
+		for range 1 + m.rng.IntN(4) {
+			for range 1 + m.rng.IntN(5) {
+				if size > 5000 {
+					m.write(m.rng.Int64N(size-4096)&^4095, 4096)
+				}
+			}
+			m.log = append(m.log, "sync")
+			sync(m.t, m.f)
 		}
 	case 11: // small
 		m.truncate(m.rng.Int64N(80))

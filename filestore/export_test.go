@@ -41,6 +41,26 @@ func (t *Tree) Leaves(ctx context.Context, p Path) (int, error) {
 	return n, nil
 }
 
+// Patches counts what is written over chunks and holes of the file at p.
+func (t *Tree) Patches(ctx context.Context, p Path) (patches, extents int, bytes int64, err error) {
+	pl, err := t.resolve(ctx, p, wantEntry)
+	if err != nil || pl.entry == nil {
+		return 0, 0, 0, err
+	}
+	b := t.fs.baseOf(pl.entry)
+	for off := int64(0); b.reader != nil && off < b.size; {
+		leaf, err := b.reader.LeafAt(ctx, off)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		if leaf.Patch != nil {
+			patches, extents, bytes = patches+1, extents+len(leaf.Patch.Extents), bytes+leaf.Patch.Len
+		}
+		off = leaf.End()
+	}
+	return patches, extents, bytes, nil
+}
+
 // SetAttrLater resolves p now, and sets the attributes when the result is called.
 func (t *Tree) SetAttrLater(ctx context.Context, p Path, a Attr) func() error {
 	pl, err := t.resolve(ctx, p, wantSelf)

@@ -35,8 +35,8 @@ func (d *draft) touch(ctx context.Context, off int64) error {
 	return err
 }
 
-// leafList collects the leaves of a draft with what becomes of them: nil for a
-// hole.
+// leafList collects the leaves of a draft with what becomes of them, or, of a leaf
+// that gets a patch, of that: nil for a hole.
 type leafList struct {
 	leaves []filetree.Leaf
 	parts  []*stored
@@ -85,16 +85,37 @@ func (d *draft) leaves(ctx context.Context) (*leafList, error) {
 		}
 		for off := begin; off < end; {
 			n := min(end-off, max(d.grid, c.span))
-			st, err := d.sealRange(ctx, c, off, n)
-			if err != nil {
+			if err := d.leaf(ctx, l, c, off, n); err != nil {
 				return nil, err
 			}
-			l.add(off, n, st)
 			off += n
 		}
 	}
 	gap(d.size)
 	return l, nil
+}
+
+// leaf makes n bytes from off, which lie in c or begin before it, a leaf: what is there
+// with a patch, or a chunk.
+func (d *draft) leaf(ctx context.Context, l *leafList, c *cell, off, n int64) error {
+	leaf, holds, err := d.patchOver(ctx, c, off, n)
+	if err != nil {
+		return err
+	}
+	if holds == nil {
+		st, err := d.sealRange(ctx, c, off, n)
+		if err == nil {
+			l.add(off, n, st)
+		}
+		return err
+	}
+	st, err := d.sealPatch(ctx, c, leaf, holds)
+	if err != nil {
+		return err
+	}
+	leaf.Patch = holds.patch()
+	l.leaves, l.parts = append(l.leaves, leaf), append(l.parts, st)
+	return nil
 }
 
 // runOf tells where the short chunks begin that a file which grew in small steps
@@ -176,12 +197,12 @@ func (d *draft) sealRange(ctx context.Context, c *cell, off, n int64) (*stored, 
 // fill reads n bytes from off, and gives what takes their memory back. It runs
 // beside others of its kind, as long as a commit holds the file's lock.
 func (d *draft) fill(ctx context.Context, c *cell, off, n int64) (plain [][]byte, free func(), err error) {
-	switch is, err := d.patches(ctx, c, off, n); {
+	switch is, err := d.changes(ctx, c, off, n); {
 	case err != nil:
 		return nil, nil, err
 	case is:
 		room := d.fs.buffers.chunk(filetree.RunRoom(n))
-		plain, err := d.patch(ctx, c, n, room)
+		plain, err := d.change(ctx, c, n, room)
 		return plain, func() { d.fs.buffers.freeChunk(room) }, err
 	}
 	plain, err = d.fillFrames(ctx, off, n)
@@ -201,9 +222,9 @@ func (d *draft) fillFrames(ctx context.Context, off, n int64) ([][]byte, error) 
 	return plain, nil
 }
 
-// patches reports whether n bytes from off are one chunk of the base of which c
+// changes reports whether n bytes from off are one chunk of the base of which c
 // changes less than half.
-func (d *draft) patches(ctx context.Context, c *cell, off, n int64) (bool, error) {
+func (d *draft) changes(ctx context.Context, c *cell, off, n int64) (bool, error) {
 	if c.own != nil || off != c.off || c.filled > n/2 || d.base.reader == nil || off+n > d.below() {
 		return false, nil
 	}
@@ -214,9 +235,9 @@ func (d *draft) patches(ctx context.Context, c *cell, off, n int64) (bool, error
 	return leaf.Off == off && leaf.Len == n && !leaf.Ref.IsHole(), nil
 }
 
-// patch reads the chunk of n bytes below c, into room if that can be, and puts over
+// change reads the chunk of n bytes below c, into room if that can be, and puts over
 // it what was written.
-func (d *draft) patch(ctx context.Context, c *cell, n int64, room []byte) ([][]byte, error) {
+func (d *draft) change(ctx context.Context, c *cell, n int64, room []byte) ([][]byte, error) {
 	plain, err := d.base.reader.Take(ctx, c.off, room)
 	if err != nil {
 		return nil, fmt.Errorf("read a file: %w", err)

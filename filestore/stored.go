@@ -14,7 +14,7 @@ import (
 type stored struct {
 	ref   filetree.Ref    // valid after done
 	block *filetree.Block // sealed, small enough to come with the commit's request
-	here  []byte          // the plaintext of that
+	here  []byte          // its plaintext, if it is to be kept at hand; of a patch valid after done
 	err   error           // valid after done
 	done  chan struct{}
 

@@ -34,6 +34,9 @@ func (x Extent) End() int64 { return int64(x.Off) + int64(x.Len) }
 // ref is the reference to the chunk that holds the patch's bytes.
 func (p *Patch) ref() Ref { return Ref{p.ID, p.Key, LevelChunk, uint64(p.Len)} }
 
+// place is that chunk as a leaf, which nothing may pad.
+func (p *Patch) place() *place { return &place{Leaf{Len: p.Len, Ref: p.ref()}, p.Len} }
+
 // fault tells what is wrong with a patch over below bytes, "" if it is sound. No
 // patch is.
 func (p *Patch) fault(below int64) string {
@@ -180,6 +183,5 @@ func (r *Reader) patchOf(ctx context.Context, pl *place, at, end int64, ahead bo
 	if from < 0 {
 		return nil, nil
 	}
-	p := pl.Patch
-	return r.cells(ctx, &place{Leaf{Len: p.Len, Ref: p.ref()}, p.Len}, from, to, ahead)
+	return r.cells(ctx, pl.Patch.place(), from, to, ahead)
 }

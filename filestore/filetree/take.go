@@ -94,6 +94,23 @@ func (r *Reader) Keep(ctx context.Context, off int64, plain []byte) {
 	if err != nil || pl.Ref.IsHole() || pl.Patch != nil || pl.Off != off || pl.Len != int64(len(plain)) {
 		return
 	}
+	r.keep(pl, plain)
+}
+
+// KeepPatch is Keep for the plaintext of the patch over the chunk or hole that begins
+// at off: the next one over it holds that, too.
+func (r *Reader) KeepPatch(ctx context.Context, off int64, plain []byte) {
+	if r.checkRoot() != nil || off < 0 || off >= r.Size() {
+		return
+	}
+	pl, err := r.locate(ctx, off)
+	if err != nil || pl.Patch == nil || pl.Off != off || pl.Patch.Len != int64(len(plain)) {
+		return
+	}
+	r.keep(pl.Patch.place(), plain)
+}
+
+func (r *Reader) keep(pl *place, plain []byte) {
 	c := newChunk(pl.Ref, pl.limit)
 	c.keep(plain, 0)
 	r.cache.chunks.add(keyOf(&pl.Ref), c, c.cost()+int64(cap(plain)))
