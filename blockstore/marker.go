@@ -64,18 +64,3 @@ func CheckMarkerSize(data []byte) error {
 	}
 	return nil
 }
-
-// ReadMarker reads a marker for a driver, by read, which says NotExist where there
-// is none. It asks several times before it believes that and returns nil: Swift
-// lists a directory to find an object's file, and may see neither the old nor the
-// new one while it is replaced.
-func ReadMarker(read func() ([]byte, error)) ([]byte, error) {
-	const times = 4
-	for range times {
-		data, err := read()
-		if kind.Of(err) != kind.NotExist {
-			return data, err
-		}
-	}
-	return nil, nil
-}

@@ -146,7 +146,9 @@ func (s *Store) putOnce(r *request, o object) (told bool, err error) {
 
 // Get implements blockstore.Store.
 func (s *Store) Get(ctx context.Context, id blockstore.ID) ([]byte, error) {
-	return s.get(ctx, call{"get", id.String()}, s.key(id), blockstore.MaxBlock)
+	return blockstore.ReadBlock(func() ([]byte, error) {
+		return s.get(ctx, call{"get", id.String()}, s.key(id), blockstore.MaxBlock)
+	})
 }
 
 func (s *Store) get(ctx context.Context, c call, key string, limit int64) ([]byte, error) {
@@ -181,6 +183,10 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 		return []byte{}, err
 	}
 	n = min(n, blockstore.MaxBlock-off)
+	return blockstore.ReadBlock(func() ([]byte, error) { return s.getRange(ctx, id, off, n) })
+}
+
+func (s *Store) getRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
 	r, err := s.begin(ctx, call{"get", id.String()})
 	if err != nil {
 		return nil, err
@@ -209,6 +215,10 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 // has no body, which tells an absent block from an absent bucket, and that
 // difference is all blocks.
 func (s *Store) Stat(ctx context.Context, id blockstore.ID) (blockstore.Info, error) {
+	return blockstore.ReadBlock(func() (blockstore.Info, error) { return s.stat(ctx, id) })
+}
+
+func (s *Store) stat(ctx context.Context, id blockstore.ID) (blockstore.Info, error) {
 	r, err := s.begin(ctx, call{"stat", id.String()})
 	if err != nil {
 		return blockstore.Info{}, err

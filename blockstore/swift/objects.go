@@ -112,8 +112,10 @@ func (r *request) holds(key, etag string) (bool, error) {
 // Get implements blockstore.Store. The block's id says more than its MD5, which
 // is therefore not looked at.
 func (s *Store) Get(ctx context.Context, id blockstore.ID) ([]byte, error) {
-	data, _, err := s.get(ctx, call{"get", id.String()}, s.key(id), "", blockstore.MaxBlock)
-	return data, err
+	return blockstore.ReadBlock(func() ([]byte, error) {
+		data, _, err := s.get(ctx, call{"get", id.String()}, s.key(id), "", blockstore.MaxBlock)
+		return data, err
+	})
 }
 
 // get reads an object, or the range of it that is given as in HTTP's header.
@@ -152,6 +154,10 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 		return []byte{}, err
 	}
 	n = min(n, blockstore.MaxBlock-off)
+	return blockstore.ReadBlock(func() ([]byte, error) { return s.getRange(ctx, id, off, n) })
+}
+
+func (s *Store) getRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
 	data, resp, err := s.get(ctx, call{"get", id.String()}, s.key(id), fmt.Sprintf("bytes=%d-%d", off, off+n-1), n)
 	switch {
 	case isPastEnd(err):
@@ -167,6 +173,10 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 
 // Stat implements blockstore.Store.
 func (s *Store) Stat(ctx context.Context, id blockstore.ID) (blockstore.Info, error) {
+	return blockstore.ReadBlock(func() (blockstore.Info, error) { return s.stat(ctx, id) })
+}
+
+func (s *Store) stat(ctx context.Context, id blockstore.ID) (blockstore.Info, error) {
 	r, err := s.begin(ctx, call{"stat", id.String()})
 	if err != nil {
 		return blockstore.Info{}, err

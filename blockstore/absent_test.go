@@ -38,3 +38,20 @@ func TestReadMarker(t *testing.T) {
 		}
 	}
 }
+
+// A block that is overlooked once is read; one that is absent twice is.
+func TestReadBlock(t *testing.T) {
+	t.Parallel()
+	for overlooked, want := range []error{nil, nil, kind.NotExist} {
+		reads := 0
+		got, err := blockstore.ReadBlock(func() (int, error) {
+			if reads++; reads <= overlooked {
+				return 0, kind.NotExist
+			}
+			return 7, nil
+		})
+		if !errors.Is(err, want) || err == nil && got != 7 || reads != min(overlooked+1, 2) {
+			t.Errorf("overlooked %d times: %d, %v, after %d reads", overlooked, got, err, reads)
+		}
+	}
+}
