@@ -67,11 +67,14 @@ type handleTable struct {
 	files *atomic.Int32 // counts the files among the handles of a connection
 }
 
-// add gives h a place and its wire form; TooLarge if the session has as many
-// as it may.
+// errManyHandles is a limit that a client can do something about, so it is told.
+var errManyHandles = kind.Errorf(kind.TooLarge, "too many open files and directories")
+
+// add gives h a place and its wire form; errManyHandles, TooLarge, if the session
+// has as many as it may.
 func (t *handleTable) add(h *handle) error {
 	if t.open >= t.limit {
-		return fmt.Errorf("%d handles are open: %w", t.open, kind.TooLarge)
+		return fmt.Errorf("%d handles are open: %w", t.open, errManyHandles)
 	}
 	var i uint32
 	if n := len(t.free); n > 0 {

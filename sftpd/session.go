@@ -311,7 +311,10 @@ func (s *session) appendFailure(b []byte, t wire.Type, id uint32, what []byte, h
 	}
 	k := kind.Of(err)
 	s.tally.failure(t, k)
-	level := severity(k)
+	level, text := severity(k), statusText(k, what)
+	if errors.Is(err, errManyHandles) {
+		level, text = slog.LevelInfo, "too many open files and directories in this session"
+	}
 	if level > slog.LevelDebug && h != nil && kind.Kind(h.complained.Swap(uint32(k))) == k {
 		level = slog.LevelDebug
 	}
@@ -326,7 +329,7 @@ func (s *session) appendFailure(b []byte, t wire.Type, id uint32, what []byte, h
 		}
 	}
 	s.log.LogAttrs(context.Background(), level, "sftp request failed", attrs...)
-	return wire.AppendStatus(b, id, statusOf[k], statusText(k, what))
+	return wire.AppendStatus(b, id, statusOf[k], text)
 }
 
 // severity tells what an operator has to see from what clients do all day.

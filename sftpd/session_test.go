@@ -223,7 +223,10 @@ func TestHandlesAreBounded(t *testing.T) {
 		last = slices.Clone(c.ask(wire.Open, "f", wire.FlagRead, uint32(0)).handle())
 	}
 	c.ask(wire.Open, "f", wire.FlagRead, uint32(0)).status(wire.Failure)
-	c.ask(wire.Opendir, "/").status(wire.Failure)
+	r := c.ask(wire.Opendir, "/").is(wire.StatusReply)
+	if code, text := wire.Status(r.Uint32()), string(r.Bytes()); code != wire.Failure || !strings.Contains(text, "too many open files") {
+		t.Errorf("one too many: %d %q", code, text)
+	}
 	if tr.discards.Load() != 1 {
 		t.Errorf("%d files released, want the one too many", tr.discards.Load())
 	}
