@@ -13,6 +13,7 @@ import (
 
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/httpapi/s3/acl"
+	"github.com/truckee-fs/truckee/httpapi/s3/settings"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
@@ -90,6 +91,11 @@ const maxBucketDocument = 64 << 10
 type xmlCreateBucket struct {
 	XMLName  xml.Name `xml:"CreateBucketConfiguration"`
 	Location string   `xml:"LocationConstraint"`
+
+	Tags []settings.Tag `xml:"Tags>Tag"`
+
+	Directory *struct{} `xml:"Bucket"` // of another kind: what it would be isn't here
+	Zone      *struct{} `xml:"Location"`
 }
 
 func (c *call) createBucket(ctx context.Context) error {
@@ -99,10 +105,10 @@ func (c *call) createBucket(ctx context.Context) error {
 	if !validBucketName(c.target.bucket) {
 		return fail(InvalidBucketName, "").with("BucketName", c.target.bucket)
 	}
-	if err := c.checkLocation(ctx); err != nil {
+	info := filestore.BucketInfo{Name: c.target.bucket, Owner: c.who.account.Name, Created: c.server.now()}
+	if err := c.readBucketDocument(ctx, &info); err != nil {
 		return err
 	}
-	info := filestore.BucketInfo{Name: c.target.bucket, Owner: c.who.account.Name, Created: c.server.now()}
 	switch lock := c.r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled"); strings.ToLower(lock) {
 	case "", "false":
 	case "true":
@@ -135,8 +141,9 @@ func (c *call) createBucket(ctx context.Context) error {
 	return c.empty(http.StatusOK)
 }
 
-// checkLocation reads the body, which may say where the bucket is to be.
-func (c *call) checkLocation(ctx context.Context) error {
+// readBucketDocument reads the body, which may say where the bucket is to be, and its
+// tags.
+func (c *call) readBucketDocument(ctx context.Context, info *filestore.BucketInfo) error {
 	body, err := c.document(ctx, maxBucketDocument)
 	if err != nil || len(body) == 0 {
 		return err
@@ -148,6 +155,16 @@ func (c *call) checkLocation(ctx context.Context) error {
 	if doc.Location != "" && !c.server.hasRegion(doc.Location) {
 		return fail(InvalidLocationConstraint, "").with("LocationConstraint", doc.Location)
 	}
+	if doc.Directory != nil || doc.Zone != nil {
+		return fail(NotImplemented, "Directory buckets are not supported.")
+	}
+	if len(doc.Tags) == 0 {
+		return nil
+	}
+	if err := settings.CheckTags(doc.Tags, settings.MaxBucketTags); err != nil {
+		return said(err)
+	}
+	keep(info, docTagging, settings.WriteTagging(doc.Tags))
 	return nil
 }
 

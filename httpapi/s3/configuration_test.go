@@ -258,6 +258,21 @@ func TestUploadsByForms(t *testing.T) {
 	w.do("ann", "POST", "/bkt", []byte("x")).want(t, 400, "MalformedPOSTRequest")
 }
 
+func TestBucketsAreMadeWithTags(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	document := func(inner string) []byte {
+		return []byte("<CreateBucketConfiguration>" + inner + "</CreateBucketConfiguration>")
+	}
+	w.do("ann", "PUT", "/tagged", document("<Tags><Tag><Key>team</Key><Value>red</Value></Tag></Tags>")).want(t, 200)
+	if r := w.do("ann", "GET", "/tagged?tagging", nil).want(t, 200); !strings.Contains(string(r.body), "<Key>team</Key><Value>red</Value>") {
+		t.Errorf("tags are %s", r.body)
+	}
+	w.do("ann", "PUT", "/bad", document("<Tags><Tag><Key></Key><Value>red</Value></Tag></Tags>")).want(t, 400, "InvalidTag")
+	w.do("ann", "PUT", "/bad", document("<Bucket><Type>Directory</Type></Bucket>")).want(t, 501, "NotImplemented")
+	w.do("ann", "HEAD", "/bad", nil).want(t, 404)
+}
+
 func TestAPassOfLifecycles(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"context"
 	"encoding/base64"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/truckee-fs/truckee/accounts"
+	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/httpapi/s3"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
@@ -190,5 +192,31 @@ func TestUnknownMeaningsAreRefused(t *testing.T) {
 	w.do("ann", "PUT", "/data/k?append&position=0", []byte("x")).want(t, 501, "NotImplemented")
 	if r := w.get("data", "k").want(t, 200); string(r.body) != "what is there" {
 		t.Errorf("it is %q now", r.body)
+	}
+}
+
+// A key without a bucket is no request of any kind.
+func TestKeysWithoutABucket(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "POST"} {
+		for _, target := range []string{"//data", "//data/k", "///", "//data?uploads", "//data?acl"} {
+			if r := w.do("ann", method, w.http.URL+target, nil); r.StatusCode != 400 {
+				t.Errorf("%s %s: %d", method, target, r.StatusCode)
+			}
+		}
+	}
+}
+
+// A bug of a handler's is an answer, and the log has where it is.
+func TestPanicsAreAnswered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *s3.Server) {
+		s.Mount = func(context.Context, accounts.Account) (*filestore.Tree, error) { panic("no such luck") }
+	})
+	w.do("ann", "PUT", "/data", nil).want(t, 500, "InternalError")
+	if log := w.log.String(); !strings.Contains(log, "no such luck") || !strings.Contains(log, "createBucket") {
+		t.Errorf("the log says %s", log)
 	}
 }

@@ -3,8 +3,10 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -75,6 +77,21 @@ func (c *call) refuse(ctx context.Context, err error) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body)
+}
+
+// caught makes of a panic an answer and a line of the log; net/http would close the
+// connection and hardly tell.
+func (c *call) caught(ctx context.Context) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+	c.log(ctx, slog.LevelError, "s3 bug: panic", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	c.refuse(ctx, fmt.Errorf("panic: %w", kind.Other))
+	c.end(ctx)
 }
 
 func (c *call) errorDocument(f *failure) []byte {

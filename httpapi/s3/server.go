@@ -119,6 +119,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.once.Do(s.prepare)
 	c := s.newCall(w, r)
 	ctx := r.Context()
+	defer c.caught(ctx)
 	if err := c.run(ctx); err != nil {
 		c.refuse(ctx, err)
 	}

@@ -57,6 +57,9 @@ func parseTarget(r *http.Request, host string, domains []string) (target, error)
 	if t.key, err = unescape(rest); err != nil {
 		return t, err
 	}
+	if t.bucket == "" && t.key != "" { // "//key"
+		return t, fail(InvalidBucketName, "").with("BucketName", "")
+	}
 	return t, checkKey(t.key)
 }
 
