@@ -16,8 +16,8 @@ type Profile string
 const (
 	// Modern is what has no known weakness; the default.
 	Modern Profile = "modern"
-	// Compatible adds a key exchange and a MAC by SHA-1, for clients from about
-	// 2010 on.
+	// Compatible adds a key exchange by SHA-1 and a shortened MAC, for clients
+	// from about 2010 on. HMAC with SHA-1 in full is no weakness, and in all.
 	Compatible Profile = "compatible"
 	// Legacy adds signatures by SHA-1, CBC ciphers and key exchanges of 1024
 	// bits, for devices that can't be changed. RC4 and DSA stay out.
