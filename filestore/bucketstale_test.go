@@ -75,14 +75,23 @@ func TestRulesOfBucketsHoldAtOnceEverywhere(t *testing.T) {
 	later.expectVersions("f x*", "f 10") // the null version stays
 }
 
-// absent is a metastore that doesn't tell the state of the registry for so many times.
+// absent is a metastore that doesn't tell the registry for so many times. It counts
+// how often it is asked for the state of all of it, which takes as long as there are
+// buckets.
 type absent struct {
 	metastore.Store
-	left *atomic.Int64
+	left, states *atomic.Int64
+}
+
+func (a absent) SealedRows(ctx context.Context, kindOf uint8, after metastore.SealedPlace, limit int) ([]metastore.SealedRow, error) {
+	if a.left.Add(-1) >= 0 {
+		return nil, kind.Unavailable
+	}
+	return a.Store.SealedRows(ctx, kindOf, after, limit)
 }
 
 func (a absent) SealedState(ctx context.Context, kindOf uint8) (metastore.SealedState, error) {
-	if a.left.Add(-1) >= 0 {
+	if a.states.Add(1); a.left.Add(-1) >= 0 {
 		return metastore.SealedState{}, kind.Unavailable
 	}
 	return a.Store.SealedState(ctx, kindOf)
@@ -93,8 +102,8 @@ func (a absent) SealedState(ctx context.Context, kindOf uint8) (metastore.Sealed
 func TestChangesWaitForTheRegistry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		left := new(atomic.Int64)
-		fs := newStorage(t).open(func(o *filestore.Options) { o.Meta = absent{shared{o.Meta}, left} })
+		left, states := new(atomic.Int64), new(atomic.Int64)
+		fs := newStorage(t).open(func(o *filestore.Options) { o.Meta = absent{shared{o.Meta}, left, states} })
 		defer fs.Close()
 		tr, _ := newTree(t, fs)
 		began := time.Now()
@@ -107,5 +116,12 @@ func TestChangesWaitForTheRegistry(t *testing.T) {
 		}
 		left.Store(0)
 		tr.expect("f", []byte("1"))
+		asked := states.Load()
+		for range 20 {
+			tr.put("f", []byte("2"))
+		}
+		if n := states.Load() - asked; n > 10 {
+			t.Errorf("for 20 changes the state of the whole registry was asked for %d times", n)
+		}
 	})
 }

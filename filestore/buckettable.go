@@ -96,13 +96,16 @@ func (t *bucketTable) renew(ctx context.Context) error {
 // current brings the table up to what any gateway had committed when it was called: for
 // who is about to replace or remove something, and would lose it by a registry that
 // doesn't know yet what is to be kept. It costs nothing where no other gateway is, and
-// one query that isn't repeated where some are: that is for the caller.
+// one query that isn't repeated where some are: that is for the caller. Of a bucket
+// that is gone it may not hear, since to ask for that takes as long as there are
+// buckets: its directory went with it, and there is nothing left to keep.
 func (t *bucketTable) current(ctx context.Context) error {
 	if t.fs.slots.authoritative {
 		return nil
 	}
-	now, err := t.fs.o.Meta.SealedState(ctx, kindBucket)
-	if err == nil && !t.is(now) {
+	newest, loaded := t.newest()
+	rows, err := t.fs.o.Meta.SealedRows(ctx, kindBucket, metastore.SealedPlace{Rev: newest, Key: lastKey}, 1)
+	if err == nil && (!loaded || len(rows) > 0) {
 		t.expire()
 		err = t.renew(ctx)
 	}
@@ -112,11 +115,11 @@ func (t *bucketTable) current(ctx context.Context) error {
 	return nil
 }
 
-// is reports whether the table was read in a state.
-func (t *bucketTable) is(st metastore.SealedState) bool {
+// newest is the rev of the newest row that the table knows, if it was read.
+func (t *bucketTable) newest() (rev uint64, loaded bool) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.loaded && t.state == st
+	return t.state.Newest, t.loaded
 }
 
 // look brings the table up to now, without anybody having to wait for it.
