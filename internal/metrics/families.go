@@ -21,6 +21,7 @@ const (
 	FlightBytes      Name = "truckee_blocks_in_flight_bytes"
 	CacheLookups     Name = "truckee_cache_lookups_total"
 	CacheBytes       Name = "truckee_cache_bytes"
+	AccountsFaults   Name = "truckee_accounts_faults"
 	SFTPBanned       Name = "truckee_sftp_banned"
 	StoreState       Name = "truckee_blockstore_state"
 	StoreOwed        Name = "truckee_blockstore_owed_blocks"
@@ -69,6 +70,7 @@ func Families() []Family {
 		{SFTPRefusals, counter, []string{"reason"}, "Clients that were refused, by reason; silent ones said nothing, as load balancers do."},
 		{SFTPBanned, gauge, []string{"what"}, "Who is banned just now for failed logins: what is address (dropped as it comes) or name (of an account, from one address: its passwords aren't looked at)."},
 		{SFTPLogins, counter, nil, "Logins."},
+		{AccountsFaults, gauge, nil, "Files of accounts, authorities and revoked keys that are wrong just now; what they said before stays in force."},
 		{SFTPRequests, counter, []string{"op"}, "SFTP requests of all sessions, by what they ask for."},
 		{SFTPFailures, counter, []string{"op", "kind"}, "Those that failed, by the kind of the error; not_exist is everyday."},
 		{SFTPBytes, counter, []string{"direction"}, "Bytes of files, by SFTP and scp: direction is in or out."},

@@ -30,6 +30,7 @@ func (n *Node) figures(ctx context.Context, emit metrics.Emit) {
 	for _, c := range n.FS.Caches() {
 		cacheFigures(emit, c.Name, c.Hits, c.Misses, c.Bytes)
 	}
+	emit(metrics.AccountsFaults, float64(len(n.Accounts.Faults())))
 	n.metaFigures(ctx, emit)
 	storeFigures(blockstore.StatusOf(ctx, n.Blocks, blockstore.StatusOptions{}), emit)
 	r, ran := n.FS.LastCollection()
