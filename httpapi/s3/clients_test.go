@@ -244,6 +244,12 @@ func TestSignatureV2(t *testing.T) {
 		if r := put(value); r.code() == "SignatureDoesNotMatch" || r.StatusCode == 403 {
 			t.Errorf("a right signature: %s", r.body)
 		}
+		for resource, status := range map[string]int{"/data": 200, "/data/": 200, "/data//": 403, "/": 403} { // boto3 sends /data and signs /data/
+			value := "AWS KEYANN:" + sign(w, "GET\n\n\n"+date+"\n"+resource+"?cors")
+			if r := w.do("", "GET", "/data?cors", nil, "Authorization", value, "Date", date); status == 200 && r.code() != "NoSuchCORSConfiguration" || status != 200 && r.StatusCode != status {
+				t.Errorf("a bucket signed as %s: %d %s", resource, r.StatusCode, r.body)
+			}
+		}
 		put("AWS KEYANN:"+sign(w, "other")).want(t, 403, "SignatureDoesNotMatch")
 		fetch(t, "GET", link, nil, nil).want(t, 200)
 		fetch(t, "GET", link+"&versionId=null", nil, nil).want(t, 403, "SignatureDoesNotMatch")

@@ -91,7 +91,11 @@ func mac1(secret []byte, text string) []byte {
 
 func (c *Claim) verify2(r *Request, secret []byte) error {
 	var first string
-	for i, path := range []string{r.Path, Escape(decode(r.Path, false), true)} {
+	paths := []string{r.Path, Escape(decode(r.Path, false), true)}
+	if strings.LastIndexByte(r.Path, '/') == 0 && len(r.Path) > 1 && !r.Virtual {
+		paths = append(paths, r.Path+"/") // a bucket: boto3 sends /bucket and signs /bucket/
+	}
+	for i, path := range paths {
 		toSign := c.toSign2(r, path)
 		if hmac.Equal(mac1(secret, toSign), c.signature) {
 			return nil
