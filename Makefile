@@ -10,6 +10,9 @@ FUZZ    ?= 10s
 # The end-to-end tests drive the built binary, so the race detector, which slows
 # it, is for the packages only.
 UNIT     = $$($(GO) list ./... | grep -v /tests/)
+# How many end-to-end tests run at a time: each waits half of its time, for disks,
+# clients and time-outs.
+AT_ONCE  = $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 
 # Vet, staticcheck, services and end-to-end tests are built as the binary that
 # users get, so that each dependency is compiled once. The race detector needs cgo.
@@ -47,7 +50,7 @@ race:
 	$(GO) test -race -vet=off -shuffle=on -timeout 30m $(UNIT)
 
 e2e:
-	$(GO) test -vet=off -count=1 -timeout 45m ./tests/...
+	$(GO) test -vet=off -count=1 -parallel $(AT_ONCE) -timeout 45m ./tests/...
 
 # Every fuzz target for $(FUZZ); a crasher that it finds belongs into testdata/fuzz.
 fuzz:

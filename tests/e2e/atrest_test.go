@@ -16,6 +16,7 @@ import (
 // and searches every file under BASEDIR except private/ for any of them, and for
 // the keys of the capabilities that open them.
 func TestNothingReadableAtRest(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	n := newNode(t, dir)
 	m := mount(t, n.Endpoint)

@@ -11,6 +11,7 @@ import (
 // TestTwoClientsInOneDirectory lets a mount and an sftp session fill, rename and
 // remove in one directory at once; nothing acknowledged by either is lost.
 func TestTwoClientsInOneDirectory(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	m := mount(t, n.Endpoint)
 	c := dial(t, n.Endpoint)
@@ -97,6 +98,7 @@ func TestTwoClientsInOneDirectory(t *testing.T) {
 
 // TestDroppedConnectionCommitsNothing: what was written but never closed leaves the last committed file.
 func TestDroppedConnectionCommitsNothing(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	c := dial(t, n.Endpoint)
 	if err := store(c, "old", []byte("the committed contents")); err != nil {

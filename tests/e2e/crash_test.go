@@ -20,6 +20,7 @@ import (
 // overwrite, rename and remove. What was answered OK is there afterwards, whole;
 // what was not is there whole or not at all.
 func TestCrashKeepsWhatWasAcknowledged(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	for round := range 3 {
 		t.Run(fmt.Sprint("round ", round), func(t *testing.T) {
@@ -57,6 +58,7 @@ func TestCrashKeepsWhatWasAcknowledged(t *testing.T) {
 // TestCrashInTheMiddleOfClients kills the gateway in the middle of what real
 // clients do at full speed; check finds nothing damaged and the client's second try succeeds.
 func TestCrashInTheMiddleOfClients(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	n := newNode(t, dir)
 	src := filepath.Join(sources(t), "cmd", "compile")

@@ -25,6 +25,7 @@ func base32Decode(s string) ([]byte, error) {
 // TestFullDisk fills a small disk: the upload that no longer fits fails and says
 // so, what was there stays whole, and after a removal and gc there is room again.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Fatal("this test mounts a small tmpfs and must run as root")
 	}
@@ -81,6 +82,7 @@ func TestFullDisk(t *testing.T) {
 // TestDamagedBlocks flips bytes all over the segments: reads fail with an error
 // and never give wrong bytes; check names the damage and exits with 3.
 func TestDamagedBlocks(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	n := newNode(t, dir)
 	c := dial(t, n.Endpoint)

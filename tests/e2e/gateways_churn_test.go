@@ -58,6 +58,7 @@ func collect(t *testing.T, n *testbed.Truckee, flags ...string) (c collected, ok
 // With TRUCKEE_TEST_SOAK=1 it takes five minutes, in which the gateways also
 // collect by themselves, at the shortest interval and grace time there is.
 func TestChurnUnderCollection(t *testing.T) {
+	t.Parallel()
 	store := sharedS3(t)
 	first := create(t, t.TempDir(), "--db", testbed.Database(t), "-b", store.flag())
 	length := 12 * time.Second

@@ -25,6 +25,7 @@ import (
 //
 // TRUCKEE_TEST_SOAK=1 runs it for a minute and kills PostgreSQL, too.
 func TestThreeGateways(t *testing.T) {
+	t.Parallel()
 	pg, store := newPostgres(t), sharedS3(t)
 	first := create(t, t.TempDir(), "--db", pg.URL("postgres"), "-b", store.flag())
 	gateways := []*testbed.Truckee{first, join(t, first), join(t, first)}

@@ -27,6 +27,7 @@ func sources(t *testing.T) string {
 }
 
 func TestSourceTreeThroughSFTP(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	n := newNode(t, dir)
 	src := sources(t)
@@ -55,6 +56,7 @@ func TestSourceTreeThroughSFTP(t *testing.T) {
 }
 
 func TestTarOnSSHFS(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	n := newNode(t, dir)
 	src := sources(t)
@@ -84,6 +86,7 @@ func TestTarOnSSHFS(t *testing.T) {
 }
 
 func TestGitOnSSHFS(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	n := newNode(t, dir)
 	// The tree, made into a repository: git clone, status and commit rename, lock,
@@ -119,6 +122,7 @@ func TestGitOnSSHFS(t *testing.T) {
 }
 
 func TestTwoGiB(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	n := newNode(t, dir)
 	const size = 2 << 30

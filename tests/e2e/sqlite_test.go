@@ -13,6 +13,7 @@ import (
 // TestSQLiteOnSSHFS keeps a database on the mount: page writes in place,
 // journals created and removed, fsync, and two connections.
 func TestSQLiteOnSSHFS(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	m := mount(t, n.Endpoint)
 	db := filepath.Join(m, "test.db")
@@ -36,6 +37,7 @@ func TestSQLiteOnSSHFS(t *testing.T) {
 // TestSQLiteSurvivesCrash kills the gateway while transactions commit: what
 // sqlite3 acknowledged, after its fsync through the mount, is there afterwards.
 func TestSQLiteSurvivesCrash(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	acknowledged := func() int {
 		m := mount(t, n.Endpoint)

@@ -14,6 +14,7 @@ import (
 // TestWritesOnSSHFS does to a file on the mount and to a local one the same
 // random writes, appends, truncations and extensions; they must stay equal.
 func TestWritesOnSSHFS(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	m := mount(t, n.Endpoint)
 	local := t.TempDir()
@@ -121,6 +122,7 @@ func sameFile(t *testing.T, got, want string) {
 // TestAppendToLargeFile appends a byte to files of 256 MiB and of 255.9 MiB,
 // whose last chunk is partial, and reads the ends back.
 func TestAppendToLargeFile(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	n := newNode(t, dir)
 	m := mount(t, n.Endpoint)
@@ -160,6 +162,7 @@ func writeRandom(t *testing.T, path string, n int64) {
 }
 
 func TestResumedUpload(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	n := newNode(t, dir)
 	local := filepath.Join(dir, "file")
