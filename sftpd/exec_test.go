@@ -94,6 +94,7 @@ func TestExec(t *testing.T) {
 		{"echo a > b", "", "", "truckee: '>': not understood here: there is no shell; scp, sftp, md5sum, sha1sum, sha256sum, df, echo and pwd are served\n", 127},
 		{"", "", "", "", 0},
 		{"\x1b[31mx\x07", "", "", "truckee: ?[31mx?: there is no such command here; scp, sftp, md5sum, sha1sum, sha256sum, df, echo and pwd are served\n", 127},
+		{"scp -t a file", "", "", "scp: ambiguous target: a path with blanks stands in quotes of its own, as in \"host:'a file'\"\n", 1},
 		{"scp", "", "", "scp: only the server side runs here: scp -t TARGET or scp -f SOURCE...\n", 1},
 	} {
 		out, errs, status := h.exec(c, tt.line, tt.in)

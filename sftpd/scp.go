@@ -53,7 +53,10 @@ func (sh *shell) scp(args []string) uint32 {
 	switch {
 	case !ok:
 		return exitRefused
-	case to == from || len(paths) == 0 || to && len(paths) != 1:
+	case to && !from && len(paths) > 1:
+		sh.complain("scp: ambiguous target: a path with blanks stands in quotes of its own, as in \"host:'a file'\"")
+		return exitRefused
+	case to == from || len(paths) == 0:
 		sh.complain("scp: only the server side runs here: scp -t TARGET or scp -f SOURCE...")
 		return exitRefused
 	}
