@@ -118,9 +118,9 @@ func (a *Array) judge(m *member, rec *record, held holding, err error) (blocksto
 	}
 	switch {
 	case err != nil && (kind.Of(err) == kind.Conflict || kind.Of(err) == kind.Unsupported):
-		return foreign("%w", err)
+		return foreign("%w", because(err))
 	case err != nil:
-		return blockstore.StateDown, kind.Errorf(kind.Unavailable, "%w", err)
+		return blockstore.StateDown, kind.Errorf(kind.Unavailable, "%w", because(err))
 	case rec == nil && held == holdsNothing && a.Spare(len(a.members)) == 0:
 		return foreign("it is empty, and has no record of the array: it isn't the member that was here before")
 	case rec == nil && (held == holdsOthers || a.Spare(len(a.members)) == 0):

@@ -48,5 +48,5 @@ func (a *Array) delete(ctx context.Context, ids []blockstore.ID) error {
 			result = kind.Denied
 		}
 	}
-	return fmt.Errorf("%v: delete: %w: %w", a.level, result, err)
+	return fmt.Errorf("%v: delete: %w: %w", a.level, result, because(err))
 }

@@ -3,7 +3,6 @@ package array
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -245,7 +244,7 @@ func (a *Array) sum(ctx context.Context, errs []error, late bool) error {
 			result = kind.Unavailable
 		}
 	}
-	return fmt.Errorf("%v: %w: %w", a.level, result, errors.Join(errs...))
+	return fmt.Errorf("%v: %w: %w", a.level, result, because(errs...))
 }
 
 // All asks every member that is in use, and gives the outcomes by member.

@@ -2,7 +2,6 @@ package array
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -117,7 +116,7 @@ func (a *Array) tolerable(ctx context.Context, errs []error, need int) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return fmt.Errorf("%w: %w", kind.Unavailable, errors.Join(errs...))
+	return fmt.Errorf("%w: %w", kind.Unavailable, because(errs...))
 }
 
 // setMarker sets the marker on the array: on as many members as a write needs.

@@ -3,7 +3,6 @@ package array
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -145,7 +144,7 @@ func (m *Merge) Incomplete(need int) error {
 	if m.Missing() < need {
 		return nil
 	}
-	return fmt.Errorf("%v: list: %w: %w", m.a.level, kind.Unavailable, errors.Join(m.Err...))
+	return fmt.Errorf("%v: list: %w: %w", m.a.level, kind.Unavailable, because(m.Err...))
 }
 
 func compare(a, b blockstore.ID) int { return bytes.Compare(a[:], b[:]) }

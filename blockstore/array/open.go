@@ -3,7 +3,6 @@ package array
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -112,7 +111,7 @@ func silent(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
-	return fmt.Errorf("%w: %w", kind.Unavailable, err)
+	return fmt.Errorf("%w: %w", kind.Unavailable, because(err))
 }
 
 // holding is what a member holds that has no record.
@@ -357,5 +356,5 @@ func (a *Array) enough() error {
 	if len(why) <= a.Spare(len(a.members)) {
 		return nil
 	}
-	return fmt.Errorf("too few of the %d members can be used: %s: %w: %w", len(a.members), strings.Join(why, ", "), kind.Unavailable, errors.Join(errs...))
+	return fmt.Errorf("too few of the %d members can be used: %s: %w: %w", len(a.members), strings.Join(why, ", "), kind.Unavailable, because(errs...))
 }

@@ -2,7 +2,6 @@ package array
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -85,7 +84,7 @@ func (a *Array) untilClosed(ctx context.Context) (context.Context, context.Cance
 
 // unseen is the error that says of which members the list is not whole.
 func (a *Array) unseen(m *Merge) error {
-	if err := errors.Join(m.Err...); err != nil {
+	if err := because(m.Err...); err != nil {
 		return fmt.Errorf("%v: not everything could be looked at: %w: %w", a.level, kind.Unavailable, err)
 	}
 	return nil

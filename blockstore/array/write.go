@@ -2,7 +2,6 @@ package array
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -136,7 +135,7 @@ func (w *write) refused(ctx context.Context) error {
 			result = k
 		}
 	}
-	return fmt.Errorf("%w: %w", result, errors.Join(errorsOf(w.failed)...))
+	return fmt.Errorf("%w: %w", result, because(errorsOf(w.failed)...))
 }
 
 // owe notes what members owe of a write that is complete without them, and takes

@@ -170,7 +170,7 @@ func (s *Store) get() (blockstore.Store, error) {
 		return nil, fmt.Errorf("late: %w", kind.Closed)
 	case s.inner == nil:
 		// Whatever the reason is, for the caller it isn't there.
-		return nil, fmt.Errorf("%w: %w", kind.Unavailable, s.err)
+		return nil, fmt.Errorf("%w: %v", kind.Unavailable, s.err)
 	}
 	return s.inner, nil
 }
