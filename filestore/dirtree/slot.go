@@ -1,7 +1,6 @@
 package dirtree
 
 import (
-	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -60,11 +59,6 @@ type PublicState struct {
 	Time      int64 // unix nanoseconds
 	Tombstone bool
 	Prev      [32]byte // H(previous record), zero for version 1
-}
-
-// Compare orders the records of one slot, by epoch and version.
-func (p PublicState) Compare(o PublicState) int {
-	return cmp.Or(cmp.Compare(p.Epoch, o.Epoch), cmp.Compare(p.Version, o.Version))
 }
 
 // RecordHash is H over a whole record: the prev of its successor.
@@ -136,7 +130,8 @@ func OpenTrusted(r caps.SlotRead, rec []byte) (SlotState, error) {
 
 // VerifySlot checks without a key that rec is a record of the slot with that
 // id: its layout, that the id follows from its type and public key, and the
-// signature. Corrupt otherwise. It says nothing about freshness: see Follows.
+// signature. Corrupt otherwise. It says nothing about freshness: whether a record
+// follows another one (formats 5) is for who knows that one to see.
 func VerifySlot(id [32]byte, rec []byte) (PublicState, error) {
 	p, err := parseSlot(id, rec)
 	if err != nil {
@@ -147,23 +142,6 @@ func VerifySlot(id [32]byte, rec []byte) (PublicState, error) {
 		return PublicState{}, slotError(id, "has a bad signature")
 	}
 	return p, nil
-}
-
-// Follows checks that next may take the place of old, both verified records of
-// one slot: version + 1, an epoch no lower, prev the hash of old, and old no
-// tombstone. Corrupt otherwise. A jump over records that were missed is checked
-// step by step along the kept ones.
-func Follows(old, next []byte) error {
-	a, okA := decodeSlot(old)
-	b, okB := decodeSlot(next)
-	if !okA || !okB {
-		return fmt.Errorf("dirtree: slot record malformed: %w", kind.Corrupt)
-	}
-	if a.Type != b.Type || a.PublicKey != b.PublicKey || a.Tombstone ||
-		b.Version-1 != a.Version || b.Epoch < a.Epoch || b.Prev != RecordHash(old) {
-		return fmt.Errorf("dirtree: slot record does not follow: %w", kind.Corrupt)
-	}
-	return nil
 }
 
 func slotError(id [32]byte, what string) error {

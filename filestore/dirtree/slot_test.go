@@ -136,59 +136,6 @@ func TestAReaderCannotForge(t *testing.T) {
 	}
 }
 
-func TestFollows(t *testing.T) {
-	w := testSlot(1)
-	old := mustSeal(t, w, sampleState())
-	good := sampleState()
-	good.Version, good.Prev = 8, RecordHash(old)
-	grave := sampleState()
-	grave.Tombstone, grave.Root, grave.History = true, Root{}, Root{}
-	tests := []struct {
-		name   string
-		w      caps.SlotWrite
-		change func(*SlotState)
-		ok     bool
-	}{
-		{"the next version", w, func(*SlotState) {}, true},
-		{"in a later epoch", w, func(s *SlotState) { s.Epoch = 9 }, true},
-		{"in an earlier epoch", w, func(s *SlotState) { s.Epoch = 2 }, false},
-		{"a version skipped", w, func(s *SlotState) { s.Version = 9 }, false},
-		{"the same version", w, func(s *SlotState) { s.Version = 7 }, false},
-		{"another predecessor", w, func(s *SlotState) { s.Prev[0] ^= 1 }, false},
-		{"another slot", testSlot(2), func(*SlotState) {}, false},
-		{"a tombstone after it", w, func(s *SlotState) { s.Tombstone, s.Root, s.History = true, Root{}, Root{} }, true},
-	}
-	for _, tt := range tests {
-		s := good
-		tt.change(&s)
-		if err := Follows(old, mustSeal(t, tt.w, s)); (err == nil) != tt.ok || err != nil && kind.Of(err) != kind.Corrupt {
-			t.Errorf("%s: %v", tt.name, err)
-		}
-	}
-	dead := mustSeal(t, w, grave)
-	after := good
-	after.Prev = RecordHash(dead)
-	if err := Follows(dead, mustSeal(t, w, after)); kind.Of(err) != kind.Corrupt {
-		t.Errorf("a record after a tombstone: %v", err)
-	}
-	if err := Follows(old[:100], old); kind.Of(err) != kind.Corrupt {
-		t.Errorf("after a cut record: %v", err)
-	}
-}
-
-func TestRecordsAreOrderedByEpochThenVersion(t *testing.T) {
-	p := func(epoch uint32, version uint64) PublicState { return PublicState{Epoch: epoch, Version: version} }
-	ascending := []PublicState{p(0, 1), p(0, 2), p(1, 1), p(1, 9), p(2, 3)}
-	for i, a := range ascending {
-		for j, b := range ascending {
-			if got := a.Compare(b); (got < 0) != (i < j) || (got == 0) != (i == j) {
-				t.Errorf("(%d, %d) to (%d, %d): %d", a.Epoch, a.Version, b.Epoch, b.Version, got)
-			}
-		}
-	}
-}
-
-// The reserved bytes must be zero, signed or not.
 func TestReservedBytesAreRefused(t *testing.T) {
 	w := testSlot(1)
 	for _, at := range []int{4, 5, 6, 7, 154, 155} {
