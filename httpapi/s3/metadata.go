@@ -212,9 +212,12 @@ func headerKey(name string) string {
 
 // identifyObject sets the headers that say which object it is.
 func (c *call) identifyObject(b *filestore.Bucket, o *filestore.Object) {
-	c.w.Header().Set("ETag", quoted(o.ETag))
+	c.setETag(o.ETag)
 	c.setVersion(b, o.Version)
 }
+
+// setETag spells the header's name as S3 does: some clients know no other.
+func (c *call) setETag(etag string) { c.w.Header()["ETag"] = []string{quoted(etag)} }
 
 // setNewVersion tells the version that a request has made: none where versioning
 // is suspended, since the null version is what there always is.

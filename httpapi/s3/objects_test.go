@@ -5,6 +5,8 @@ import (
 	"crypto/md5" //nolint:gosec // what ETags are
 	"encoding/hex"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 )
@@ -266,4 +268,24 @@ func TestVirtualHosts(t *testing.T) {
 		}
 	}
 	w.do("ann", "GET", "/?list-type=2", nil, "Host", "none.s3.example.org").want(t, 404, "NoSuchBucket")
+}
+
+func TestSpellingOfETag(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	w.put("data", "k", "x")
+	w.do("ann", "PUT", "/data?policy", allow("Allow", `"*"`, "s3:GetObject", "data/*", "")).want(t, 204)
+	for _, request := range []string{"GET /data/k HTTP/1.1\r\nHost: x\r\n", "HEAD /data/k HTTP/1.1\r\nHost: x\r\n", "GET /data/k HTTP/1.1\r\nHost: x\r\nIf-None-Match: *\r\n"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(w.http.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(conn, request+"Connection: close\r\n\r\n")
+		answer, _ := io.ReadAll(conn)
+		conn.Close()
+		if !strings.Contains(string(answer), "\r\nETag: \"") {
+			t.Errorf("%q: %s", request, answer)
+		}
+	}
 }

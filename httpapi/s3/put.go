@@ -55,7 +55,7 @@ func (c *call) putObject(ctx context.Context) error {
 		return writeFailure(err)
 	}
 	c.record.Written, c.record.Size, c.record.To = got.size, got.size, got.size
-	c.w.Header().Set("ETag", quoted(o.ETag))
+	c.setETag(o.ETag)
 	c.setNewVersion(c.bucket, o.Version)
 	c.setChecksums(&m)
 	describeSeal(c.w.Header(), m.Client, c.r.Header)

@@ -155,7 +155,7 @@ func (c *call) uploadPart(ctx context.Context) error {
 		return uploadFailure(err)
 	}
 	c.record.Written, c.record.Size = got.size, got.size
-	c.w.Header().Set("ETag", quoted(info.ETag))
+	c.setETag(info.ETag)
 	for _, sum := range told(m.Checksums) {
 		c.w.Header().Set(checksum.Algorithm(sum.Algorithm).Header(), checksumText(sum, 0))
 	}
