@@ -133,7 +133,9 @@ func (d *draft) keep(ctx context.Context, c *contents, l *leafList) {
 		switch {
 		case st == nil || st.here == nil:
 		case l.leaves[i].Patch != nil:
-			r.KeepPatch(ctx, l.leaves[i].Off, st.here)
+			if len(d.cells) <= patchesKept {
+				r.KeepPatch(ctx, l.leaves[i].Off, st.here)
+			}
 		case i == len(l.parts)-1 && d.base.size > 0 && d.size > d.base.size:
 			r.Keep(ctx, l.leaves[i].Off, st.here)
 		}

@@ -1,6 +1,7 @@
 package filetree
 
 import (
+	"bytes"
 	"crypto/cipher"
 	"encoding/binary"
 
@@ -221,8 +222,12 @@ func (n *node) setKeys(id blockstore.ID, r []byte) error {
 			return corruptf(id, "has a child %d with an id or a key only", i)
 		}
 	}
-	n.r = r[:n.n*caps.KeySize]
-	return n.setPatchKeys(id, r[n.n*caps.KeySize:])
+	keys := r[:n.n*caps.KeySize]
+	if n.r = keys; n.patches == nil {
+		return nil
+	}
+	n.v, n.r = bytes.Clone(n.v), bytes.Clone(keys) // without what tells of patches
+	return n.setPatchKeys(id, r[len(keys):])
 }
 
 func isZero(b []byte) bool { return [32]byte(b) == [32]byte{} }

@@ -357,6 +357,18 @@ func TestCostOfReadingPatchedChunks(t *testing.T) {
 			t.Errorf("%s: %s, want %s", tt.what, got, tt.want)
 		}
 	}
+	// Whole chunks go past the cache, what is written over them doesn't.
+	cache := filetree.NewCache(64 << 20)
+	r := filetree.NewReader(s, ref, cache)
+	for off := int64(0); off < int64(len(data)); off += mib {
+		p := make([]byte, min(mib, int64(len(data))-off))
+		if _, err := r.ReadAt(t.Context(), p, off); err != nil || !bytes.Equal(p, data[off:off+int64(len(p))]) {
+			t.Fatalf("the chunk at %d: other bytes, %v", off, err)
+		}
+	}
+	if got := cache.Bytes(); got > mib/2 {
+		t.Errorf("%d bytes are kept of whole chunks", got)
+	}
 	over := int64(0)
 	for _, d := range dirty {
 		over += d.n

@@ -194,7 +194,11 @@ func (r *Reader) readLeaf(ctx context.Context, pl *place, p []byte, at int64, se
 		return r.readBase(ctx, pl, p, at, sequential)
 	}
 	end := at + int64(len(p))
-	if from, to := pl.Patch.uncovered(at, end); from < to {
+	from, to := pl.Patch.uncovered(at, end)
+	if from < to {
+		if int64(len(p)) == pl.Len {
+			from, to = at, end // a whole chunk goes past the cache
+		}
 		if err := r.readBase(ctx, pl, p[from-at:to-at], from, sequential); err != nil {
 			return err
 		}
