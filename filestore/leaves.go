@@ -40,6 +40,7 @@ func (d *draft) touch(ctx context.Context, off int64) error {
 type leafList struct {
 	leaves []filetree.Leaf
 	parts  []*stored
+	inline int64 // sealed bytes of patches that come with the commit's request
 }
 
 func (l *leafList) add(off, n int64, st *stored) {
@@ -109,7 +110,7 @@ func (d *draft) leaf(ctx context.Context, l *leafList, c *cell, off, n int64) er
 		}
 		return err
 	}
-	st, err := d.sealPatch(ctx, c, leaf, holds)
+	st, err := d.sealPatch(ctx, c, leaf, holds, &l.inline)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,9 @@ const (
 	// patchesKept is how many patches a commit may have that are kept at hand: where
 	// few chunks change, the next commit often changes them again.
 	patchesKept = 16
+	// patchesInline is how many bytes of patches one commit's request brings at most,
+	// in memory until then. The others are stored before it, however small.
+	patchesInline = 1 << 20
 )
 
 // patchOver tells which leaf a patch goes over that makes n bytes from off what the
@@ -103,17 +106,21 @@ func (s spans) len() (n int64) {
 }
 
 // sealPatch seals and sends the bytes of c, and of the patch that leaf has already,
-// that a patch over leaf holds.
-func (d *draft) sealPatch(ctx context.Context, c *cell, leaf filetree.Leaf, holds spans) (*stored, error) {
+// that a patch over leaf holds. Inline is how many bytes of patches the commit's
+// request brings so far.
+func (d *draft) sealPatch(ctx context.Context, c *cell, leaf filetree.Leaf, holds spans, inline *int64) (*stored, error) {
 	n := holds.len()
-	if filetree.SealedLen(n) <= int64(d.fs.o.InlineBlock) {
+	if sealed := filetree.SealedLen(n); sealed <= int64(d.fs.o.InlineBlock) && *inline+sealed <= patchesInline {
+		*inline += sealed
 		plain := make([]byte, n)
 		if err := d.fillPatch(ctx, c, leaf, holds, [][]byte{plain}); err != nil {
 			return nil, err
 		}
 		return d.sealHere(ctx, filetree.Sealer{}, plain)
 	}
-	room, err := d.reserve(ctx, n)
+	// Small ones count as a frame, whose memory they take: and a store isn't given
+	// thousands of them at a time.
+	room, err := d.reserve(ctx, max(n, frameSize))
 	if err != nil {
 		return nil, err
 	}
