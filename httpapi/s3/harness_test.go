@@ -203,7 +203,7 @@ func (w *world) send(r request) reply {
 	return reply{res, body}
 }
 
-// sign makes the request, signed by sigv4 unless it is anonymous or has an
+// sign makes the request, signed unless it is anonymous or has an
 // Authorization already.
 func (w *world) sign(r request) *http.Request {
 	w.t.Helper()
@@ -230,9 +230,7 @@ func (w *world) sign(r request) *http.Request {
 		req.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(sum[:]))
 	}
 	u := w.user(r.user)
-	path, query, _ := strings.Cut(r.target, "?")
-	signed := &sigv4.Request{Method: r.method, Path: path, RawQuery: query, Host: req.Host, Header: req.Header}
-	value, _ := sigv4.Sign(signed, u.key, []byte(u.secret), "us-east-1")
+	value, _ := signed(u, r.method, r.target, req.Host, req.Header)
 	req.Header.Set("Authorization", value)
 	return req
 }

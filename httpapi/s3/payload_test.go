@@ -177,7 +177,7 @@ func (w *world) sendStream(target, data string, s streamed, spoil func(string) s
 	}
 	u := w.user("ann")
 	host := strings.TrimPrefix(w.http.URL, "http://")
-	value, chain := sigv4.Sign(&sigv4.Request{Method: "PUT", Path: target, Host: host, Header: h}, u.key, []byte(u.secret), "us-east-1")
+	value, chain := signed(u, "PUT", target, host, h)
 	if s.form == sigv4.StreamingUnsigned {
 		chain = nil
 	}
@@ -189,13 +189,13 @@ func (w *world) sendStream(target, data string, s streamed, spoil func(string) s
 	return w.send(request{method: "PUT", target: target, header: h, body: []byte(body), user: "ann"})
 }
 
-func frame(data string, s streamed, chain *sigv4.Chain) string {
+func frame(data string, s streamed, chain *signer) string {
 	var b strings.Builder
 	for {
 		n := min(s.size, len(data))
 		fmt.Fprintf(&b, "%x", n)
 		if chain != nil {
-			b.WriteString(";chunk-signature=" + chain.Sign([]byte(data[:n])))
+			b.WriteString(";chunk-signature=" + chain.chunk(data[:n]))
 		}
 		b.WriteString("\r\n")
 		if n == 0 {
@@ -207,7 +207,7 @@ func frame(data string, s streamed, chain *sigv4.Chain) string {
 	if s.trailer != "" {
 		b.WriteString(s.trailer + ":" + s.value + "\r\n")
 		if chain != nil {
-			b.WriteString("x-amz-trailer-signature:" + chain.SignTrailer(s.trailer+":"+s.value+"\n") + "\r\n")
+			b.WriteString("x-amz-trailer-signature:" + chain.trailers(s.trailer+":"+s.value+"\n") + "\r\n")
 		}
 	}
 	return b.String() + "\r\n"

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 )
 
 // The values of x-amz-content-sha256 that are no hash.
@@ -148,27 +147,4 @@ func (c *Chain) sign(what, sum string) string {
 	}
 	c.previous = hex.EncodeToString(mac(c.key, toSign+sum))
 	return c.previous
-}
-
-// Sign makes the signature of the next chunk; the last one is empty.
-func (c *Chain) Sign(chunk []byte) string { return c.sign(chunkAlgorithm, sumOf(string(chunk))) }
-
-// SignTrailer makes the signature of trailers, which are given as lines of
-// name:value, each with a line feed at its end.
-func (c *Chain) SignTrailer(lines string) string { return c.sign(trailerAlgorithm, sumOf(lines)) }
-
-// Sign makes the Authorization header of a request, for tests and tools: over all
-// headers that r has. The request needs X-Amz-Date and X-Amz-Content-Sha256.
-func Sign(r *Request, accessKey string, secret []byte, region string) (string, *Chain) {
-	t, _ := time.Parse(timeFormat, r.Header.Get("X-Amz-Date"))
-	c := &Claim{Version: 4, AccessKey: accessKey, Region: region, Time: t, date: t.Format(dateFormat), stamp: r.Header.Get("X-Amz-Date"), headers: []string{"host"}}
-	for name := range r.Header {
-		c.headers = append(c.headers, strings.ToLower(name))
-	}
-	slices.Sort(c.headers)
-	canonical := c.canonicalRequest(r, c.variants(r)[0], r.Header.Get("X-Amz-Content-Sha256"))
-	key := c.key(secret)
-	signature := hex.EncodeToString(mac(key, algorithm+"\n"+c.stamp+"\n"+c.scope()+"\n"+sumOf(canonical)))
-	return algorithm + " Credential=" + accessKey + "/" + c.scope() + ",SignedHeaders=" + strings.Join(c.headers, ";") + ",Signature=" + signature,
-		&Chain{key: key, stamp: c.stamp, scope: c.scope(), previous: signature}
 }
