@@ -16,7 +16,8 @@ type Env struct {
 	// whole, "0" for its first node, "1.0" for the first node of its second.
 	Name string
 
-	Log *slog.Logger
+	Log  *slog.Logger // with the name, if there is one
+	base *slog.Logger // without
 
 	// InArray: it is a node of a RAID, which knows by a record whether it is the one
 	// that was there before.
@@ -44,7 +45,13 @@ func (r Registry) Open(ctx context.Context, c Config, log *slog.Logger) (Store, 
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return r.open(ctx, c, Env{Log: log})
+	return r.open(ctx, c, Env{Log: log, base: log})
+}
+
+// Node is the name of the node of that index, and a log with that.
+func (e Env) Node(i int) (name string, log *slog.Logger) {
+	name = strings.TrimPrefix(e.Name+"."+strconv.Itoa(i), ".")
+	return name, e.base.With("blockstore", name)
 }
 
 func (r Registry) open(ctx context.Context, c Config, env Env) (Store, error) {
@@ -56,9 +63,8 @@ func (r Registry) open(ctx context.Context, c Config, env Env) (Store, error) {
 		if i < 0 || i >= len(c.Nodes) {
 			return nil, kind.Errorf(kind.Invalid, "blockstore %s has no node %d", c.Driver, i)
 		}
-		child := Env{Name: strings.TrimPrefix(env.Name+"."+strconv.Itoa(i), "."), Log: env.Log}
-		child.InArray = env.InArray || strings.HasPrefix(c.Driver, "raid")
-		child.Log = env.Log.With("blockstore", child.Name)
+		child := Env{base: env.base, InArray: env.InArray || strings.HasPrefix(c.Driver, "raid")}
+		child.Name, child.Log = env.Node(i)
 		return r.open(ctx, c.Nodes[i], child)
 	}
 	s, err := open(ctx, c, env)

@@ -220,10 +220,8 @@ func (b blocks) members(ctx context.Context, c blockstore.Config, e blockstore.E
 	var all sync.WaitGroup
 	for i := range c.Nodes {
 		all.Go(func() {
-			members[i].Name, members[i].Forgets = strconv.Itoa(i), c.Nodes[i].Driver == "memory"
-			if e.Name != "" {
-				members[i].Name = e.Name + "." + members[i].Name
-			}
+			name, log := e.Node(i)
+			members[i].Name, members[i].Forgets = name, c.Nodes[i].Driver == "memory"
 			open := func(ctx context.Context) (blockstore.Store, error) { return e.Open(ctx, i) }
 			if b.env.Fresh {
 				first, err := open(ctx)
@@ -233,7 +231,7 @@ func (b blocks) members(ctx context.Context, c blockstore.Config, e blockstore.E
 				}
 				open = firstly(first, open)
 			}
-			members[i].Store, errs[i] = openLater(ctx, open, e.Log.With("blockstore", members[i].Name))
+			members[i].Store, errs[i] = openLater(ctx, open, log)
 		})
 	}
 	all.Wait()
