@@ -129,6 +129,10 @@ func (s *s3Service) url() string {
 // tell logs what is served where.
 func (s *s3Service) tell(log *slog.Logger) {
 	log.Info("serving s3", "address", s.Addr().String(), "tls", s.tls != nil)
+	at, ok := s.Addr().(*net.TCPAddr)
+	if ok && s.tls == nil && !at.IP.IsLoopback() && len(s.handler.Proxies) == 0 {
+		log.Warn("s3 is served without TLS where others may listen: set s3.tls_certificate, or s3.trusted_proxies for a proxy that speaks TLS", "address", at.String())
+	}
 }
 
 // serve answers requests until drain.
