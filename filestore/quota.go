@@ -4,16 +4,19 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
 )
 
 // The commit decides whether a change has room, in its transaction. What is here
 // refuses early, by counters that are a second old, so that nobody uploads for an
 // hour what can't be kept.
 
-// chargedAge is how old the counters may be that writes are refused by.
+// chargedAge is how old the counters may be that writes are refused by. Who asks
+// for them is told what this gateway has committed, too.
 const chargedAge = time.Second
 
 // chargedCache keeps the counters of roots that have a quota.
@@ -23,13 +26,27 @@ type chargedCache struct {
 }
 
 type chargedRoot struct {
+	changed atomic.Bool // since the last query began: this gateway has committed something
+
 	mu           sync.Mutex // guards the fields below, and has one query run at a time
 	at           time.Time
 	files, bytes int64
 }
 
-// charged tells what has been charged to the tree's root.
-func (t *Tree) charged(ctx context.Context) (files, bytes int64, err error) {
+// commit notes what has been committed.
+func (cache *chargedCache) commit(charges []metastore.Charge) {
+	cache.mu.Lock()
+	defer cache.mu.Unlock()
+	for _, charge := range charges {
+		if c := cache.byID[charge.Root]; c != nil {
+			c.changed.Store(true)
+		}
+	}
+}
+
+// charged tells what has been charged to the tree's root; exact asks for all that
+// this gateway has committed.
+func (t *Tree) charged(ctx context.Context, exact bool) (files, bytes int64, err error) {
 	cache := &t.fs.charges
 	cache.mu.Lock()
 	if cache.byID == nil {
@@ -43,9 +60,11 @@ func (t *Tree) charged(ctx context.Context) (files, bytes int64, err error) {
 	cache.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now := t.fs.now(); c.at.IsZero() || now.Sub(c.at) >= chargedAge || now.Before(c.at) {
+	if now := t.fs.now(); exact && c.changed.Load() || c.at.IsZero() || now.Sub(c.at) >= chargedAge || now.Before(c.at) {
+		c.changed.Store(false)
 		files, bytes, err := t.fs.o.Meta.Charged(ctx, t.rootID())
 		if err != nil {
+			c.changed.Store(true)
 			return 0, 0, fmt.Errorf("read the account's counters: %w", err)
 		}
 		c.at, c.files, c.bytes = now, files, bytes
@@ -59,7 +78,15 @@ func (t *Tree) room(ctx context.Context, files, bytes int64) error {
 	if t == nil || (t.o.MaxFiles == 0 || files <= 0) && (t.o.MaxBytes == 0 || bytes <= 0) {
 		return nil
 	}
-	haveFiles, haveBytes, err := t.charged(ctx)
+	err := t.roomBy(ctx, false, files, bytes)
+	if kind.Of(err) == kind.NoSpace {
+		err = t.roomBy(ctx, true, files, bytes) // something may have been removed since
+	}
+	return err
+}
+
+func (t *Tree) roomBy(ctx context.Context, exact bool, files, bytes int64) error {
+	haveFiles, haveBytes, err := t.charged(ctx, exact)
 	switch {
 	case err != nil:
 		return err
@@ -98,9 +125,10 @@ type Quota struct {
 	Files, MaxFiles int64
 }
 
-// Quota tells the tree's quota, as of a second ago at most.
+// Quota tells the tree's quota; what other gateways have done, as of a second ago
+// at most.
 func (t *Tree) Quota(ctx context.Context) (Quota, error) {
-	files, bytes, err := t.charged(ctx)
+	files, bytes, err := t.charged(ctx, true)
 	if err != nil {
 		return Quota{}, wrap("quota", err)
 	}

@@ -111,7 +111,7 @@ func TestQuota(t *testing.T) {
 	expectKind(t, "grow beyond it", f.Truncate(t.Context(), 400_001), kind.NoSpace)
 	write(t, f, random(400_000, 2), 0)
 	closeFile(t, f)
-	later()
+	// What this gateway has committed is told at once.
 	if u, err := tr.Usage(t.Context()); err != nil || u.TotalBytes != 1_000_000 || u.UsedBytes != 1_000_000 || u.FreeBytes != 0 || u.Files != 2 || u.MaxFiles != 3 {
 		t.Errorf("usage %+v, %v", u, err)
 	}
@@ -122,9 +122,10 @@ func TestQuota(t *testing.T) {
 	write(t, w, random(600_000, 4), 0)
 	closeFile(t, w)
 	tr.rename("a", "c")
-	tr.remove("c")
 	later()
-	tr.put("a", random(600_000, 5))
+	expectKind(t, "a third that is too large", put(t.Context(), tr.Tree, path("b2"), make([]byte, 1)), kind.NoSpace)
+	tr.remove("c")
+	tr.put("a", random(600_000, 5)) // at once
 	tr.mkdir("d")
 	later()
 	_, err = tr.Open(t.Context(), path("e"), toCreate)

@@ -34,6 +34,9 @@ func (c *committer) round(ops []*op) (again []*op) {
 		errs := c.fs.o.Meta.Commit(ctx, reqs...)
 		c.tell(time.Since(began), groups, errs)
 		for i, g := range groups {
+			if errs[i] == nil {
+				c.fs.charges.commit(reqs[i].Charges)
+			}
 			c.outcome(ctx, b, g, errs[i])
 		}
 	}
