@@ -50,7 +50,7 @@ func (o *overwritten) at(off, n int, with byte) {
 // of what they are written over.
 func TestCostOfOverwrites(t *testing.T) {
 	t.Parallel()
-	const size, chunk, page = 64 << 20, 256 << 10, 4096
+	const size, chunk, page = 36 << 20, 256 << 10, 4096 // two nodes of level 0
 	tr, m := metered(t)
 	o := tr.overwriting("f", size)
 	rng := rand.New(rand.NewPCG(1, 2))
