@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -137,13 +139,23 @@ func openNewMeta(ctx context.Context, d Drivers, c config.Metastore, log *slog.L
 	return openMeta(ctx, d, c, log)
 }
 
+// inDatabase reports whether blocks lie in the metastore's database, whichever that
+// is.
+func inDatabase(c blockstore.Config) bool {
+	return c.Driver == "postgresql" && c.Fields["url"] == "" || slices.ContainsFunc(c.Nodes, inDatabase)
+}
+
 // CopyDatabase copies the database of the node in BASEDIR, whose lock the caller
 // holds, to an empty one, and has tahoe.cfg name that one. Conflict if the other
-// is not empty, or if somebody else wrote to this one meanwhile.
+// is not empty, if somebody else wrote to this one meanwhile, or if blocks lie in
+// the one that is to be left.
 func CopyDatabase(ctx context.Context, o Options, to config.Database) (err error) {
 	n := newNode(o)
 	if err := n.checkWhole(); err != nil {
 		return err
+	}
+	if inDatabase(n.Config.Blockstore.Tree) {
+		return kind.Errorf(kind.Conflict, "blocks lie in the database that is to be left, %s: move them first by `truckee blockstore copy`, or name it in tahoe.cfg as the url of that blockstore", n.Config.Metastore.DB)
 	}
 	from, err := openMeta(ctx, o.Drivers, n.Config.Metastore, n.log)
 	if err != nil {
