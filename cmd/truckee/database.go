@@ -4,8 +4,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/mask"
@@ -66,8 +68,21 @@ func copyDatabase(ctx context.Context, inv *invocation, text string) error {
 	if err := node.CopyDatabase(ctx, set.options, to); err != nil {
 		return mask.Error(err, to.Password())
 	}
-	_, err = fmt.Fprintf(inv.stdout, "copied; from its next start the node uses %s. %s is left as it is: remove it when all is well\n", to, from.Place())
+	then := "remove it when all is well"
+	if holdsBlocks(from, set.options.Config.Blockstore.Tree) {
+		then = "keep it, the blocks are there"
+	}
+	_, err = fmt.Fprintf(inv.stdout, "copied; from its next start the node uses %s. %s is left as it is: %s\n", to, from.Place(), then)
 	return err
+}
+
+// holdsBlocks reports whether a blockstore names that database.
+func holdsBlocks(db config.Database, c blockstore.Config) bool {
+	if c.Driver == "postgresql" {
+		named, err := config.ParseDatabase(c.Fields["url"])
+		return err == nil && db.SamePlace(named)
+	}
+	return slices.ContainsFunc(c.Nodes, func(node blockstore.Config) bool { return holdsBlocks(db, node) })
 }
 
 func migrateCommand() *subcommand {
