@@ -3,10 +3,11 @@ package accounts
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/truckee-fs/truckee/internal/bytesize"
 )
 
 // parseExpiry reads a time as OpenSSH's expiry-time has it, YYYYMMDD or
@@ -61,29 +62,9 @@ func parseRate(text string) (up, down int64, err error) {
 
 // parseBytes reads a number of bytes with an optional unit.
 func parseBytes(text string) (int64, error) {
-	number, unit := text, int64(1)
-	for _, u := range []struct {
-		name  string
-		bytes int64
-	}{
-		{"TiB", 1 << 40},
-		{"GiB", 1 << 30},
-		{"MiB", 1 << 20},
-		{"KiB", 1 << 10},
-		{"TB", 1e12},
-		{"GB", 1e9},
-		{"MB", 1e6},
-		{"kB", 1e3},
-		{"B", 1},
-	} {
-		if rest, ok := strings.CutSuffix(text, u.name); ok {
-			number, unit = rest, u.bytes
-			break
-		}
-	}
-	n, err := strconv.ParseUint(number, 10, 63)
-	if err != nil || int64(n) > math.MaxInt64/unit {
+	n, err := bytesize.Parse(text)
+	if err != nil { // which shows the text; those of lines don't
 		return 0, errors.New("it is a size, as 10MiB: a whole number and KiB, MiB, GiB or TiB")
 	}
-	return int64(n) * unit, nil
+	return n, nil
 }

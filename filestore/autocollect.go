@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/pace"
 )
 
 // AutoOptions say when CollectForever collects, and how.
@@ -41,7 +42,7 @@ func (fs *FS) CollectForever(ctx context.Context, o AutoOptions) {
 	}
 	seen, _ := fs.nonce(ctx)
 	for {
-		if !sleep(ctx, fs.untilNext(o)) {
+		if !pace.Sleep(ctx, fs.untilNext(o)) {
 			return
 		}
 		o.Last = fs.now()
@@ -86,18 +87,6 @@ func (fs *FS) untilNext(o AutoOptions) time.Duration {
 	jitter := rand.N(o.Interval/10 + 1)
 	due := o.Last.Add(o.Interval).Sub(fs.now())
 	return max(due, min(time.Minute, o.Interval/10)) + jitter
-}
-
-// sleep waits, and reports false if ctx has ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // nonce is that of the newest collection.

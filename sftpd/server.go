@@ -18,6 +18,7 @@ import (
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/audit"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/pace"
 )
 
 // Server is an SSH server that speaks SFTP. Its exported fields are set before
@@ -171,7 +172,7 @@ func (s *Server) ServeOn(ctx context.Context, l net.Listener, on Listening) erro
 			return err
 		default:
 			s.logger().Warn("sftp accept", "error", err)
-			pause(ctx, acceptPause)
+			_ = pace.Sleep(ctx, acceptPause) // the next accept tells whether it is over
 		}
 	}
 }
@@ -184,16 +185,6 @@ const acceptPause = 100 * time.Millisecond
 func temporary(err error) bool {
 	var ne net.Error
 	return !errors.Is(err, net.ErrClosed) && errors.As(err, &ne)
-}
-
-// pause waits for d or for the end of ctx.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 // umask is what Umask and NoUmask say.

@@ -3,61 +3,27 @@ package config
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/truckee-fs/truckee/internal/bytesize"
 )
 
 // Size is a number of bytes. As text: a whole number with an optional unit, B,
 // KiB, MiB, GiB, TiB (powers of 1024) or kB, MB, GB, TB (powers of 1000).
 type Size int64
 
-var units = []struct {
-	name  string
-	bytes int64
-}{
-	{"TiB", 1 << 40},
-	{"GiB", 1 << 30},
-	{"MiB", 1 << 20},
-	{"KiB", 1 << 10},
-	{"TB", 1e12},
-	{"GB", 1e9},
-	{"MB", 1e6},
-	{"kB", 1e3},
-	{"B", 1},
-}
-
 // ParseSize reads the text of a Size.
 func ParseSize(text string) (Size, error) {
-	number, unit := text, int64(1)
-	for _, u := range units {
-		if rest, ok := strings.CutSuffix(text, u.name); ok {
-			number, unit = strings.TrimSpace(rest), u.bytes
-			break
-		}
-	}
-	n, err := strconv.ParseUint(number, 10, 63)
-	if err != nil {
-		return 0, fmt.Errorf("%.40q is no size: a whole number and KiB, MiB, GiB or TiB", text)
-	}
-	if int64(n) > math.MaxInt64/unit {
-		return 0, fmt.Errorf("%.40q is too large", text)
-	}
-	return Size(int64(n) * unit), nil
+	n, err := bytesize.Parse(text)
+	return Size(n), err
 }
 
 // String gives the size in the largest binary unit that divides it.
-func (s Size) String() string {
-	for _, u := range units[:4] {
-		if s != 0 && int64(s)%u.bytes == 0 {
-			return strconv.FormatInt(int64(s)/u.bytes, 10) + u.name
-		}
-	}
-	return strconv.FormatInt(int64(s), 10)
-}
+func (s Size) String() string { return bytesize.Format(int64(s)) }
 
 // List is several words, as text with commas between.
 type List []string

@@ -13,6 +13,7 @@ import (
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/pace"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -41,7 +42,7 @@ func RetryDatabase(ctx context.Context, c config.Metastore, log *slog.Logger, op
 			return fmt.Errorf("the database %s doesn't answer, asked %d times: start it, or correct --db: %w", c.DB, attempt, err)
 		}
 		log.Warn("the database doesn't answer; asking again", "database", c.DB, "attempt", attempt, "attempts", c.Attempts, "error", err)
-		if !pause(ctx, c.Pause) {
+		if !pace.Sleep(ctx, c.Pause) {
 			return errors.Join(kind.Canceled, err)
 		}
 	}
@@ -70,21 +71,9 @@ func openBlocks(ctx context.Context, d Drivers, c config.Config, env BlocksEnv) 
 			env.Log.Warn("waiting for the blockstore", "blockstore", c.Blockstore.Tree, "until", deadline.Format(time.RFC3339), "error", err)
 			told = true
 		}
-		if !pause(ctx, min(blocksPause, time.Until(deadline))) {
+		if !pace.Sleep(ctx, min(blocksPause, time.Until(deadline))) {
 			return nil, errors.Join(kind.Canceled, err)
 		}
-	}
-}
-
-// pause waits, and reports whether ctx is still on.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(max(d, 0))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package pace slows work that runs beside clients down to a rate.
+// Package pace waits: it slows work that runs beside clients down to a rate, and
+// sleeps no longer than a context lasts.
 package pace
 
 import (
@@ -34,14 +35,10 @@ func (p *Pace) Wait(ctx context.Context, n int64) error {
 	if d <= 0 {
 		return nil
 	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
+	if !Sleep(ctx, d) {
 		return fmt.Errorf("wait for the pace: %w", ctx.Err())
 	}
+	return nil
 }
 
 // take books n units, and tells how long to wait before they may pass.
@@ -68,5 +65,17 @@ func Every(interval time.Duration) func() bool {
 		}
 		last = now
 		return true
+	}
+}
+
+// Sleep waits for d, and reports false if ctx ended before.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
 	}
 }

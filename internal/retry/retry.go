@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/pace"
 )
 
 // attempts is how often a call is made. The delays between them are 10, 50, 250
@@ -24,7 +25,7 @@ func Do(ctx context.Context, f func() error) error {
 	err := f()
 	d := 10 * time.Millisecond
 	for range attempts - 1 {
-		if !errors.Is(err, kind.Unavailable) || !sleep(ctx, d+rand.N(d/2)) {
+		if !errors.Is(err, kind.Unavailable) || !pace.Sleep(ctx, d+rand.N(d/2)) {
 			return err
 		}
 		err = f()
@@ -41,16 +42,4 @@ func Value[T any](ctx context.Context, f func() (T, error)) (T, error) {
 		return err
 	})
 	return v, err
-}
-
-// sleep waits for d and reports whether ctx is still on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/pace"
 )
 
 // connect makes the first connection. While the server does not answer it tries
@@ -27,7 +28,7 @@ func (c *config) connect(ctx context.Context) (*pgx.Conn, error) {
 			return nil, err
 		}
 		c.log.Info("waiting for PostgreSQL", slog.String("server", c.where), slog.Any("error", err))
-		if !sleep(ctx, min(delay+rand.N(delay/2), left)) {
+		if !pace.Sleep(ctx, min(delay+rand.N(delay/2), left)) {
 			return nil, failed(ctx, "connect to "+c.where, ctx.Err())
 		}
 		delay = min(2*delay, 5*time.Second)
@@ -52,17 +53,6 @@ func closeConn(conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = conn.Close(ctx) // a connection that is broken is closed all the same
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // checkServer refuses a server that does not keep what the metastore relies on,

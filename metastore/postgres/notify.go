@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/pace"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -124,7 +125,7 @@ func (l *listener) run(conn *pgx.Conn) {
 		}
 		l.s.log.Warn("hints from other gateways are interrupted", slog.Any("error", failed(l.ctx, "listen", err)))
 		for attempt := 0; ; attempt++ {
-			if !pause(l.ctx, 6) || attempt > 3 && !sleep(l.ctx, time.Second) {
+			if !pause(l.ctx, 6) || attempt > 3 && !pace.Sleep(l.ctx, time.Second) {
 				return
 			}
 			if conn, err = l.s.listen(l.ctx); err == nil {

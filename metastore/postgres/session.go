@@ -8,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/truckee-fs/truckee/internal/pace"
 )
 
 // attempts is how often a transaction that met others is tried, or one on a
@@ -95,7 +97,7 @@ func (s *Store) write(ctx context.Context, op string, fn func(context.Context, *
 
 // pause lets those that met go their ways.
 func pause(ctx context.Context, attempt int) bool {
-	return sleep(ctx, rand.N(time.Millisecond<<min(attempt, 6)))
+	return pace.Sleep(ctx, rand.N(time.Millisecond<<min(attempt, 6)))
 }
 
 // begin queues what every transaction that writes begins with. The shared lock is

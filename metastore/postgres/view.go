@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/pace"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -87,7 +88,7 @@ func (v *view) open(ctx context.Context) error {
 		b.Queue("SELECT pg_advisory_lock($1, $2)", v.s.key, lockView) // the session's: it outlives the transaction
 		b.Queue("UPDATE clock SET newest = now_ns(newest) RETURNING newest").QueryRow(into(&v.at))
 		b.Queue("commit")
-		if err = send(ctx, v.conn, b); codeOf(err) != lockNotAvailable || !sleep(ctx, viewLockPause+rand.N(viewLockPause)) {
+		if err = send(ctx, v.conn, b); codeOf(err) != lockNotAvailable || !pace.Sleep(ctx, viewLockPause+rand.N(viewLockPause)) {
 			break
 		}
 	}
