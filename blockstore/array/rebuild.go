@@ -3,6 +3,7 @@ package array
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -88,6 +89,17 @@ func (a *Array) release(i int) {
 func (a *Array) takeIn(ctx context.Context, m *member) error {
 	if err := a.recheck(ctx, m); err != nil {
 		return err
+	}
+	if state, _ := m.look(); state == blockstore.StateDown {
+		// What was replaced just now is being opened anew.
+		select {
+		case <-time.After(firstRetry):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := a.recheck(ctx, m); err != nil {
+			return err
+		}
 	}
 	state, err := m.look()
 	switch {
