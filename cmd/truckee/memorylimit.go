@@ -9,7 +9,7 @@ import (
 // leastGarbage is for how many bytes of garbage the runtime's limit always leaves room.
 // With less it would collect without end, and nothing would be won: what is alive isn't
 // to be had back.
-const leastGarbage = 12 << 20
+const leastGarbage = 8 << 20
 
 // runtimeLimit is the limit of the runtime's memory by which a process shall have no
 // more than limit bytes, of which so many are resident now: the runtime knows nothing

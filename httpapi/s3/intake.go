@@ -15,7 +15,8 @@ var errReading = errors.New("read the request's body")
 
 const (
 	intakeBuffer = 64 << 10
-	intakeAhead  = 3 // buffers that one body has at most
+	intakeAhead  = 3  // buffers that one body has at most
+	intakeMany   = 16 // bodies at a time of which each has one less: the processors are busy
 )
 
 // buffers of bodies on their way in.
@@ -91,7 +92,11 @@ func (in *intake) run(ctx context.Context) error {
 // pipeline runs the sink and the MD5 beside the reading.
 func (in *intake) pipeline(ctx context.Context, first block, sum hash.Hash) error {
 	toSink, toSum := make(chan block), make(chan block, 1)
-	free := make(chan struct{}, intakeAhead)
+	ahead := intakeAhead
+	if in.lanes.bodies() > intakeMany {
+		ahead--
+	}
+	free := make(chan struct{}, ahead)
 	stopped := make(chan struct{})
 	var failed error
 	var wg sync.WaitGroup

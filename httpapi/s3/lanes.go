@@ -65,6 +65,13 @@ func (l *lanes) take() md5simd.Hasher {
 	return l.server.NewHash()
 }
 
+// bodies is how many are hashed now.
+func (l *lanes) bodies() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.busy
+}
+
 func (l *lanes) leave(laned md5simd.Hasher) {
 	if laned != nil {
 		laned.Reset() // may wait for what is being computed

@@ -48,7 +48,7 @@ type Node struct {
 	ShutdownTimeout time.Duration `key:"shutdown_timeout" default:"30s" min:"0s" help:"On SIGTERM, how long open sessions may go on to finish their requests."`
 	Dev             bool          `key:"dev" flag:"dev" default:"false" help:"For development: no warnings of stores that forget."`
 	SecretsFile     Path          `key:"secrets_file" flag:"-" env:"-" default:"private/storage.secrets" help:"The secrets that [blockstore] and [metastore] leave open, in the same form as this file. It need not exist; if it does, nobody else may read it."`
-	MemoryLimit     Size          `key:"memory_limit" default:"136MiB" min:"0" help:"Memory of the whole process beyond which serving collects garbage more eagerly, at the price of processor time: a soft limit, which what is in use exceeds. 0: none. GOMEMLIMIT in the environment wins, and is the Go runtime's share alone."`
+	MemoryLimit     Size          `key:"memory_limit" default:"128MiB" min:"0" help:"Memory of the whole process beyond which serving collects garbage more eagerly, at the price of processor time: a soft limit, which what is in use exceeds. 0: none. GOMEMLIMIT in the environment wins, and is the Go runtime's share alone."`
 }
 
 // SFTPD is about the SFTP frontend.
