@@ -388,3 +388,17 @@ func TestCostOfReadingPatchedChunks(t *testing.T) {
 		}
 	}
 }
+
+// A short hole at the end that is written over is no hole to grow: like a short chunk
+// it stays as it is, and what follows makes the tree ragged.
+func TestGrowthAfterAShortPatchedHole(t *testing.T) {
+	t.Parallel()
+	s := newStore()
+	data := append(random(1, small), make([]byte, 70_000)...)
+	copy(data[small+100:], "written")
+	end := s.over(t, holeLeaf(small, 70_000), data[small:], []filetree.Extent{{Off: 100, Len: 7}})
+	base, _ := s.edit(t, filetree.Ref{}, small, small+70_000, s.seal(t, filetree.Sealer{}, 0, data[:small]), end)
+	grown, _ := s.edit(t, base, small, 4*small)
+	checkTree(t, s, grown)
+	wantContents(t, read(t, s, grown, 100_000), append(data, make([]byte, 3*small-70_000)...))
+}
