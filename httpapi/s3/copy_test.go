@@ -247,7 +247,7 @@ func TestEncryptionHeaders(t *testing.T) {
 		t.Errorf("PUT: %v", r.Header)
 	}
 	w.do("ann", "PUT", "/data/k", nil, "X-Amz-Server-Side-Encryption", "aws:kms").want(t, 501, "NotImplemented")
-	w.do("ann", "PUT", "/data/k", nil, "X-Amz-Server-Side-Encryption", "ROT13").want(t, 400, "InvalidEncryptionAlgorithmError")
+	w.do("ann", "PUT", "/data/k", nil, "X-Amz-Server-Side-Encryption", "ROT13").want(t, 400, "InvalidArgument")
 	w.do("ann", "PUT", "/data/k", nil, "X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "k").want(t, 400, "InvalidArgument")
 }
 

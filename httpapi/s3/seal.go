@@ -191,7 +191,7 @@ func (c *call) encryption(withClientKey bool) error {
 	case value == "aws:kms" || value == "aws:kms:dsse":
 		return fail(NotImplemented, "Encryption by keys of a key management service is not supported. Use AES256.")
 	case value != clientAlgorithm:
-		return fail(InvalidEncryptionAlgorithmError, "")
+		return fail(InvalidArgument, "The encryption method specified is not supported").with("ArgumentName", "x-amz-server-side-encryption").with("ArgumentValue", value)
 	case kms:
 		return fail(InvalidArgument, "x-amz-server-side-encryption-aws-kms-key-id is for aws:kms.")
 	}
