@@ -10,8 +10,8 @@ FUZZ    ?= 10s
 # The end-to-end tests drive the built binary, so the race detector, which slows
 # it, is for the packages only.
 UNIT     = $$($(GO) list ./... | grep -v /tests/)
-# How many end-to-end tests run at a time: each waits half of its time, for disks,
-# clients and time-outs.
+# How many packages, or end-to-end tests, run at a time: many wait half of their time
+# and more, for servers, disks, clients and time-outs.
 AT_ONCE  = $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 
 # Vet, staticcheck, services and end-to-end tests are built as the binary that
@@ -47,7 +47,7 @@ serviced:
 	TRUCKEE_TEST_REQUIRE=1 $(GO) run ./tests/services -- $(MAKE) race e2e
 
 race:
-	$(GO) test -race -vet=off -shuffle=on -timeout 30m $(UNIT)
+	$(GO) test -race -vet=off -shuffle=on -p $(AT_ONCE) -timeout 30m $(UNIT)
 
 e2e:
 	$(GO) test -vet=off -count=1 -parallel $(AT_ONCE) -timeout 45m ./tests/...
