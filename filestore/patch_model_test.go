@@ -130,9 +130,9 @@ func (m *patchModel) step() {
 	case 6, 7, 8:
 		m.commit(g)
 	case 9:
-		m.truncate(g, m.rng.IntN(size+1))
+		m.truncate(g, 1+m.rng.IntN(size))
 	case 10:
-		m.truncate(g, size-m.rng.IntN(min(size, 9000)+1))
+		m.truncate(g, size-m.rng.IntN(min(size, 9000)))
 	case 11:
 		m.truncate(g, size+m.rng.IntN(400_000))
 	case 12:
@@ -202,15 +202,28 @@ func (m *patchModel) commitAll() {
 	}
 }
 
-// truncate cuts or grows while nobody else has anything to commit.
+// truncate cuts or grows while nobody else has anything to commit; never to zero,
+// after which a file's commits replace what others write (formats 8).
 func (m *patchModel) truncate(g, n int) {
 	m.t.Helper()
-	if m.dirty[1-g] {
-		m.commit(1 - g)
+	m.commitAll()
+	m.leave(g) // what the other committed is read at once by who opens the file
+	m.enter(g)
+	if got := readAll(m.t, m.file(g)); !bytes.Equal(got, m.want) {
+		m.differ("a handle that was just opened", got)
 	}
-	if m.dirty[g] && m.rng.IntN(2) == 0 {
-		m.commit(g)
+	m.setSize(g, n)
+	for range m.rng.IntN(4) { // in the same draft
+		for range m.rng.IntN(4) {
+			m.write(g)
+		}
+		m.setSize(g, max(1, len(m.want)+m.rng.IntN(400_000)-200_000))
 	}
+	m.commit(g) // what the other writes next lies in the file
+}
+
+func (m *patchModel) setSize(g, n int) {
+	m.t.Helper()
 	m.say("%d truncates to %d", g, n)
 	if err := m.file(g).Truncate(m.t.Context(), int64(n)); err != nil {
 		m.t.Fatal(err)
@@ -220,11 +233,8 @@ func (m *patchModel) truncate(g, n int) {
 	}
 	m.want = m.want[:n:n]
 	m.dirty[g] = true
-	if m.rng.IntN(2) == 0 {
-		m.commit(g)
-	}
-	if m.dirty[g] {
-		m.commit(g) // what the other writes next lies in the file
+	if got := readAll(m.t, m.file(g)); !bytes.Equal(got, m.want) {
+		m.differ("a handle", got)
 	}
 }
 
@@ -295,7 +305,13 @@ func (m *patchModel) differ(what string, got []byte) {
 	for at < len(got) && at < len(m.want) && got[at] == m.want[at] {
 		at++
 	}
-	m.t.Fatalf("%s: %d bytes instead of %d, different from %d on, after %q", what, len(got), len(m.want), at, m.log)
+	end := at
+	for i := at; i < len(got) && i < len(m.want); i++ {
+		if got[i] != m.want[i] {
+			end = i + 1
+		}
+	}
+	m.t.Fatalf("%s: %d bytes instead of %d, different from %d to %d, after %q", what, len(got), len(m.want), at, end, m.log)
 }
 
 func (m *patchModel) finish() {
