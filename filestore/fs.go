@@ -86,6 +86,9 @@ func New(ctx context.Context, o Options) (*FS, error) {
 		fs.beats.Wait()
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
+	if !fs.slots.authoritative {
+		fs.beats.Go(func() { fs.slots.heed(fs.ctx) })
+	}
 	return fs, nil
 }
 
