@@ -138,20 +138,45 @@ func TestWritersOfDifferentRangesMerge(t *testing.T) {
 	trees[0].expect("f", want)
 }
 
+// TestTruncateToZeroWinsWhole: the commit that a truncation to zero is part of
+// discards what another gateway has committed since the file was opened. From then on
+// the file is as any other: what others commit to it stays.
 func TestTruncateToZeroWinsWhole(t *testing.T) {
 	t.Parallel()
-	trees := gateways(t, 2)
-	trees[0].put("f", random(2<<20, 1))
-	a, b := trees[0].open("f", toReplace), trees[1].open("f", forWriting)
-	now := random(1<<20+5, 2)
-	write(t, a, now, 0)
-	sync(t, a)
-	write(t, b, []byte("patch"), 0)
-	closeFile(t, b)
-	write(t, a, []byte("more"), 100) // on what a has committed, which is gone by now
-	copy(now[100:], "more")
-	closeFile(t, a)
-	trees[1].expect("f", now)
+	for _, tt := range []struct {
+		name      string
+		committed bool // the truncation, before the other gateway writes
+		create    bool
+	}{
+		{"not committed yet", false, false},
+		{"committed before", true, false},
+		{"a new file, committed before", true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			trees := gateways(t, 2)
+			if !tt.create {
+				trees[0].put("f", random(2<<20, 1))
+			}
+			a := trees[0].open("f", toReplace)
+			now := random(1<<20+5, 2)
+			write(t, a, now, 0)
+			if tt.committed {
+				sync(t, a)
+			}
+			b := trees[1].open("f", forWriting)
+			write(t, b, []byte("patch"), 0)
+			closeFile(t, b)
+			write(t, a, []byte("more"), 100)
+			copy(now[100:], "more")
+			if tt.committed {
+				copy(now, "patch")
+			}
+			closeFile(t, a)
+			trees[1].expect("f", now)
+			trees[0].expect("f", now)
+		})
+	}
 }
 
 // TestDirectoriesNeverMoveBelowThemselves moves directories at random through

@@ -51,7 +51,7 @@ type openFile struct {
 	draft     *draft         // nil: nothing was written since the last commit
 	authors   map[*File]bool // who wrote or set something since the last commit
 	exclusive bool           // its creation fails if the name has appeared meanwhile
-	replaces  bool           // created or cut to zero here: a commit replaces all contents, whoever else wrote
+	replaces  bool           // created or cut to zero since the last commit: the next one replaces all contents, whoever else wrote
 }
 
 // base is the committed contents under a draft.

@@ -105,7 +105,7 @@ func (f *openFile) publish(ctx context.Context, linkAll bool) error {
 	entry := p.entry
 	f.setBase(&entry)
 	f.fs.open.readsFrom(f, since)
-	f.exclusive = false
+	f.exclusive, f.replaces = false, false
 	f.attrs.Store(nil)
 	f.dirty.Store(false)
 	clear(f.authors)
