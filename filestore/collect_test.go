@@ -23,6 +23,18 @@ func clocked(t *testing.T) (*storage, *atomic.Int64) {
 	return s, &now
 }
 
+// collectAllDue collects until the grace period of all that isn't reachable now is over.
+func collectAllDue(t *testing.T, fs *filestore.FS, now *atomic.Int64) {
+	t.Helper()
+	for range 3 {
+		now.Add(int64(8 * 24 * time.Hour))
+		if err := fs.Beat(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		collect(t, fs, filestore.CollectOptions{Yes: true})
+	}
+}
+
 // stored counts the blocks that the blockstore holds.
 func (s *storage) stored() (n int) {
 	for _, err := range s.blocks.List(s.t.Context(), blockstore.ID{}) {

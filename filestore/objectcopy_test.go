@@ -70,10 +70,7 @@ func TestCopiesShareBlocks(t *testing.T) {
 	for key := range want {
 		a.remove("copies/" + key)
 	}
-	for range 3 {
-		now.Add(int64(8 * 24 * time.Hour))
-		collect(t, fs, filestore.CollectOptions{Yes: true})
-	}
+	collectAllDue(t, fs, now)
 	for key, data := range want {
 		for _, at := range []string{"copies/", "late/"} {
 			if got := b.get(at + key); !bytes.Equal(got, data) {

@@ -316,13 +316,7 @@ func TestCopiesOfPatchedFiles(t *testing.T) {
 	tr.remove("bucket/f")
 	tr.remove("link")
 	tr.remove("d/f")
-	for range 3 {
-		now.Add(int64(8 * 24 * time.Hour))
-		if err := fs.Beat(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		collect(t, fs, filestore.CollectOptions{Yes: true})
-	}
+	collectAllDue(t, fs, now)
 	last := s.open(smallChunks)
 	after := mount(t, last, b.root)
 	after.expect("bucket/copy", o.want)
@@ -353,13 +347,7 @@ func TestCollectionOfPatches(t *testing.T) {
 		}
 	}
 	closeFile(t, o.f)
-	for range 3 {
-		now.Add(int64(8 * 24 * time.Hour))
-		if err := fs.Beat(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		collect(t, fs, filestore.CollectOptions{Yes: true})
-	}
+	collectAllDue(t, fs, now)
 	last := s.open(smallChunks)
 	mount(t, last, root).expect("f", o.want)
 	whole := expectWhole(t, last, filestore.NamedTree{Name: "test", Cap: root})
