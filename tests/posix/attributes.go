@@ -251,7 +251,7 @@ func timeChecks() []Check {
 		checks,
 		Check{Name: "utimes/missing", run: refused(func(dir string) error { return os.Chtimes(dir+"/f", past, past) }, unix.ENOENT)},
 		Check{Name: "utimes/a directory", run: func(dir string) error {
-			return firstOf(plant(dir, "d/ d/f"), os.Chtimes(dir+"/d", past, past), hasMtime(dir+"/d", past))
+			return firstOf(plantSynced(dir, "d/ d/f"), os.Chtimes(dir+"/d", past, past), hasMtime(dir+"/d", past))
 		}},
 		Check{Name: "utimes/through a link", run: func(dir string) error {
 			return firstOf(plant(dir, "f=x l->f"), os.Chtimes(dir+"/l", past, past), hasMtime(dir+"/f", past))
@@ -317,7 +317,7 @@ func timeChecks() []Check {
 			verb = "kept by "
 		}
 		checks = append(checks, Check{Name: "mtime/" + verb + c.what, run: func(dir string) error {
-			if err := firstOf(plant(dir, c.before), os.Chtimes(dir+"/"+c.old, past, past), c.do(dir)); err != nil {
+			if err := firstOf(plantSynced(dir, c.before), os.Chtimes(dir+"/"+c.old, past, past), c.do(dir)); err != nil {
 				return err
 			}
 			if c.kept {

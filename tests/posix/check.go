@@ -123,6 +123,25 @@ func plant(dir, tree string) error {
 	return nil
 }
 
+// plantSynced is plant with each file fsynced: over several connections sshfs returns
+// from close before the server has closed, and what then becomes of the directory's
+// times would be a matter of when it does.
+func plantSynced(dir, tree string) error {
+	if err := plant(dir, tree); err != nil {
+		return err
+	}
+	return filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Sync(), f.Close())
+	})
+}
+
 // drawn is the tree below dir in the words of plant, sorted. A long name is cut.
 func drawn(dir string) (string, error) {
 	var words []string
