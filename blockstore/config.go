@@ -216,7 +216,10 @@ func (f Field) normal(value string) (string, error) {
 		return normalURL(value)
 	case TypeDatabase:
 		if u, err := url.Parse(value); err != nil || u.Scheme != "postgresql" && u.Scheme != "postgres" {
-			return "", fmt.Errorf("it is postgresql://<user>:<password>@<host>/<database>")
+			return "", fmt.Errorf("it is postgresql://<user>:<password>@<host>/<database>, odd characters of a password written as %%XX")
+		}
+		if mask.Ambiguous(value) {
+			return "", fmt.Errorf("@, /, ? and # in the user or password of a database's address are written %%40, %%2F, %%3F and %%23")
 		}
 	}
 	return value, nil
@@ -248,6 +251,12 @@ func normalURL(value string) (string, error) {
 	return value, nil
 }
 
+// NeedsDatabase reports whether it, or a node of it, keeps its blocks in the
+// database of the metastore (POSTGRESQL, without an address).
+func (c Config) NeedsDatabase() bool {
+	return c.Driver == "postgresql" && c.Fields["url"] == "" || slices.ContainsFunc(c.Nodes, Config.NeedsDatabase)
+}
+
 // parameters are those of a database's address: they may name another schema.
 func parameters(c Config) string {
 	_, params, _ := strings.Cut(c.Fields["url"], "?")
@@ -272,11 +281,20 @@ func (c Config) SamePlace(o Config) bool {
 func (f Field) place(value string) string {
 	switch {
 	case f.Type == TypeDatabase:
-		return DatabasePlace(value)
+		return DatabasePlace(value) + " " + searchPath(value)
 	case f.Type == TypePath && value != "":
 		return filepath.Clean(value)
 	}
 	return value
+}
+
+// searchPath is what an address says of the schema in which the tables are.
+func searchPath(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Query().Get("search_path") + " " + u.Query().Get("options")
 }
 
 // DatabasePlace is the host, port and name of a database, without what its

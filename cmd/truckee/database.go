@@ -29,6 +29,9 @@ that share the database must be stopped.`,
 			fs.StringVar(&to, "to", "", "the `DATABASE` to move to")
 		},
 		run: func(ctx context.Context, inv *invocation) error {
+			if to == "" {
+				return usagef("where to is missing: --to sqlite:<file>, --to postgresql://<user>:<password>@<host>/<database>, or --to - to read it from standard input")
+			}
 			if to == "-" {
 				text, err := readSecret(inv.stdin, "standard input")
 				if err != nil {

@@ -50,7 +50,10 @@ func ParseDatabase(text string) (Database, error) {
 		address := "postgresql:" + rest
 		u, err := url.Parse(address)
 		if err != nil || !strings.HasPrefix(rest, "//") {
-			return Database{}, errors.New("the address of the database is no URL; " + databaseForm)
+			return Database{}, errors.New("the address of the database is no URL (odd characters of a password are written as %XX); " + databaseForm)
+		}
+		if mask.Ambiguous(address) {
+			return Database{}, errors.New("@, /, ? and # in the user or password of a database's address are written %40, %2F, %3F and %23; " + databaseForm)
 		}
 		if u.Fragment != "" {
 			return Database{}, errors.New("# in the address of a database is written %23; " + databaseForm)

@@ -157,8 +157,8 @@ func (t *tables) in(text string) string {
 			text = text[:end] + lines + text[end:]
 			continue
 		}
-		if text != "" {
-			text += "\n"
+		if text = strings.TrimRight(text, "\n"); text != "" {
+			text += "\n\n"
 		}
 		text += "[" + section + "]\n" + lines
 	}

@@ -180,3 +180,27 @@ func TestKeepBlockstore(t *testing.T) {
 		}
 	}
 }
+
+// A node may move there and back as often as it likes.
+func TestKeepDatabaseLeavesNothing(t *testing.T) {
+	t.Parallel()
+	c, _, dir, err := storage(t, "[sftpd]\nport = \":1\"\n", "", config.Sources{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		for _, text := range []string{"postgresql://u:Dbpa55@h/db", "sqlite:other"} {
+			db, err := config.ParseDatabase(text)
+			if err == nil {
+				err = config.KeepDatabase(dir, c, db)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		b, err := os.ReadFile(filepath.Join(dir, config.FileName))
+		if want := "[sftpd]\nport = \":1\"\n\n[metastore]\ndb = \"sqlite:other\"\n"; err != nil || string(b) != want {
+			t.Fatalf("after move %d: %q, %v, want %q", i, b, err, want)
+		}
+	}
+}

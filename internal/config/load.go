@@ -295,7 +295,13 @@ func (c *Config) finish(src Sources, environment []string) error {
 	if err := c.Blockstore.finish(src, environment); err != nil {
 		return err
 	}
-	return c.Metastore.finish(src.BaseDir)
+	if err := c.Metastore.finish(src.BaseDir); err != nil {
+		return err
+	}
+	if db := c.Metastore.DB; db.Engine != EnginePostgres && c.Blockstore.Tree.NeedsDatabase() {
+		return fmt.Errorf("POSTGRESQL keeps blocks in the database of --db, and that is %s: name the one for the blocks, postgresql://…", db)
+	}
+	return nil
 }
 
 // finish takes the blockstores of the command line, or else of the environment,

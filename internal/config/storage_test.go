@@ -232,12 +232,19 @@ func TestDatabases(t *testing.T) {
 		"":                             "",
 		"x":                            "",
 		"postgresql:x":                 "",
+
+		// Their user or password would end elsewhere for PostgreSQL's libraries.
+		"postgresql://u:a@S3cr3t@h/db":           "",
+		"postgresql://u:1?S3cr3t@h/db":           "",
+		"postgresql://u:1/S3cr3t@h/db":           "",
+		"postgresql://u:a%40S3cr3t@h/db":         "postgresql://u:***@h/db",
+		"postgresql://u:p@h:1,i:2/db?user=me@h2": "postgresql://u:***@h:1,i:2/db?user=me@h2",
 	} {
 		c, _, err := config.Load(config.Sources{BaseDir: "/b", Flags: map[string]string{"db": text}})
 		if (err == nil) != (want != "") || err == nil && (c.Metastore.DB.String() != want || !c.Metastore.Given) {
 			t.Errorf("%q: %v, %v", text, c.Metastore.DB, err)
 		}
-		if err != nil && (!strings.Contains(err.Error(), "--db: metastore.db: ") || !strings.Contains(err.Error(), "postgresql://<user>")) {
+		if err != nil && (!strings.Contains(err.Error(), "--db: metastore.db: ") || strings.Contains(err.Error(), "S3cr3t") || !strings.Contains(err.Error(), "postgresql://<user>")) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -270,4 +277,27 @@ func FuzzTables(f *testing.F) {
 			t.Errorf("%v: %v", c.Blockstore.Tree, err)
 		}
 	})
+}
+
+// POSTGRESQL is a mistake of the configuration where the database is no PostgreSQL.
+func TestBlocksInTheDatabase(t *testing.T) {
+	t.Parallel()
+	pg := map[string]string{"db": "postgresql://u:S3cr3t@h/db"}
+	for _, tt := range []struct {
+		blockstores []string
+		flags       map[string]string
+		ok          bool
+	}{
+		{[]string{"POSTGRESQL"}, nil, false},
+		{[]string{"POSTGRESQL"}, map[string]string{"db": "MOCKED"}, false},
+		{[]string{"RAID0:0:MOCKED", "RAID0:1:POSTGRESQL"}, nil, false},
+		{[]string{"POSTGRESQL"}, pg, true},
+		{[]string{"RAID0:0:MOCKED", "RAID0:1:POSTGRESQL"}, pg, true},
+		{[]string{"postgresql://u:p@h/db"}, nil, true},
+	} {
+		_, _, _, err := storage(t, "", "", config.Sources{Blockstores: tt.blockstores, Flags: tt.flags})
+		if tt.ok != (err == nil) || err != nil && !strings.Contains(err.Error(), "name the one for the blocks, postgresql://") {
+			t.Errorf("%v with %v: %v", tt.blockstores, tt.flags, err)
+		}
+	}
 }

@@ -15,11 +15,24 @@ const Hidden = "***"
 // name holds one of these words counts: sslpassword, sslkey, AWSAccessKeyId.
 var secretParams = []string{"pass", "secret", "key", "token", "credential", "signature"}
 
+// Ambiguous reports whether programs read the address differently, because @, /, ?
+// or # stand in its user or password as they are and not as %XX: for some the
+// password then ends earlier than for others, who take its rest for a host.
+func Ambiguous(text string) bool {
+	_, text, _ = strings.Cut(text, "://")
+	head, rest, _ := strings.Cut(text, "/")
+	userinfo, host, named := strings.Cut(head, "@")
+	if named {
+		return strings.ContainsAny(userinfo, "?#") || strings.Contains(host, "@")
+	}
+	return strings.Contains(head, ":") && strings.Contains(rest, "@")
+}
+
 // URL is the address with its password, and every parameter that may be a
-// secret, hidden. What is no URL is hidden as a whole.
+// secret, hidden. What is no URL, or ambiguous, is hidden as a whole.
 func URL(text string) string {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme == "" || u.Opaque != "" || u.Host == "" && u.Path == "" && u.RawQuery == "" && u.User == nil {
+	if err != nil || Ambiguous(text) || u.Scheme == "" || u.Opaque != "" || u.Host == "" && u.Path == "" && u.RawQuery == "" && u.User == nil {
 		return Hidden
 	}
 	userinfo := ""

@@ -19,7 +19,13 @@ func TestURL(t *testing.T) {
 		"postgresql://a:S3cr3t@h:port/x":                          "***",
 		"host=x password=S3cr3t":                                  "***",
 		"joe:S3cr3t@db":                                           "***",
-		"":                                                        "***",
+		"postgresql://joe:a@S3cr3t@db/x":                          "***",
+		"postgresql://joe:1?S3cr3t@db/x":                          "***",
+		"postgresql://joe:1/S3cr3t@db/x":                          "***",
+		"postgresql://joe:1/a?b=S3cr3t@db/x":                      "***",
+		"postgresql://joe:S3cr3t@db/x?options=a@b":                "postgresql://joe:***@db/x?options=a@b",
+		"postgresql:///x?user=joe@corp&password=S3cr3t":           "postgresql:///x?user=joe@corp&password=***",
+		"": "***",
 	} {
 		got := URL(text)
 		if got != want || strings.Contains(got, "S3cr3t") {

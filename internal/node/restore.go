@@ -8,9 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 
-	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -139,12 +137,6 @@ func openNewMeta(ctx context.Context, d Drivers, c config.Metastore, log *slog.L
 	return openMeta(ctx, d, c, log)
 }
 
-// inDatabase reports whether blocks lie in the metastore's database, whichever that
-// is.
-func inDatabase(c blockstore.Config) bool {
-	return c.Driver == "postgresql" && c.Fields["url"] == "" || slices.ContainsFunc(c.Nodes, inDatabase)
-}
-
 // CopyDatabase copies the database of the node in BASEDIR, whose lock the caller
 // holds, to an empty one, and has tahoe.cfg name that one. Conflict if the other
 // is not empty, if somebody else wrote to this one meanwhile, or if blocks lie in
@@ -154,7 +146,7 @@ func CopyDatabase(ctx context.Context, o Options, to config.Database) (err error
 	if err := n.checkWhole(); err != nil {
 		return err
 	}
-	if inDatabase(n.Config.Blockstore.Tree) {
+	if n.Config.Blockstore.Tree.NeedsDatabase() {
 		return kind.Errorf(kind.Conflict, "blocks lie in the database that is to be left, %s: move them first by `truckee blockstore copy`, or name it in tahoe.cfg as the url of that blockstore", n.Config.Metastore.DB)
 	}
 	from, err := openMeta(ctx, o.Drivers, n.Config.Metastore, n.log)
