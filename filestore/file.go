@@ -98,6 +98,7 @@ func (f *File) Discard() {
 
 // put gives the handle back.
 func (f *File) put() {
+	f.ahead.end()
 	r := f.of.Load().fs.open
 	r.mu.Lock()
 	of := f.file()

@@ -24,7 +24,7 @@ func (f *File) ReadAt(ctx context.Context, b []byte, off int64) (int, error) {
 	var n int
 	var r *filetree.Reader
 	err := f.do(func(of *openFile) (err error) {
-		n, r, err = of.readAt(ctx, b, off)
+		n, r, err = of.readAt(ctx, b, off, &f.ahead)
 		return err
 	})
 	if r != nil && n > 0 {
@@ -36,9 +36,9 @@ func (f *File) ReadAt(ctx context.Context, b []byte, off int64) (int, error) {
 	return n, err
 }
 
-// readAt reads what the handles of the file see. The reader that it returns is
-// of the base, if that was all that had to be asked.
-func (f *openFile) readAt(ctx context.Context, b []byte, off int64) (int, *filetree.Reader, error) {
+// readAt reads what the handles of the file see, for the one that ahead is of. The
+// reader that it returns is of the base, if that was all that had to be asked.
+func (f *openFile) readAt(ctx context.Context, b []byte, off int64, ahead *readAhead) (int, *filetree.Reader, error) {
 	f.mu.RLock()
 	if f.into.Load() != nil {
 		f.mu.RUnlock()
@@ -60,10 +60,10 @@ func (f *openFile) readAt(ctx context.Context, b []byte, off int64) (int, *filet
 		f.mu.Lock()
 		f.refresh()
 		f.mu.Unlock()
-		return f.readAt(ctx, b, off)
+		return f.readAt(ctx, b, off, ahead)
 	}
 	n := int(min(int64(len(b)), max(0, base.size-off)))
-	if n > 0 {
+	if n > 0 && (base.reader == nil || !ahead.read(ctx, base.reader, b[:n], off)) {
 		if err := base.readAt(ctx, b[:n], off); err != nil {
 			return 0, nil, err
 		}

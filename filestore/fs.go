@@ -74,7 +74,7 @@ func New(ctx context.Context, o Options) (*FS, error) {
 	fs.ahead = make(chan struct{}, aheadAll)
 	fs.places = make(chan struct{}, o.places())
 	fs.buffers.bound(&fs.o)
-	fs.streams = newStreams(&fs.o, &fs.buffers)
+	fs.streams = newStreams(fs)
 	fs.foldAfter = foldAfter
 	fs.spool = newSpool(o.SpoolDir, o.SpoolBytes)
 	err := fs.beginHeartbeat(ctx)

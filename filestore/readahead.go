@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -8,8 +9,10 @@ import (
 	"github.com/truckee-fs/truckee/filestore/filetree"
 )
 
-// readAhead watches the reads of one handle, and brings the chunks that a
-// stream will want next into the cache meanwhile.
+// readAhead watches the reads of one handle. What is read in sequence becomes a
+// stream past the cache; where the store can't read into memory of ours, and for
+// clients whose reads come in another order now and then, or with long breaks, it
+// brings the chunks that will be wanted next into the cache meanwhile.
 type readAhead struct {
 	mu    sync.Mutex // guards the fields below
 	next  int64      // where a sequential read would begin
@@ -17,6 +20,11 @@ type readAhead struct {
 	until int64      // what lies before it is asked for already
 
 	unread []aheadChunk // asked for and not read yet, ascending
+
+	stream *stream // it begins at next; nil: none
+	taken  bool    // it was read from since its timer was set
+	wary   bool    // a stream was given up: the next one is begun later
+	ended  bool    // the handle is closed
 }
 
 // aheadChunk is a chunk that a stream will read. As long as it counts it takes a
@@ -30,6 +38,9 @@ const (
 	// aheadAfter is how many bytes a handle reads in sequence before anything is
 	// read ahead for it.
 	aheadAfter = 256 << 10
+	// streamAgain is how many it reads in sequence before a stream follows one that
+	// was given up, whose chunks were fetched in vain.
+	streamAgain = 64 << 20
 	// aheadDepth is how many chunks are asked for ahead of a stream.
 	aheadDepth = 4
 	// aheadAll is how many chunks are on their way ahead of all streams.
@@ -37,7 +48,8 @@ const (
 	// aheadShare is the part of the cache that chunks may take which were read ahead
 	// and not read yet: more would displace one another before they are.
 	aheadShare = 3
-	// aheadTime is how long a chunk that isn't read takes such a place.
+	// aheadTime is how long a chunk that isn't read takes such a place, and how long
+	// a stream waits for its handle.
 	aheadTime = time.Second
 )
 
@@ -52,10 +64,72 @@ func (a *readAhead) after(fs *FS, r *filetree.Reader, off int64, n int) {
 	a.next = off + int64(n)
 	a.run += int64(n)
 	a.passed(fs)
-	if a.run < aheadAfter {
+	if a.stream != nil && (a.stream.r != r || a.stream.at != a.next || a.next == r.Size()) {
+		a.giveUp(a.next != r.Size())
+	}
+	switch {
+	case a.stream != nil || a.run < aheadAfter:
+	case fs.streams.local && (!a.wary || a.run >= streamAgain):
+		a.begin(fs, r)
+	default:
+		a.fetch(fs, r, a.next-a.next%int64(fs.o.ChunkSize)+int64(fs.o.ChunkSize))
+	}
+}
+
+// begin begins a stream at a.next. It is called with mu held.
+func (a *readAhead) begin(fs *FS, r *filetree.Reader) {
+	if a.ended || a.next >= r.Size() {
 		return
 	}
-	a.fetch(fs, r, a.next-a.next%int64(fs.o.ChunkSize)+int64(fs.o.ChunkSize))
+	s := fs.streams.begin(fs.ctx, r, a.next, r.Size())
+	a.stream, a.taken = s, true
+	var timer *time.Timer
+	timer = time.AfterFunc(aheadTime, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		switch {
+		case a.stream != s:
+		case a.taken:
+			a.taken = false
+			timer.Reset(aheadTime)
+		default:
+			a.giveUp(true)
+		}
+	})
+}
+
+// giveUp ends the stream, wary of another one if it ends early. It is called with mu
+// held.
+func (a *readAhead) giveUp(early bool) {
+	a.stream.close()
+	a.stream, a.run = nil, 0
+	a.wary = a.wary || early
+}
+
+// end gives back what is read ahead for a handle that is closed.
+func (a *readAhead) end() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
+	if a.stream != nil {
+		a.giveUp(false)
+	}
+}
+
+// read fills p from the stream, and reports whether it could: if not, it is read
+// elsewhere, where what fails is met again and told. It doesn't wait for another
+// read of the handle.
+func (a *readAhead) read(ctx context.Context, r *filetree.Reader, p []byte, off int64) bool {
+	if !a.mu.TryLock() {
+		return false
+	}
+	defer a.mu.Unlock()
+	if a.stream == nil || a.stream.r != r || a.stream.at != off {
+		return false
+	}
+	a.taken = true
+	_, err := a.stream.read(ctx, p)
+	return err == nil
 }
 
 // expect starts reading ahead for a stream that will begin at off.

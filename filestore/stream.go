@@ -1,9 +1,7 @@
 package filestore
 
 import (
-	"cmp"
 	"context"
-	"io"
 	"sync"
 	"sync/atomic"
 
@@ -11,10 +9,10 @@ import (
 	"github.com/truckee-fs/truckee/filestore/filetree"
 )
 
-// A stream out of an object goes past the cache: large objects would displace one
-// another in it. What is fetched lies in room that streams share, which one that
-// doesn't read ahead has only while it decrypts into memory of the client's: however
-// slow a client is, it holds nothing else up.
+// A stream goes past the cache: large files would displace one another in it. What is
+// fetched lies in room that streams share, which one that doesn't read ahead has only
+// while it decrypts into memory of the client's: however slow a client is, it holds
+// nothing else up.
 const (
 	// streamUnit is how many bytes are fetched at a time where nothing is read ahead.
 	streamUnit = 256 << 10
@@ -36,12 +34,12 @@ type streams struct {
 	local bool          // whether to stream past the cache at all
 }
 
-func newStreams(o *Options, whole *buffers) *streams {
+func newStreams(fs *FS) *streams {
 	return &streams{
-		whole: whole,
-		ahead: make(chan struct{}, max(1, streamAhead/o.ChunkSize)),
+		whole: &fs.buffers,
+		ahead: make(chan struct{}, max(1, streamAhead/fs.o.ChunkSize)),
 		now:   make(chan struct{}, streamsAtOnce),
-		local: blockstore.ReadsIn(o.Blocks),
+		local: blockstore.ReadsIn(fs.o.Blocks),
 	}
 }
 
@@ -86,21 +84,20 @@ func (r *room) free() {
 	r.buf = nil
 }
 
-// ObjectStream reads a part of an object from its beginning to its end. It is not
-// safe for concurrent use.
-type ObjectStream struct {
-	o       *ObjectReader
-	fs      *FS
-	r       *filetree.Reader // nil: through the cache
-	at, end int64            // what Read gives next, and where it ends
-	next    int64            // what is fetched next
-	run     *filetree.Run    // what is being read; nil: nothing
-	before  *filetree.Run    // what was read before it
-	room    *room            // of run
-	ahead   []*fetching      // what follows run, in order
-	err     error            // once it has failed
-	ctx     context.Context  // of what is read ahead
-	cancel  context.CancelFunc
+// stream reads a stored file from an offset on, in order, and each byte once. Who
+// calls its methods sees to it that one does at a time.
+type stream struct {
+	of      *streams
+	r       *filetree.Reader
+	at, end int64         // what read gives next, and where it ends
+	next    int64         // what is fetched next
+	run     *filetree.Run // what is being read; nil: nothing
+	before  *filetree.Run // what was read before it
+	room    *room         // of run
+	ahead   []*fetching   // what follows run, in order
+	err     error         // once it has failed
+	ctx     context.Context
+	cancel  context.CancelFunc // ends what is read ahead
 }
 
 // fetching is a run that is on its way.
@@ -111,63 +108,39 @@ type fetching struct {
 	room *room
 }
 
-// Stream reads n bytes from off on, as far as the object goes. ctx bounds what is
-// read ahead. Close must be called, before that of the reader.
-func (r *ObjectReader) Stream(ctx context.Context, off, n int64) *ObjectStream {
-	s := &ObjectStream{o: r, fs: r.t.fs, at: off, next: off, end: off + min(n, max(0, r.obj.Size-off))}
-	s.ctx, s.cancel = context.WithCancel(ctx)
-	of := r.f.file()
-	switch {
-	case of.base.reader == nil || off < 0 || s.end-off < streamUnit:
-	case s.fs.streams.local:
-		s.r = of.base.reader
-		s.fs.streams.open.Add(1)
-	default:
-		r.f.ahead.expect(s.fs, of.base.reader, off)
-	}
-	return s
+// begin opens a stream of the bytes off to end, which lie in the file. ctx bounds what
+// is read ahead.
+func (s *streams) begin(ctx context.Context, r *filetree.Reader, off, end int64) *stream {
+	s.open.Add(1)
+	st := &stream{of: s, r: r, at: off, next: off, end: end}
+	st.ctx, st.cancel = context.WithCancel(ctx)
+	return st
 }
 
-// Read reads the next bytes, at least one of them, at most len(p), and at the end
-// none with io.EOF. Every byte has been verified. A p of 256 KiB is used best.
-func (s *ObjectStream) Read(ctx context.Context, p []byte) (int, error) {
-	p = p[:min(int64(len(p)), s.end-s.at)]
-	if len(p) == 0 {
-		return 0, io.EOF
+// read fills p, which doesn't reach beyond the end, unless it fails. What has failed
+// goes on failing.
+func (s *stream) read(ctx context.Context, p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
 	}
-	n, err := s.read(ctx, p)
-	s.at += int64(n)
-	if n > 0 && err == io.EOF {
-		err = nil
-	}
-	return n, err
-}
-
-func (s *ObjectStream) read(ctx context.Context, p []byte) (int, error) {
-	if s.r == nil {
-		return s.o.f.ReadAt(ctx, p, s.at)
-	}
-	if err := s.o.f.use(); err != nil || s.err != nil {
-		return 0, wrap("read", cmp.Or(err, s.err))
-	}
-	shared := s.fs.streams
 	select {
-	case shared.now <- struct{}{}:
-		defer func() { <-shared.now }()
+	case s.of.now <- struct{}{}:
+		defer func() { <-s.of.now }()
 	case <-ctx.Done():
-		return 0, wrap("read", ctx.Err())
+		return 0, ctx.Err()
 	}
 	n := 0
 	for n < len(p) {
 		if s.run == nil {
 			if err := s.fetch(ctx); err != nil {
-				return n, wrap("read", err)
+				return n, err
 			}
 		}
 		m, err := s.run.Read(p[n:])
 		n += m
+		s.at += int64(m)
 		if s.err = err; err != nil {
-			return n, wrap("read", err)
+			return n, err
 		}
 		if s.run.Len() == 0 {
 			s.drop()
@@ -177,14 +150,14 @@ func (s *ObjectStream) read(ctx context.Context, p []byte) (int, error) {
 }
 
 // drop gives up the run that has been read.
-func (s *ObjectStream) drop() {
+func (s *stream) drop() {
 	s.room.free()
 	s.before, s.run, s.room = s.run, nil, nil
 }
 
 // fetch gets the next run: what was read ahead, or else a unit; and sees that more is
 // read ahead.
-func (s *ObjectStream) fetch(ctx context.Context) error {
+func (s *stream) fetch(ctx context.Context) error {
 	var err error
 	if len(s.ahead) > 0 {
 		f := s.ahead[0]
@@ -208,13 +181,13 @@ func (s *ObjectStream) fetch(ctx context.Context) error {
 
 // fetchUnit gets the next run, of at most a unit, to where a multiple of units of its
 // chunk ends.
-func (s *ObjectStream) fetchUnit(ctx context.Context) error {
+func (s *stream) fetchUnit(ctx context.Context) error {
 	leaf, err := s.r.LeafAt(ctx, s.next)
 	if err != nil {
 		return err
 	}
 	n := min(streamUnit-(s.next-leaf.Off)%streamUnit, s.end-s.next)
-	s.room = s.fs.streams.room(n)
+	s.room = s.of.room(n)
 	if s.run, err = s.r.Fetch(ctx, s.next, n, s.before, s.room.buf); err != nil {
 		return err
 	}
@@ -223,20 +196,19 @@ func (s *ObjectStream) fetchUnit(ctx context.Context) error {
 }
 
 // readAhead has the chunks that follow fetched, as many as there is room for.
-func (s *ObjectStream) readAhead(ctx context.Context) {
-	shared := s.fs.streams
-	for s.next < s.end && len(s.ahead) < shared.depth() {
+func (s *stream) readAhead(ctx context.Context) {
+	for s.next < s.end && len(s.ahead) < s.of.depth() {
 		leaf, err := s.r.LeafAt(ctx, s.next)
 		if err != nil || leaf.IsHole() {
 			return // who reads there meets the error again, and holes are at hand
 		}
 		select {
-		case shared.ahead <- struct{}{}:
+		case s.of.ahead <- struct{}{}:
 		default:
 			return
 		}
 		n := min(leaf.End(), s.end) - s.next
-		f := &fetching{done: make(chan struct{}), room: shared.room(n)}
+		f := &fetching{done: make(chan struct{}), room: s.of.room(n)}
 		f.room.token = true
 		at, before := s.next, s.run
 		s.next += n
@@ -248,16 +220,14 @@ func (s *ObjectStream) readAhead(ctx context.Context) {
 	}
 }
 
-// Close gives back what the stream keeps. It is idempotent.
-func (s *ObjectStream) Close() {
+// close gives back what the stream keeps. It is called once.
+func (s *stream) close() {
 	s.cancel()
 	s.drop()
 	for _, f := range s.ahead {
 		<-f.done
 		f.room.free()
 	}
-	if s.r != nil {
-		s.fs.streams.open.Add(-1)
-	}
-	s.ahead, s.r, s.end = nil, nil, s.at
+	s.ahead = nil
+	s.of.open.Add(-1)
 }
