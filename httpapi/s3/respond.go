@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -75,8 +76,42 @@ func (c *call) refuse(ctx context.Context, err error) {
 	body := c.errorDocument(f)
 	h.Set("Content-Type", "application/xml")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	defer c.linger()()
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body)
+}
+
+// passedOver is how much of a body net/http reads for the sake of the connection
+// before it lets an answer go.
+const passedOver = 256 << 10
+
+// linger is called before a refusal, and what it gives after it: a client that sends
+// a large body before it looks for an answer would find the connection reset, and
+// never learn why. So the answer goes out at once, and what comes of the body is
+// passed over for a while (RFC 9112, section 9.6). Who waits for leave to send hears
+// the refusal instead.
+func (c *call) linger() func() {
+	none := func() {}
+	waits := c.bytes.n == 0 && c.r.Header["Expect"] != nil
+	if c.bytes.ended || waits || c.r.ContentLength >= 0 && c.r.ContentLength-c.bytes.n <= passedOver {
+		return none
+	}
+	control := http.NewResponseController(c.w)
+	if c.r.ContentLength < 0 {
+		_ = control.SetReadDeadline(time.Now().Add(unwantedTimeout))
+		if _, err := io.CopyN(io.Discard, c.bytes, passedOver); err != nil {
+			return none
+		}
+	}
+	if control.EnableFullDuplex() != nil {
+		return none
+	}
+	c.w.Header().Set("Connection", "close")
+	return func() {
+		if control.Flush() == nil {
+			_, _ = io.Copy(io.Discard, c.bytes) // until the deadline of answer.bound
+		}
+	}
 }
 
 // caught makes of a panic an answer and a line of the log; net/http would close the
