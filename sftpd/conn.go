@@ -49,6 +49,7 @@ type conn struct {
 	offer      offer // what the client said first
 	spoke      bool  // the client sent an identification line
 	handles    int   // how many a channel may have open; set at login
+	quirks     quirks
 
 	wg sync.WaitGroup // channels and helpers of this connection
 
@@ -130,6 +131,7 @@ func (c *conn) serve(ctx context.Context) {
 	c.log = c.log.With("account", account.Name)
 	c.inside.Store(true)
 	c.offer = offer{}
+	c.quirks = quirksOf(string(sc.ClientVersion()))
 	c.forgive(account.Name)
 	over := c.srv.loggedIn(c, account)
 	c.handles = limit(c.srv.MaxHandles, 1000)

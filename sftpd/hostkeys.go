@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/rand"
 	"fmt"
-	"strings"
 
 	"golang.org/x/crypto/ssh"
 
@@ -31,9 +30,9 @@ type global struct {
 	proofs int
 }
 
-// tell sends the public host keys. TTSSH ends the connection when it sees them.
+// tell sends the public host keys.
 func (g *global) tell() {
-	if strings.HasPrefix(string(g.sc.ClientVersion()), "SSH-2.0-TTSSH/") {
+	if g.c.quirks.noHostKeys {
 		return
 	}
 	var all []byte

@@ -171,18 +171,25 @@ func (s *session) twoPaths(ctx context.Context, t wire.Type, id uint32, d *wire.
 }
 
 // symlink answers SYMLINK with the target first and the new link second,
-// which is OpenSSH's order and not the draft's; everybody follows OpenSSH.
+// which is OpenSSH's order, or with the draft's, as the client's quirks are.
 func (s *session) symlink(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder) ([]byte, error) {
-	target := string(d.Bytes())
-	raw, p, err := s.onePath(ctx, d)
+	target, raw := d.Bytes(), d.Bytes()
+	if d.Bad() {
+		return nil, errBadFields
+	}
+	if s.linkFirst {
+		target, raw = raw, target
+	}
+	p, err := s.path(ctx, raw)
 	if err == nil && len(p) == 0 {
 		err = fmt.Errorf("the root: %w", kind.Exist)
 	}
 	if err != nil {
 		return raw, err
 	}
+	text := string(target) // the packet's buffer is used again
 	a := filestore.Attr{Set: filestore.AttrMode, Mode: 0o777}
-	return raw, s.change(ctx, t, id, raw, func(ctx context.Context) error { return s.tree.Symlink(ctx, p, target, a) }, p)
+	return raw, s.change(ctx, t, id, raw, func(ctx context.Context) error { return s.tree.Symlink(ctx, p, text, a) }, p)
 }
 
 func (s *session) readlink(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {

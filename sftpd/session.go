@@ -39,6 +39,7 @@ type session struct {
 	user       string // the account's name
 	umask      uint32
 	diminish   bool          // see Server.ChmodDiminishes
+	linkFirst  bool          // see quirks
 	count      *atomic.Int64 // requests, of all sessions of a connection
 	handles    handleTable
 	flights    flights
@@ -59,7 +60,7 @@ type session struct {
 func newSession(t tree, rw io.ReadWriter, c *conn) *session {
 	return &session{
 		tree: t, rw: rw, log: c.log, bug: c.bug, user: c.account, umask: c.srv.umask(), count: &c.requests,
-		diminish: c.srv.ChmodDiminishes, replies: newReplies(rw), heavyOnes: c.heavyOnes, complaints: &c.srv.complaints, tally: &c.srv.tally,
+		diminish: c.srv.ChmodDiminishes, linkFirst: c.quirks.linkFirst, replies: newReplies(rw), heavyOnes: c.heavyOnes, complaints: &c.srv.complaints, tally: &c.srv.tally,
 		handles: handleTable{limit: c.handles, files: &c.files},
 	}
 }

@@ -28,6 +28,9 @@ async def main():
             got = await asyncio.gather(*(read(sftp, i) for i in range(100)))
             assert got == [b"contents of %d" % i for i in range(100)], got
             await asyncio.gather(*(sftp.remove("/w%d" % i) for i in range(100)))
+            await sftp.symlink("a/d0", "/s")  # in the draft's order, as we aren't OpenSSH
+            assert await sftp.readlink("/s") == "a/d0" and len(await sftp.listdir("/s")) == 42
+            await sftp.remove("/s")
             stat = await sftp.statvfs("/")
             assert stat.namemax == 255 and stat.bsize == stat.frsize
 

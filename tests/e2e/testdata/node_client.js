@@ -32,6 +32,11 @@ async function main() {
   assert.strictEqual(await c.exists('/n/nothing'), false);
   assert.strictEqual(await c.exists('/n/deep'), 'd');
   assert.deepStrictEqual((await c.list('/n')).map((e) => e.name).sort(), ['appended', 'copied', 'deep', 'fast']);
+  await new Promise((done, fail) => c.sftp.symlink('deep', '/n/link', (err) => (err ? fail(err) : done()))); // in the draft's order, as we aren't OpenSSH
+  assert.strictEqual(await c.exists('/n/link'), 'l');
+  assert.strictEqual(await c.realPath('/n/link'), '/n/link');
+  await new Promise((done, fail) => c.sftp.readlink('/n/link', (err, text) => (err || text !== 'deep' ? fail(err || new Error(text)) : done())));
+  await c.delete('/n/link');
   await assert.rejects(c.rmdir('/n'), /./);
   await c.rmdir('/n', true);
   assert.strictEqual(await c.exists('/n'), false);
