@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
+
+	"github.com/truckee-fs/truckee/internal/kind"
 )
 
 // BatchDeleter is an optional interface of a Store that deletes many blocks for
@@ -37,6 +40,34 @@ func DeleteBatch(ctx context.Context, s Store, ids []ID) error {
 	inParallel(len(ids), func(i int) { errs[i] = s.Delete(ctx, ids[i]) })
 	return errors.Join(errs...)
 }
+
+// Batches deletes many blocks of a Store by requests that its server may not have.
+// The zero value is ready for use.
+type Batches struct{ lacking atomic.Bool }
+
+// Delete deletes ids by batch, most at a time. Once batch is Unsupported it calls
+// found, and deletes them by the store's Delete from then on.
+func (b *Batches) Delete(ctx context.Context, s Store, ids []ID, most int, batch func(context.Context, []ID) error, found func()) error {
+	for len(ids) > 0 {
+		part := ids[:min(len(ids), most)]
+		var err error
+		if b.lacking.Load() {
+			err = DeleteBatch(ctx, single{s}, part)
+		} else if err = batch(ctx, part); kind.Of(err) == kind.Unsupported {
+			found()
+			b.lacking.Store(true)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		ids = ids[len(part):]
+	}
+	return nil
+}
+
+// single hides a store's optional interfaces.
+type single struct{ Store }
 
 // StatBatch tells about blocks by the BatchStater that s is, or that it wraps;
 // without one it asks for several at a time.

@@ -2,9 +2,6 @@ package blockstore
 
 import (
 	"context"
-	"fmt"
-
-	"github.com/truckee-fs/truckee/internal/kind"
 )
 
 // GetRange returns bytes off to off+n of a block, fewer if it ends earlier,
@@ -13,8 +10,8 @@ import (
 // block. A part can't be checked against the id: whoever uses it checks its
 // frames (CheckHead, CheckFrame). Negative off or n is Invalid.
 func GetRange(ctx context.Context, s Store, id ID, off, n int64) ([]byte, error) {
-	if off < 0 || n < 0 {
-		return nil, fmt.Errorf("blockstore: range of %d bytes at %d: %w", n, off, kind.Invalid)
+	if err := CheckRange("blockstore", off, n); err != nil {
+		return nil, err
 	}
 	if r, ok := As[RangeGetter](s); ok {
 		return r.GetRange(ctx, id, off, n)

@@ -2,9 +2,6 @@ package blockstore
 
 import (
 	"context"
-	"fmt"
-
-	"github.com/truckee-fs/truckee/internal/kind"
 )
 
 // RangeInGetter is an optional interface of a RangeGetter that can read into memory
@@ -26,8 +23,8 @@ func RangeRoom(n int64) int64 { return n + 3*4096 }
 // GetRangeIn is GetRange into room, if s can: if it is a RangeInGetter, or wraps one
 // and nothing between them must see the calls. Otherwise the slice is new.
 func GetRangeIn(ctx context.Context, s Store, id ID, off, n int64, room []byte) ([]byte, error) {
-	if off < 0 || n < 0 {
-		return nil, fmt.Errorf("blockstore: range of %d bytes at %d: %w", n, off, kind.Invalid)
+	if err := CheckRange("blockstore", off, n); err != nil {
+		return nil, err
 	}
 	if r, ok := rangeIn(s); ok {
 		return r.GetRangeIn(ctx, id, off, n, room)

@@ -200,8 +200,8 @@ func (c *Store) land(id blockstore.ID, f *flight, temp string, n int) {
 // little checked as what comes from the store: who finds it damaged asks for the
 // whole block (Get), which replaces it.
 func (c *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
-	if off < 0 || n < 0 {
-		return nil, fmt.Errorf("cached: range of %d bytes at %d: %w", n, off, kind.Invalid)
+	if err := blockstore.CheckRange("cached", off, n); err != nil {
+		return nil, err
 	}
 	if err := c.enter(ctx); err != nil {
 		return nil, err

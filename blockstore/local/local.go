@@ -174,11 +174,8 @@ func (s *Store) leave() { s.life.RUnlock() }
 // Put implements blockstore.Store. Putting a block again doesn't look whether
 // the copy on disk is intact: to replace a damaged one, delete it first.
 func (s *Store) Put(ctx context.Context, id blockstore.ID, data []byte) error {
-	switch {
-	case id.IsZero():
-		return fmt.Errorf("local: put under the zero id: %w", kind.Invalid)
-	case len(data) > blockstore.MaxBlock:
-		return fmt.Errorf("local: put %v of %d bytes: %w", id, len(data), kind.TooLarge)
+	if err := blockstore.CheckPut("local", id, data); err != nil {
+		return err
 	}
 	if err := s.enter(ctx, "put"); err != nil {
 		return err

@@ -28,8 +28,8 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 
 // GetRangeIn implements blockstore.RangeInGetter.
 func (s *Store) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
-	if off < 0 || n < 0 {
-		return nil, fmt.Errorf("local: range of %d bytes at %d: %w", n, off, kind.Invalid)
+	if err := blockstore.CheckRange("local", off, n); err != nil {
+		return nil, err
 	}
 	return s.read(ctx, id, func(p place) ([]byte, error) {
 		off := min(off, int64(p.n))

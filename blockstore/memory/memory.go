@@ -51,11 +51,8 @@ func (s *Store) usable(ctx context.Context, op string) error {
 
 // Put implements blockstore.Store.
 func (s *Store) Put(ctx context.Context, id blockstore.ID, data []byte) error {
-	if id.IsZero() {
-		return fmt.Errorf("memory: put under the zero id: %w", kind.Invalid)
-	}
-	if len(data) > blockstore.MaxBlock {
-		return fmt.Errorf("memory: put %v of %d bytes: %w", id, len(data), kind.TooLarge)
+	if err := blockstore.CheckPut("memory", id, data); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,8 +95,8 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 
 // GetRangeIn implements blockstore.RangeInGetter.
 func (s *Store) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
-	if off < 0 || n < 0 {
-		return nil, fmt.Errorf("memory: range of %d bytes at %d: %w", n, off, kind.Invalid)
+	if err := blockstore.CheckRange("memory", off, n); err != nil {
+		return nil, err
 	}
 	b, err := s.block(ctx, "get", id)
 	if err != nil {

@@ -14,11 +14,8 @@ import (
 
 // Put implements blockstore.Store. A block that is there already stays as it is.
 func (s *Store) Put(ctx context.Context, id blockstore.ID, data []byte) error {
-	if id.IsZero() {
-		return fmt.Errorf("postgresql: put under the zero id: %w", kind.Invalid)
-	}
-	if len(data) > blockstore.MaxBlock {
-		return fmt.Errorf("postgresql: put %v of %d bytes: %w", id, len(data), kind.TooLarge)
+	if err := blockstore.CheckPut("postgresql", id, data); err != nil {
+		return err
 	}
 	return s.exec(ctx, "put", id.String(), `INSERT INTO blockstore_block (id, data) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, id[:], notNull(data))
 }
@@ -63,8 +60,8 @@ func (s *Store) Get(ctx context.Context, id blockstore.ID) (data []byte, err err
 
 // GetRange implements blockstore.RangeGetter.
 func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) (data []byte, err error) {
-	if off < 0 || n < 0 {
-		return nil, fmt.Errorf("postgresql: range of %d bytes at %d: %w", n, off, kind.Invalid)
+	if err := blockstore.CheckRange("postgresql", off, n); err != nil {
+		return nil, err
 	}
 	off = min(off, blockstore.MaxBlock) // where nothing is
 	n = min(n, blockstore.MaxBlock)

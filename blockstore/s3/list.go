@@ -22,9 +22,9 @@ import (
 // name is Unsupported.
 func (s *Store) List(ctx context.Context, after blockstore.ID) iter.Seq2[blockstore.Info, error] {
 	return func(yield func(blockstore.Info, error) bool) {
-		in := &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(s.blocks())}
+		in := &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(s.names.Blocks())}
 		if !after.IsZero() {
-			in.StartAfter = aws.String(s.key(after))
+			in.StartAfter = aws.String(s.names.Block(after))
 		}
 		for {
 			out, err := s.page(ctx, in)
@@ -33,7 +33,7 @@ func (s *Store) List(ctx context.Context, after blockstore.ID) iter.Seq2[blockst
 				return
 			}
 			for _, o := range out.Contents {
-				id, ok := s.blockOf(aws.ToString(o.Key))
+				id, ok := s.names.ID(aws.ToString(o.Key))
 				if !ok {
 					continue // somebody else's
 				}
@@ -71,7 +71,7 @@ func (s *Store) page(ctx context.Context, in *s3.ListObjectsV2Input) (*s3.ListOb
 // prove lists one object, which shows that server, bucket, credentials and
 // clock are right, and unlike HEAD is answered with reasons.
 func (s *Store) prove(ctx context.Context) error {
-	_, err := s.page(ctx, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(s.blocks()), MaxKeys: aws.Int32(1)})
+	_, err := s.page(ctx, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(s.names.Blocks()), MaxKeys: aws.Int32(1)})
 	switch k := kind.Of(err); {
 	case err == nil:
 		return nil
@@ -92,26 +92,10 @@ const perBatch = 500
 
 // DeleteBatch implements blockstore.BatchDeleter.
 func (s *Store) DeleteBatch(ctx context.Context, ids []blockstore.ID) error {
-	for len(ids) > 0 {
-		n := min(len(ids), perBatch)
-		var err error
-		if s.noBatch.Load() {
-			err = blockstore.DeleteBatch(ctx, single{s}, ids[:n])
-		} else if err = s.deleteBatch(ctx, ids[:n]); kind.Of(err) == kind.Unsupported {
-			s.log.Info("the server deletes no batches: going on one by one", "server", s.where)
-			s.noBatch.Store(true)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		ids = ids[n:]
-	}
-	return nil
+	return s.batches.Delete(ctx, s, ids, perBatch, s.deleteBatch, func() {
+		s.log.Info("the server deletes no batches: going on one by one", "server", s.where)
+	})
 }
-
-// single hides the store's optional interfaces.
-type single struct{ blockstore.Store }
 
 func (s *Store) deleteBatch(ctx context.Context, ids []blockstore.ID) error {
 	r, err := s.begin(ctx, call{"delete", fmt.Sprintf("%d blocks", len(ids))})
@@ -121,7 +105,7 @@ func (s *Store) deleteBatch(ctx context.Context, ids []blockstore.ID) error {
 	defer r.end()
 	objects := make([]types.ObjectIdentifier, len(ids))
 	for i, id := range ids {
-		objects[i].Key = aws.String(s.key(id))
+		objects[i].Key = aws.String(s.names.Block(id))
 	}
 	out, err := s.client.DeleteObjects(r.ctx,
 		&s3.DeleteObjectsInput{Bucket: &s.bucket, Delete: &types.Delete{Objects: objects, Quiet: aws.Bool(true)}},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"strconv"
@@ -18,37 +17,12 @@ import (
 	"github.com/truckee-fs/truckee/internal/transport"
 )
 
-// blocks is the part of a block's object name before its digits.
-func (s *Store) blocks() string { return s.prefix + "blocks/" }
-
-// key is the name of a block's object.
-func (s *Store) key(id blockstore.ID) string {
-	name := id.String()
-	return s.blocks() + name[:2] + "/" + name
-}
-
-// blockOf is the reverse of key; false for objects that are no blocks.
-func (s *Store) blockOf(key string) (blockstore.ID, bool) {
-	rest, ok := strings.CutPrefix(key, s.blocks())
-	var id blockstore.ID
-	if !ok || len(rest) != 3+2*len(id) {
-		return id, false
-	}
-	if _, err := hex.Decode(id[:], []byte(rest[3:])); err != nil {
-		return id, false
-	}
-	return id, s.key(id) == key // no capitals, digits in front that fit
-}
-
 // Put implements blockstore.Store. S3 answers a PUT when it is durable.
 func (s *Store) Put(ctx context.Context, id blockstore.ID, data []byte) error {
-	if id.IsZero() {
-		return fmt.Errorf("s3: put under the zero id: %w", kind.Invalid)
+	if err := blockstore.CheckPut("s3", id, data); err != nil {
+		return err
 	}
-	if len(data) > blockstore.MaxBlock {
-		return fmt.Errorf("s3: put %v of %d bytes: %w", id, len(data), kind.TooLarge)
-	}
-	return s.put(ctx, call{"put", id.String()}, s.key(id), data)
+	return s.put(ctx, call{"put", id.String()}, s.names.Block(id), data)
 }
 
 func (s *Store) put(ctx context.Context, c call, key string, data []byte) error {
@@ -147,7 +121,7 @@ func (s *Store) putOnce(r *request, o object) (told bool, err error) {
 // Get implements blockstore.Store.
 func (s *Store) Get(ctx context.Context, id blockstore.ID) ([]byte, error) {
 	return blockstore.ReadBlock(func() ([]byte, error) {
-		return s.get(ctx, call{"get", id.String()}, s.key(id), blockstore.MaxBlock)
+		return s.get(ctx, call{"get", id.String()}, s.names.Block(id), blockstore.MaxBlock)
 	})
 }
 
@@ -175,8 +149,8 @@ func length(n *int64) int64 {
 
 // GetRange implements blockstore.RangeGetter.
 func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
-	if off < 0 || n < 0 {
-		return nil, fmt.Errorf("s3: range of %d bytes at %d: %w", n, off, kind.Invalid)
+	if err := blockstore.CheckRange("s3", off, n); err != nil {
+		return nil, err
 	}
 	if n == 0 || off >= blockstore.MaxBlock { // no range that HTTP could name, or that could be there
 		_, err := s.Stat(ctx, id)
@@ -193,7 +167,7 @@ func (s *Store) getRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 	}
 	defer r.end()
 	out, err := s.client.GetObject(r.ctx, &s3.GetObjectInput{
-		Bucket: &s.bucket, Key: aws.String(s.key(id)), Range: aws.String(fmt.Sprintf("bytes=%d-%d", off, off+n-1)),
+		Bucket: &s.bucket, Key: aws.String(s.names.Block(id)), Range: aws.String(fmt.Sprintf("bytes=%d-%d", off, off+n-1)),
 	})
 	if status(err) == 416 { // off is at or past the end
 		return []byte{}, nil
@@ -224,7 +198,7 @@ func (s *Store) stat(ctx context.Context, id blockstore.ID) (blockstore.Info, er
 		return blockstore.Info{}, err
 	}
 	defer r.end()
-	out, err := s.client.GetObject(r.ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(s.key(id)), Range: aws.String("bytes=0-0")})
+	out, err := s.client.GetObject(r.ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(s.names.Block(id)), Range: aws.String("bytes=0-0")})
 	if status(err) == 416 { // no byte is there
 		return blockstore.Info{ID: id}, nil
 	}
@@ -255,20 +229,17 @@ func (s *Store) Delete(ctx context.Context, id blockstore.ID) error {
 		return err
 	}
 	defer r.end()
-	_, err = s.client.DeleteObject(r.ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(s.key(id))})
+	_, err = s.client.DeleteObject(r.ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(s.names.Block(id))})
 	if err = r.failed(err); kind.Of(err) == kind.NotExist {
 		return nil
 	}
 	return err
 }
 
-// markerKey is the name of the marker's object.
-func (s *Store) markerKey() string { return s.prefix + "marker" }
-
 // Marker implements blockstore.Marker.
 func (s *Store) Marker(ctx context.Context) ([]byte, error) {
 	return blockstore.ReadMarker(func() ([]byte, error) {
-		return s.get(ctx, call{"get", "the marker"}, s.markerKey(), blockstore.MaxMarker)
+		return s.get(ctx, call{"get", "the marker"}, s.names.Marker(), blockstore.MaxMarker)
 	})
 }
 
@@ -277,7 +248,7 @@ func (s *Store) SetMarker(ctx context.Context, data []byte) error {
 	if err := blockstore.CheckMarkerSize(data); err != nil {
 		return err
 	}
-	return s.put(ctx, call{"put", "the marker"}, s.markerKey(), data)
+	return s.put(ctx, call{"put", "the marker"}, s.names.Marker(), data)
 }
 
 // Close implements blockstore.Store.

@@ -11,10 +11,8 @@
 //	region = "eu-central-1"
 //	bucket = "blocks"
 //
-// Objects (docs/formats.md 7): <prefix>/blocks/<first two digits>/<id in hex> is
-// a block, <prefix>/marker the marker. The ids in the order of the names are in
-// their own order, which List relies on; the digits in between keep servers that
-// store objects as files from directories of millions.
+// Objects have the names of blockstore.ObjectNames (docs/formats.md 7), whose order
+// is that of the ids, which List relies on.
 //
 // The driver doesn't retry: whoever uses it does (package internal/retry). It
 // assumes what S3 promises since 2020: who reads after a write sees it.
@@ -71,8 +69,8 @@ type Options struct {
 type Store struct {
 	client  *s3.Client
 	bucket  string
-	prefix  string // ends with a slash, or is empty
-	plain   bool   // http: no TLS covers the bodies
+	names   blockstore.ObjectNames
+	plain   bool // http: no TLS covers the bodies
 	stall   time.Duration
 	secrets []string // hidden wherever an error goes by
 	where   string   // the server, for messages
@@ -82,7 +80,7 @@ type Store struct {
 
 	noChecksum atomic.Bool  // the server refuses checksums in headers
 	bodies     atomic.Int32 // whether signatures cover them
-	noBatch    atomic.Bool  // the server has no DeleteObjects
+	batches    blockstore.Batches
 }
 
 var (
@@ -135,7 +133,7 @@ func open(ctx context.Context, o *Options) (*Store, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	s := &Store{
-		client: s3.NewFromConfig(cfg, o.client), bucket: o.Bucket, prefix: o.Prefix, plain: o.plain(), stall: o.Timeout, idle: pool.CloseIdleConnections,
+		client: s3.NewFromConfig(cfg, o.client), bucket: o.Bucket, names: blockstore.ObjectNames{Prefix: o.Prefix}, plain: o.plain(), stall: o.Timeout, idle: pool.CloseIdleConnections,
 		secrets: []string{o.Secret, o.SessionToken, o.Key}, where: o.Endpoint, log: o.Log,
 	}
 	if s.where == "" {

@@ -37,7 +37,7 @@ func (s *Store) List(ctx context.Context, after blockstore.ID) iter.Seq2[blockst
 	return func(yield func(blockstore.Info, error) bool) {
 		marker := ""
 		if !after.IsZero() {
-			marker = s.key(after)
+			marker = s.names.Block(after)
 		}
 		for {
 			objects, err := s.page(ctx, marker, perPage)
@@ -51,7 +51,7 @@ func (s *Store) List(ctx context.Context, after blockstore.ID) iter.Seq2[blockst
 					return
 				}
 				marker = o.Name
-				id, ok := s.blockOf(o.Name)
+				id, ok := s.names.ID(o.Name)
 				if ok && !yield(blockstore.Info{ID: id, Size: o.Bytes}, nil) {
 					return
 				}
@@ -75,7 +75,7 @@ func (s *Store) page(ctx context.Context, marker string, limit int) ([]object, e
 		return nil, err
 	}
 	defer r.end()
-	q := url.Values{"format": {"json"}, "prefix": {s.blocks()}, "limit": {strconv.Itoa(limit)}}
+	q := url.Values{"format": {"json"}, "prefix": {s.names.Blocks()}, "limit": {strconv.Itoa(limit)}}
 	if marker != "" {
 		q.Set("marker", marker)
 	}
@@ -162,26 +162,10 @@ func (s *Store) login(ctx context.Context) error {
 // the server says that it has it: one that hasn't would take the request for one
 // about the whole account.
 func (s *Store) DeleteBatch(ctx context.Context, ids []blockstore.ID) error {
-	for len(ids) > 0 {
-		n := min(len(ids), perBatch)
-		var err error
-		if s.noBatch.Load() {
-			err = blockstore.DeleteBatch(ctx, single{s}, ids[:n])
-		} else if err = s.deleteBatch(ctx, ids[:n]); kind.Of(err) == kind.Unsupported {
-			s.log.Info("the server deletes no batches: going on one by one", "server", s.where)
-			s.noBatch.Store(true)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		ids = ids[n:]
-	}
-	return nil
+	return s.batches.Delete(ctx, s, ids, perBatch, s.deleteBatch, func() {
+		s.log.Info("the server deletes no batches: going on one by one", "server", s.where)
+	})
 }
-
-// single hides the store's optional interfaces.
-type single struct{ blockstore.Store }
 
 func (s *Store) deleteBatch(ctx context.Context, ids []blockstore.ID) error {
 	r, err := s.begin(ctx, call{"delete", fmt.Sprintf("%d blocks", len(ids))})
@@ -194,7 +178,7 @@ func (s *Store) deleteBatch(ctx context.Context, ids []blockstore.ID) error {
 	}
 	var names bytes.Buffer
 	for _, id := range ids {
-		u := url.URL{Path: "/" + s.container + "/" + s.key(id)}
+		u := url.URL{Path: "/" + s.container + "/" + s.names.Block(id)}
 		names.WriteString(u.EscapedPath() + "\n")
 	}
 	resp, err := r.do(swift.RequestOpts{
@@ -229,7 +213,7 @@ func (s *Store) deleteBatch(ctx context.Context, ids []blockstore.ID) error {
 
 // offersBatches is Unsupported unless the server has bulk delete.
 func (s *Store) offersBatches(r *request) error {
-	if s.batches.Load() {
+	if s.offered.Load() {
 		return nil
 	}
 	info, err := s.conn.QueryInfo(r.ctx)
@@ -242,7 +226,7 @@ func (s *Store) offersBatches(r *request) error {
 	if err != nil || !info.SupportsBulkDelete() { // or it doesn't tell
 		return r.fail(kind.Unsupported, "no bulk delete")
 	}
-	s.batches.Store(true)
+	s.offered.Store(true)
 	return nil
 }
 

@@ -16,37 +16,12 @@ import (
 	"github.com/truckee-fs/truckee/internal/transport"
 )
 
-// blocks is the part of a block's object name before its digits.
-func (s *Store) blocks() string { return s.prefix + "blocks/" }
-
-// key is the name of a block's object.
-func (s *Store) key(id blockstore.ID) string {
-	name := id.String()
-	return s.blocks() + name[:2] + "/" + name
-}
-
-// blockOf is the reverse of key; false for objects that are no blocks.
-func (s *Store) blockOf(key string) (blockstore.ID, bool) {
-	rest, ok := strings.CutPrefix(key, s.blocks())
-	var id blockstore.ID
-	if !ok || len(rest) != 3+2*len(id) {
-		return id, false
-	}
-	if _, err := hex.Decode(id[:], []byte(rest[3:])); err != nil {
-		return id, false
-	}
-	return id, s.key(id) == key // no capitals, digits in front that fit
-}
-
 // Put implements blockstore.Store.
 func (s *Store) Put(ctx context.Context, id blockstore.ID, data []byte) error {
-	if id.IsZero() {
-		return fmt.Errorf("swift: put under the zero id: %w", kind.Invalid)
+	if err := blockstore.CheckPut("swift", id, data); err != nil {
+		return err
 	}
-	if len(data) > blockstore.MaxBlock {
-		return fmt.Errorf("swift: put %v of %d bytes: %w", id, len(data), kind.TooLarge)
-	}
-	return s.put(ctx, call{"put", id.String()}, s.key(id), data)
+	return s.put(ctx, call{"put", id.String()}, s.names.Block(id), data)
 }
 
 // put sends an object with its MD5, by which the server checks what arrived.
@@ -113,7 +88,7 @@ func (r *request) holds(key, etag string) (bool, error) {
 // is therefore not looked at.
 func (s *Store) Get(ctx context.Context, id blockstore.ID) ([]byte, error) {
 	return blockstore.ReadBlock(func() ([]byte, error) {
-		data, _, err := s.get(ctx, call{"get", id.String()}, s.key(id), "", blockstore.MaxBlock)
+		data, _, err := s.get(ctx, call{"get", id.String()}, s.names.Block(id), "", blockstore.MaxBlock)
 		return data, err
 	})
 }
@@ -146,8 +121,8 @@ func (s *Store) get(ctx context.Context, c call, key, byteRange string, limit in
 
 // GetRange implements blockstore.RangeGetter.
 func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
-	if off < 0 || n < 0 {
-		return nil, fmt.Errorf("swift: range of %d bytes at %d: %w", n, off, kind.Invalid)
+	if err := blockstore.CheckRange("swift", off, n); err != nil {
+		return nil, err
 	}
 	if n == 0 || off >= blockstore.MaxBlock { // no range that HTTP could name, or that could be there
 		_, err := s.Stat(ctx, id)
@@ -158,7 +133,7 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 }
 
 func (s *Store) getRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
-	data, resp, err := s.get(ctx, call{"get", id.String()}, s.key(id), fmt.Sprintf("bytes=%d-%d", off, off+n-1), n)
+	data, resp, err := s.get(ctx, call{"get", id.String()}, s.names.Block(id), fmt.Sprintf("bytes=%d-%d", off, off+n-1), n)
 	switch {
 	case isPastEnd(err):
 		return []byte{}, nil
@@ -182,7 +157,7 @@ func (s *Store) stat(ctx context.Context, id blockstore.ID) (blockstore.Info, er
 		return blockstore.Info{}, err
 	}
 	defer r.end()
-	resp, err := r.do(swift.RequestOpts{Operation: http.MethodHead, Container: s.container, ObjectName: s.key(id), NoResponse: true})
+	resp, err := r.do(swift.RequestOpts{Operation: http.MethodHead, Container: s.container, ObjectName: s.names.Block(id), NoResponse: true})
 	if err != nil {
 		return blockstore.Info{}, r.absentOr(err)
 	}
@@ -200,7 +175,7 @@ func (s *Store) Delete(ctx context.Context, id blockstore.ID) error {
 	}
 	defer r.end()
 	for range deleteAttempts {
-		_, err = r.do(swift.RequestOpts{Operation: http.MethodDelete, Container: s.container, ObjectName: s.key(id), NoResponse: true})
+		_, err = r.do(swift.RequestOpts{Operation: http.MethodDelete, Container: s.container, ObjectName: s.names.Block(id), NoResponse: true})
 		if statusOf(err) != http.StatusConflict {
 			break
 		}
@@ -218,9 +193,6 @@ func (s *Store) Delete(ctx context.Context, id blockstore.ID) error {
 // bears the time at which the proxy took it, and another attempt a later one.
 const deleteAttempts = 4
 
-// markerKey is the name of the marker's object.
-func (s *Store) markerKey() string { return s.prefix + "marker" }
-
 // Marker implements blockstore.Marker.
 func (s *Store) Marker(ctx context.Context) ([]byte, error) {
 	return blockstore.ReadMarker(func() ([]byte, error) { return s.readMarker(ctx) })
@@ -228,7 +200,7 @@ func (s *Store) Marker(ctx context.Context) ([]byte, error) {
 
 // readMarker is Marker, and NotExist where there is none.
 func (s *Store) readMarker(ctx context.Context) ([]byte, error) {
-	data, resp, err := s.get(ctx, call{"get", "the marker"}, s.markerKey(), "", blockstore.MaxMarker)
+	data, resp, err := s.get(ctx, call{"get", "the marker"}, s.names.Marker(), "", blockstore.MaxMarker)
 	if err != nil {
 		return nil, err
 	}
@@ -244,5 +216,5 @@ func (s *Store) SetMarker(ctx context.Context, data []byte) error {
 	if err := blockstore.CheckMarkerSize(data); err != nil {
 		return err
 	}
-	return s.put(ctx, call{"put", "the marker"}, s.markerKey(), data)
+	return s.put(ctx, call{"put", "the marker"}, s.names.Marker(), data)
 }

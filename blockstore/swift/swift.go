@@ -12,8 +12,7 @@
 //	user = "truckee"
 //	domain = "Default"
 //
-// Objects (docs/formats.md 7): <prefix>/blocks/<first two digits>/<id in hex> is
-// a block, <prefix>/marker the marker, the same names as in package s3.
+// Objects have the names of blockstore.ObjectNames (docs/formats.md 7), as in package s3.
 //
 // Swift answers a PUT with 201 when a majority of its replicas has synced the
 // object to disk, and MD5 sums go along in both directions. Its listings follow
@@ -73,7 +72,7 @@ type Store struct {
 	conn      *swift.Connection
 	otherUser string // to log in by if the first name is refused
 	container string
-	prefix    string // ends with a slash, or is empty
+	names     blockstore.ObjectNames
 	where     string // the authentication service, for messages
 	stall     time.Duration
 	secrets   []string // hidden wherever an error goes by
@@ -81,7 +80,8 @@ type Store struct {
 	gate      gate.Gate
 	idle      func()
 
-	batches, noBatch atomic.Bool // the server has, or has no, bulk delete
+	batches blockstore.Batches
+	offered atomic.Bool // the server has bulk delete
 }
 
 var (
@@ -133,7 +133,7 @@ func open(o *Options) (*Store, error) {
 			ConnectTimeout: time.Hour, Timeout: time.Hour,
 			Retries: 1, // a new token for one that has ended
 		},
-		container: o.Container, prefix: o.Prefix, where: mask.URL(o.AuthURL), stall: o.Timeout,
+		container: o.Container, names: blockstore.ObjectNames{Prefix: o.Prefix}, where: mask.URL(o.AuthURL), stall: o.Timeout,
 		secrets: []string{o.Password}, log: o.Log, idle: pool.CloseIdleConnections,
 	}, nil
 }
