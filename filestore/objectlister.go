@@ -204,19 +204,27 @@ func (l *objectLister) passed(key string) bool {
 	return l.from > key && !strings.HasPrefix(l.from, key)
 }
 
+// wants reports whether an entry with that key is to be listed, or a directory gone
+// into whose keys begin with it; errListed when nothing that follows is.
+func (l *objectLister) wants(key string, dir bool) (bool, error) {
+	switch {
+	case len(key) > MaxKey:
+		return false, nil // SFTP's paths may be longer
+	case dir && l.passed(key), !dir && key < l.from:
+		return false, nil
+	case strings.HasPrefix(key, l.o.Prefix), dir && strings.HasPrefix(l.o.Prefix, key):
+		return true, nil
+	case key > l.o.Prefix:
+		return false, errListed
+	}
+	return false, nil
+}
+
 // entry lists one entry, and reports whether it was passed over.
 func (l *objectLister) entry(ctx context.Context, e *dirtree.Entry, key string, at slots) (passed bool, err error) {
 	dir := e.Kind.IsDir()
-	switch {
-	case len(key) > MaxKey:
-		return true, nil // SFTP's paths may be longer
-	case dir && l.passed(key), !dir && key < l.from:
-		return true, nil
-	case strings.HasPrefix(key, l.o.Prefix), dir && strings.HasPrefix(l.o.Prefix, key):
-	case key > l.o.Prefix:
-		return false, errListed
-	default:
-		return true, nil
+	if wanted, err := l.wants(key, dir); !wanted {
+		return err == nil, err
 	}
 	if !dir {
 		return false, l.object(ctx, e, key)

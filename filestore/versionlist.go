@@ -164,16 +164,8 @@ func (l *versionLister) scan(ctx context.Context, tree, history *dirtree.Dir, ba
 // entry lists one entry, and reports whether it was passed over.
 func (l *versionLister) entry(ctx context.Context, e mergedEntry, key string) (passed bool, err error) {
 	dir := e.Kind.IsDir()
-	switch {
-	case len(key) > MaxKey:
-		return true, nil // SFTP's paths may be longer
-	case dir && l.passed(key), !dir && key < l.from:
-		return true, nil
-	case strings.HasPrefix(key, l.o.Prefix), dir && strings.HasPrefix(l.o.Prefix, key):
-	case key > l.o.Prefix:
-		return false, errListed
-	default:
-		return true, nil
+	if wanted, err := l.wants(key, dir); !wanted {
+		return err == nil, err
 	}
 	if dir {
 		return false, l.child(ctx, e.Entry, key)
