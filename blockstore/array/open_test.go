@@ -118,13 +118,13 @@ func TestAMemberThatCameBackEmpty(t *testing.T) {
 				if n := count(d.disks[victim].store()); n > 0 {
 					t.Errorf("%s: %d blocks were put on a member that isn't whole", d.layout.name, n)
 				}
-				_, err := blockstore.Rebuild(t.Context(), d.store, fmt.Sprint(victim), blockstore.RebuildOptions{}, func(f blockstore.Finding) {
+				totals, err := blockstore.Rebuild(t.Context(), d.store, fmt.Sprint(victim), blockstore.RebuildOptions{}, func(f blockstore.Finding) {
 					if !f.Mended {
 						t.Errorf("%s: %v", d.layout.name, f)
 					}
 				})
-				if err != nil {
-					t.Errorf("%s: rebuild: %v", d.layout.name, err)
+				if err != nil || totals.Blocks == 0 || totals.Bytes == 0 {
+					t.Errorf("%s: rebuild: %+v, %v", d.layout.name, totals, err)
 				}
 				if st := d.state(victim); st != blockstore.StateOK {
 					t.Errorf("%s: the rebuilt member is %s", d.layout.name, st)

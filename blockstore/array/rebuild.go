@@ -227,6 +227,7 @@ func (s *sweep) lacking(i int, held []Held) map[blockstore.ID]Suspect {
 	lacks := map[blockstore.ID]Suspect{}
 	for _, h := range held {
 		s.totals.Blocks++
+		s.totals.Bytes += h.bytes()
 		if (s.a.Belongs == nil || s.a.Belongs(i, h.ID)) && !h.Holds(i) {
 			lacks[h.ID] = Suspect{Member: i, Fault: blockstore.FaultAbsent}
 		}
