@@ -108,6 +108,9 @@ func searchAtRest(t *testing.T, base string, secrets []string) {
 			return nil
 		}
 		b, err := os.ReadFile(path)
+		if os.IsNotExist(err) {
+			return nil // it has gone since it was listed
+		}
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/truckee-fs/truckee/tests/testbed"
@@ -44,7 +45,14 @@ func TestAuditDigests(t *testing.T) {
 		_, perr = part.WriteAt([]byte("elsewhere"), 1_000_000)
 		perr = firstOf(perr, part.Close())
 	}
-	if err := firstOf(copied, perr, m.Unmount()); err != nil {
+	if err := firstOf(copied, perr); err != nil {
+		t.Fatal(err)
+	}
+	audit := filepath.Join(n.BaseDir, "audit.jsonl")
+	// sshfs closes at the server after close has returned, and not at all what the
+	// kernel has not told it of when it is unmounted.
+	eventually(t, func() bool { return strings.Count(readFile(t, audit), `"op":"write"`) == 5 })
+	if err := m.Unmount(); err != nil {
 		t.Fatal(err)
 	}
 	if err := n.Stop(); err != nil {
@@ -52,7 +60,7 @@ func TestAuditDigests(t *testing.T) {
 	}
 	want := fmt.Sprintf("sha256:%x", sha256.Sum256(data))
 	expected := map[string][]string{"/put": {want, ""}, "/twice": {want, want}, "/mounted": {want}}
-	got := digests(t, filepath.Join(n.BaseDir, "audit.jsonl"))
+	got := digests(t, audit)
 	for path, all := range expected {
 		if fmt.Sprint(got[path]) != fmt.Sprint(all) {
 			t.Errorf("%s has the digests %q, want %q", path, got[path], all)

@@ -498,10 +498,16 @@ func TestDrillRAID0(t *testing.T) {
 		if good == 0 || failed == 0 {
 			t.Errorf("%s: %d files could be read and %d not: the blocks should lie on both nodes", name, good, failed)
 		}
-		if state := d.status(); !strings.Contains(state, " down ") {
+		if state := ""; !within(patience, func() bool {
+			state = d.status()
+			return strings.Contains(state, " down ")
+		}) {
 			t.Errorf("%s: status: %s", name, state)
 		}
-		if all := strings.Join(d.figures(), "\n"); !strings.Contains(all, `state="down"} 1`) {
+		if all := ""; !within(patience, func() bool {
+			all = strings.Join(d.figures(), "\n")
+			return strings.Contains(all, `state="down"} 1`)
+		}) {
 			t.Errorf("%s: the metrics don't show it:\n%s", name, all)
 		}
 		d.heal()

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,8 +35,8 @@ func TestFullDisk(t *testing.T) {
 	}
 	run(t, dir, "mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk)
 	t.Cleanup(func() {
-		if out, err := exec.Command("umount", disk).CombinedOutput(); err != nil {
-			t.Errorf("umount: %v: %s", err, out)
+		if err := (&testbed.Mount{Dir: disk}).UnmountByRoot(); err != nil {
+			t.Error(err)
 		}
 	})
 	n := newNode(t, disk)

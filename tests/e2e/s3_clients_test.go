@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -239,9 +238,8 @@ func TestS3FS(t *testing.T) {
 	unmount := func() {
 		if mounted {
 			mounted = false
-			// Also when the test's context has ended.
-			if out, err := exec.Command("fusermount3", "-u", mnt).CombinedOutput(); err != nil {
-				t.Errorf("unmount: %v\n%s", err, out)
+			if err := (&testbed.Mount{Dir: mnt}).Unmount(); err != nil {
+				t.Error(err)
 			}
 		}
 	}

@@ -81,7 +81,7 @@ func fails(any ...syscall.Errno) []syscall.Errno { return any }
 func name(err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
-		return fmt.Errorf("%s", names([]syscall.Errno{errno}))
+		return fmt.Errorf("%s (%w)", names([]syscall.Errno{errno}), errno)
 	}
 	return err
 }

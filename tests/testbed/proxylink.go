@@ -84,7 +84,7 @@ func (l *link) reply(text string) {
 	}
 	_, _ = l.client.Write([]byte(text))
 	_ = l.client.CloseWrite()
-	_ = l.client.SetReadDeadline(time.Now().Add(time.Second))
+	_ = l.client.SetReadDeadline(time.Now().Add(10 * time.Second))
 	for {
 		if _, err := l.client.Read(buf); err != nil {
 			return

@@ -90,14 +90,28 @@ func (e Endpoint) SSHFS(ctx context.Context, dir string, options ...string) (*Mo
 	return &Mount{Dir: dir}, nil
 }
 
-// Unmount unmounts; when the mount is busy it detaches it all the same, and says
+// Unmount unmounts; when the mount stays busy it detaches it all the same, and says
 // so. One that has ended by itself, since its server is gone, is no error.
 func (m *Mount) Unmount() error {
-	out, err := exec.Command("fusermount3", "-u", m.Dir).CombinedOutput()
-	if err == nil || !m.mounted() {
-		return nil
+	return m.end([]string{"fusermount3", "-u"}, []string{"fusermount3", "-u", "-z"})
+}
+
+// UnmountByRoot is Unmount for what fusermount3 doesn't know.
+func (m *Mount) UnmountByRoot() error { return m.end([]string{"umount"}, []string{"umount", "-l"}) }
+
+// end has a program unmount, and tries for half a minute: what this process had
+// open, and has closed, stays open for a moment in a child that was forked
+// meanwhile and has not executed its program yet.
+func (m *Mount) end(unmount, detach []string) error {
+	var out []byte
+	var err error
+	for begin := time.Now(); time.Since(begin) < 30*time.Second; time.Sleep(50 * time.Millisecond) {
+		out, err = exec.Command(unmount[0], append(unmount[1:], m.Dir)...).CombinedOutput()
+		if err == nil || !m.mounted() {
+			return nil
+		}
 	}
-	if lazy := exec.Command("fusermount3", "-u", "-z", m.Dir).Run(); lazy != nil {
+	if lazy := exec.Command(detach[0], append(detach[1:], m.Dir)...).Run(); lazy != nil {
 		return fmt.Errorf("unmount: %w: %s", err, bytes.TrimSpace(out))
 	}
 	return fmt.Errorf("unmount: was busy, detached: %s", bytes.TrimSpace(out))
