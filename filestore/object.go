@@ -29,6 +29,10 @@ type Object struct {
 	Latest       bool
 	DeleteMarker bool
 
+	// By the gateways' clocks: when the contents came, zero where Mtime says that; and
+	// since when the version is current no longer, zero where that isn't known.
+	Placed, Superseded time.Time
+
 	// PartSizes are the parts of an object of a multipart upload, ascending, where
 	// they were asked for.
 	PartSizes []Part

@@ -154,6 +154,7 @@ func (fs *FS) object(ctx context.Context, key string, e, in *dirtree.Entry, type
 	}
 	o.ETag = fs.etag(&o.Meta, in)
 	o.Version = versionOf(e)
+	o.aging(e)
 	return o, nil
 }
 

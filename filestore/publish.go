@@ -92,7 +92,8 @@ func (f *openFile) publish(ctx context.Context, linkAll bool) error {
 	if a := f.attrs.Load(); a != nil {
 		p.attrs = *a
 	}
-	if c != nil && !p.attrs.Has(AttrMtime) {
+	p.timed = p.attrs.Has(AttrMtime)
+	if c != nil && !p.timed {
 		p.attrs = p.attrs.with(Attr{Set: AttrMtime, Mtime: time.Unix(0, f.mtime.Load())})
 	}
 	since := f.fs.open.newest()
@@ -140,6 +141,7 @@ type publication struct {
 	contents *contents // nil: attributes only
 	linkAll  bool      // the contents replace whatever is there
 	attrs    Attr
+	timed    bool // attrs has a time of the client's
 
 	// Of the last attempt.
 	entry dirtree.Entry
@@ -181,9 +183,15 @@ func (p *publication) apply(ctx context.Context, b *batch) error {
 		p.contents.put(&p.entry)
 		contentsChanged(&p.entry)
 	}
-	p.entry = p.attrs.of(p.entry)
-	if p.f.mutable {
+	switch {
+	case p.f.mutable:
+		p.entry = p.attrs.of(p.entry)
 		w.next.Mtime = p.entry.Mtime
+	case p.contents == nil:
+		p.entry = p.attrs.retimed(&p.entry)
+	default:
+		p.entry = p.attrs.of(p.entry)
+		replaced(&p.entry, b.fs.now(), p.timed)
 	}
 	p.in = w
 	p.key, p.at = fileKey{w.id(), p.entry.FileID}, w.spot(p.entry.Name)

@@ -143,7 +143,7 @@ func (w *work) setAttrs(ctx context.Context, name string, a Attr) error {
 	if e == nil {
 		return kind.NotExist
 	}
-	changed := a.of(*e)
+	changed := a.retimed(e)
 	if a.sameIn(e) {
 		return nil
 	}

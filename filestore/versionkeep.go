@@ -3,6 +3,7 @@ package filestore
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -11,7 +12,9 @@ import (
 // asNew is a copy of e without what belongs to the version that e was.
 func asNew(e *dirtree.Entry) *dirtree.Entry {
 	c := *e
-	c.Attrs = dirtree.WithoutAttr(dirtree.WithoutAttr(e.Attrs, dirtree.AttrVersion), dirtree.AttrLock)
+	c.Attrs = slices.DeleteFunc(slices.Clone(e.Attrs), func(a dirtree.Attr) bool {
+		return a.Type == dirtree.AttrVersion || a.Type == dirtree.AttrLock || a.Type == dirtree.AttrSuperseded
+	})
 	return &c
 }
 
@@ -118,6 +121,7 @@ func (w *work) retire(ctx context.Context, sortKey string, old *dirtree.Entry, v
 func (w *work) keep(ctx context.Context, sortKey string, old *dirtree.Entry) error {
 	past := *old
 	past.Name = versionOf(old).historyKey(sortKey)
+	past.Attrs = dirtree.WithAttr(old.Attrs, timeAttr(dirtree.AttrSuperseded, w.batch.fs.now().UnixNano()))
 	there, err := w.lookPast(ctx, past.Name)
 	if err != nil {
 		return err

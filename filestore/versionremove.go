@@ -156,6 +156,7 @@ func (w *work) restore(ctx context.Context, sortKey string) (*dirtree.Entry, err
 	}
 	back := *e
 	back.Name = sortKey
+	back.Attrs = dirtree.WithoutAttr(e.Attrs, dirtree.AttrSuperseded)
 	return &back, w.put(ctx, &back)
 }
 

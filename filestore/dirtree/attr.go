@@ -33,6 +33,8 @@ const (
 	AttrACL          AttrType = 11 // an object's access control list
 	AttrImplicit     AttrType = 12 // of a directory: it was made for what is in it, and goes with that
 	AttrUpload       AttrType = 13 // of an upload in parts, in directories of uploads (formats.md 16)
+	AttrPlaced       AttrType = 14 // when the contents came, where the mtime is a client's
+	AttrSuperseded   AttrType = 15 // of a version: since when it is current no longer
 
 	// AttrOutside, added to a type, says that the value lies in one of the entry's
 	// further blocks (Entry.More): OutsideAttr makes the attribute.

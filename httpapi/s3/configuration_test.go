@@ -347,3 +347,73 @@ func TestAPassLeavesWhatIsLocked(t *testing.T) {
 		t.Errorf("%d", r.StatusCode)
 	}
 }
+
+// What a lifecycle ends is as old as this server knows it to be, whatever times a
+// client of SFTP sets: a file that is copied in with its old time stays as long as any
+// other, and so does the version that it replaces.
+func TestLifecyclesDoNotBelieveTimesOfFiles(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	w := newWorld(t, func(s *s3.Server) {
+		s.LifecycleDay = time.Minute
+		s.Now = func() time.Time { return now }
+	})
+	for bucket, rule := range map[string]string{
+		"plain":     "<Expiration><Days>1</Days></Expiration>",
+		"versioned": "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>",
+	} {
+		w.bucket(bucket)
+		w.do("ann", "PUT", "/"+bucket+"?lifecycle", []byte("<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status>"+rule+"</Rule></LifecycleConfiguration>")).want(t, 200)
+	}
+	w.do("ann", "PUT", "/versioned?versioning", []byte("<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")).want(t, 200)
+	tree := w.tree("ann")
+	old := filestore.Attr{Set: filestore.AttrMtime, Mtime: time.Date(2001, 9, 9, 0, 0, 0, 0, time.UTC)}
+	write := func(bucket, key string, timed bool) {
+		t.Helper()
+		f, err := tree.Open(t.Context(), filestore.Path{bucket, key}, filestore.OpenOptions{Write: true, Create: true, Truncate: true})
+		if err == nil {
+			_, err = f.WriteAt(t.Context(), []byte("data"), 0)
+		}
+		if err == nil && timed {
+			err = f.SetAttr(t.Context(), old)
+		}
+		if err == nil {
+			err = f.Close(t.Context())
+		}
+		if err == nil && !timed {
+			err = tree.SetAttr(t.Context(), filestore.Path{bucket, key}, old, true)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range []string{"a", "b", "c"} {
+		w.put("plain", key, "by S3")
+		w.put("versioned", key, "by S3")
+	}
+	write("plain", "a", true)  // times by the handle
+	write("plain", "b", false) // times by the path
+	write("plain", "d", true)
+	write("versioned", "a", true)
+	write("versioned", "b", false)
+	if err := tree.SetAttr(t.Context(), filestore.Path{"plain", "c"}, old, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"a", "b", "c", "d"} {
+		h := w.do("ann", "HEAD", "/plain/"+key, nil).want(t, 200).Header
+		if h.Get("Last-Modified") != "Sun, 09 Sep 2001 00:00:00 GMT" || strings.Contains(h.Get("X-Amz-Expiration"), "2001") || h.Get("X-Amz-Expiration") == "" {
+			t.Errorf("%s: %q, %q", key, h.Get("Last-Modified"), h.Get("X-Amz-Expiration"))
+		}
+	}
+	pass := func(want s3.Expired) {
+		t.Helper()
+		done, err := w.server.Expire(t.Context())
+		done.Bytes, want.Buckets = 0, 2
+		if err != nil || done != want {
+			t.Errorf("%+v, %v; want %+v", done, err, want)
+		}
+	}
+	pass(s3.Expired{})
+	now = now.Add(90 * time.Second)
+	pass(s3.Expired{Objects: 4, Versions: 2})
+}

@@ -140,7 +140,10 @@ func (p *expiry) judge(next *filestore.Object) {
 	}
 	if same && !next.Latest {
 		v := aged(next)
-		v.Current, v.Since, v.Newer = false, p.last.Mtime, p.count-1
+		v.Current, v.Since, v.Newer = false, next.Superseded, p.count-1
+		if v.Since.IsZero() {
+			v.Since = aged(p.last).Mtime // when what took its place was put there
+		}
 		p.end(next, v)
 	}
 	p.last, p.count = next, p.count+1

@@ -37,5 +37,9 @@ func (c *call) aborts(initiated time.Time) {
 
 // aged is the latest version of a key as a lifecycle sees it.
 func aged(o *filestore.Object) settings.Aged {
-	return settings.Aged{Key: o.Key, Size: o.Size, Tags: tagList(o.Meta.Tags), Mtime: o.Mtime, Current: true, Marker: o.DeleteMarker}
+	a := settings.Aged{Key: o.Key, Size: o.Size, Tags: tagList(o.Meta.Tags), Mtime: o.Mtime, Current: true, Marker: o.DeleteMarker}
+	if !o.Placed.IsZero() { // the other one is what a client of SFTP has set
+		a.Mtime = o.Placed
+	}
+	return a
 }
