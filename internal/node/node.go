@@ -16,9 +16,7 @@ import (
 
 	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/blockstore"
-	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore"
-	"github.com/truckee-fs/truckee/filestore/highwater"
 	"github.com/truckee-fs/truckee/internal/audit"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -253,93 +251,6 @@ func (n *Node) SetServing() error {
 	return nil
 }
 
-// openFilestore opens the filestore on the stores.
-func (n *Node) openFilestore(ctx context.Context) error {
-	master, err := n.readMasterKey()
-	if err != nil {
-		return err
-	}
-	spool := string(n.Config.Filestore.SpoolDir)
-	if err := makeDir(spool); err != nil {
-		return err
-	}
-	marks, err := n.openHighWater()
-	if err != nil {
-		return err
-	}
-	n.FS, err = filestore.New(ctx, filestoreOptions(n.Config.Filestore, n.Config.Blockstore.Tree, filestore.Options{
-		Blocks: n.Blocks, Meta: n.Meta, Master: master, SpoolDir: spool, HighWater: marks,
-		Log: n.log, Gateway: n.gateway, Capacity: capacityOf(n.Config.Blockstore.Tree), Committed: n.committed,
-	}))
-	if err != nil {
-		return err
-	}
-	n.closers = append(n.closers, n.FS.Close)
-	return nil
-}
-
-// openHighWater opens the marks of the newest records seen. A database that
-// forgets everything needs marks that do.
-func (n *Node) openHighWater() (filestore.HighWater, error) {
-	if n.Config.Metastore.DB.Engine == config.EngineMemory {
-		return nil, nil
-	}
-	marks, err := highwater.Open(n.highWater(), n.log)
-	if err != nil {
-		return nil, err
-	}
-	n.closers = append(n.closers, marks.Close)
-	return marks, nil
-}
-
-// CollectOptions are as configured.
-func (n *Node) CollectOptions() filestore.CollectOptions {
-	return filestore.CollectOptions{Grace: n.Config.GC.Grace, Pace: int64(n.Config.GC.Pace)}
-}
-
-// CollectForever collects while the node serves, until ctx ends, if that is
-// configured. before is called each time first.
-func (n *Node) CollectForever(ctx context.Context, before func(context.Context) error) {
-	if err := n.FS.Claim(ctx); err != nil && ctx.Err() == nil {
-		n.log.Warn("nothing will be collected", "blockstore", n.Config.Blockstore.Tree, "error", err)
-	}
-	if !n.Config.GC.Enabled {
-		return
-	}
-	n.FS.CollectForever(ctx, filestore.AutoOptions{CollectOptions: n.CollectOptions(), Interval: n.Config.GC.Interval, Before: before})
-}
-
-// networkFlight is how many bytes are on their way to a store behind a network,
-// if nothing is configured: with a quarter of it one file keeps 24 requests of
-// 1 MiB going, which hides round trips of tens of milliseconds.
-const networkFlight = 96 << 20
-
-// behindNetwork reports whether a part of a blockstore is not on this machine.
-func behindNetwork(c blockstore.Config) bool {
-	if len(c.Nodes) > 0 {
-		return slices.ContainsFunc(c.Nodes, behindNetwork)
-	}
-	return c.Driver != "local" && c.Driver != "memory"
-}
-
-// filestoreOptions adds what is configured.
-func filestoreOptions(c config.Filestore, blocks blockstore.Config, o filestore.Options) filestore.Options {
-	o.ChunkSize = int(c.ChunkSize)
-	o.InlineBlock = int(c.InlineBlock)
-	if c.InlineBlock == 0 {
-		o.InlineBlock = -1
-	}
-	o.CacheBytes = int64(c.CacheMemory)
-	o.DraftBytes = int64(c.DraftMemory)
-	o.DirtyBytes = int64(c.DirtyMemory)
-	o.FlightBytes = int64(c.FlightMemory)
-	if o.FlightBytes == 0 && behindNetwork(blocks) {
-		o.FlightBytes = networkFlight
-	}
-	o.SpoolBytes = int64(c.SpoolLimit)
-	return o
-}
-
 func (n *Node) openAccounts() (err error) {
 	c := n.Config.SFTPD
 	n.Accounts, err = accounts.OpenFile(string(c.AccountsFile), accounts.Options{
@@ -362,73 +273,6 @@ func (n *Node) openAccounts() (err error) {
 	n.closers = append(n.closers, func() error { server.Close(); return nil })
 	n.Logins = accounts.Chain{File: n.Accounts, Server: server}
 	return nil
-}
-
-// CanOpen tells whether this build can open a root of this form.
-func (n *Node) CanOpen(c caps.Cap) bool { return canOpen(c) }
-
-// canOpen tells whether this build can open a root of this form (architecture 4.2).
-func canOpen(c caps.Cap) bool {
-	return c.IsDir() && c.Authority() >= caps.AuthorityRead && (c.Form() == caps.FormSlot || c.Form() == caps.FormFrozen)
-}
-
-// mountOptions are the account's policy.
-func mountOptions(a accounts.Account) filestore.MountOptions { return optionsOf(a.Policy()) }
-
-// Policies gives how what is written into an account's buckets is stored, and how
-// much of it, by whomever: what all logins of the account say together.
-func (n *Node) Policies(owner string) filestore.MountOptions {
-	return optionsOf(n.Accounts.OwnerPolicy(owner))
-}
-
-func optionsOf(p accounts.Policy) filestore.MountOptions {
-	o := filestore.MountOptions{Source: "account", Dedup: p.Dedup, MaxBytes: p.MaxBytes, MaxFiles: p.MaxFiles}
-	switch p.Pad {
-	case "4096":
-		o.Pad = filestore.Pad4096
-	case "pow2":
-		o.Pad = filestore.PadPowerOfTwo
-	}
-	return o
-}
-
-// Mount opens an account's root.
-func (n *Node) Mount(ctx context.Context, a accounts.Account) (*filestore.Tree, error) {
-	if !a.Root.IsDir() {
-		return nil, fmt.Errorf("account %q: its root, %v, is no directory: %w", a.Name, a.Root, kind.Invalid)
-	}
-	tree, err := n.FS.Mount(ctx, a.Root, mountOptions(a))
-	if err != nil {
-		return nil, fmt.Errorf("account %q: %w", a.Name, err)
-	}
-	return tree, nil
-}
-
-// MountURI opens what a capability names that an account's client gives in a
-// path. A login that may only read its root only reads there, too, and so does
-// one with a quota, which counts what comes through its own root. NotExist if it
-// is no capability; Denied if it is one that can't be opened.
-func (n *Node) MountURI(ctx context.Context, a accounts.Account, capability string) (*filestore.Tree, error) {
-	c, err := caps.Parse(capability)
-	if err != nil {
-		return nil, fmt.Errorf("a capability in a path: %w", kind.NotExist)
-	}
-	p := a.Policy()
-	if a.Root.Authority() != caps.AuthorityWrite || p.MaxBytes > 0 || p.MaxFiles > 0 {
-		weak, ok := caps.AtMost(c, caps.AuthorityRead)
-		if !ok {
-			return nil, fmt.Errorf("account %q: %w", a.Name, kind.Denied)
-		}
-		c = weak
-	}
-	tree, err := n.FS.Mount(ctx, c, filestore.MountOptions{Source: "uri"})
-	switch kind.Of(err) {
-	case 0:
-		return tree, nil
-	case kind.Unsupported, kind.Invalid:
-		return nil, fmt.Errorf("account %q: %w: %w", a.Name, kind.Denied, err)
-	}
-	return nil, fmt.Errorf("account %q: %w", a.Name, err)
 }
 
 // HostKeys reads the host keys.
