@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/httpapi/s3/checksum"
@@ -191,6 +192,9 @@ func (c *call) describe(b *filestore.Bucket, o *filestore.Object) {
 		if p.Name == storageClassHeader && p.Value == standard {
 			continue
 		}
+		if strings.HasPrefix(p.Name, metaPrefix) {
+			p.Value = mailSafe(p.Value)
+		}
 		h[headerKey(p.Name)] = []string{p.Value}
 	}
 	if n := len(o.Meta.Tags); n > 0 {
@@ -199,6 +203,24 @@ func (c *call) describe(b *filestore.Bucket, o *filestore.Object) {
 	c.describeLock(o.Meta.Lock)
 	describeSeal(h, o.Meta.Client, c.r.Header)
 	c.expiration(b, o)
+}
+
+// mailSafe is a value of user metadata as S3 sends it: beyond ASCII as an encoded word
+// (RFC 2047), since clients disagree about other bytes in headers, and some read none
+// of the answer then. It takes the bytes for UTF-8, or for Latin-1 if they are none;
+// S3 always takes them for Latin-1, and so encodes twice what most clients send.
+func mailSafe(value string) string {
+	if !strings.ContainsFunc(value, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return value
+	}
+	if !utf8.ValidString(value) {
+		latin := make([]rune, len(value))
+		for i := range len(value) {
+			latin[i] = rune(value[i])
+		}
+		value = string(latin)
+	}
+	return "=?UTF-8?B?" + base64.StdEncoding.EncodeToString([]byte(value)) + "?="
 }
 
 // headerKey is the form in which a header's name is sent. SDKs take the name of

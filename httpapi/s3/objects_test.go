@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"strings"
 	"testing"
@@ -287,5 +288,36 @@ func TestSpellingOfETag(t *testing.T) {
 		if !strings.Contains(string(answer), "\r\nETag: \"") {
 			t.Errorf("%q: %s", request, answer)
 		}
+	}
+}
+
+// User metadata beyond ASCII is sent as S3 sends it, so that every client can read the
+// answer: some refuse headers with other bytes altogether.
+func TestMetadataIsMailSafe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	for _, tt := range []struct{ name, sent, want string }{
+		{"ASCII", "plain ~ text", "plain ~ text"},
+		{"an encoded word", "=?UTF-8?Q?M=C3=BCller?=", "=?UTF-8?Q?M=C3=BCller?="},
+		{"UTF-8", "M\u00fcller \u20ac", "=?UTF-8?B?TcO8bGxlciDigqw=?="},
+		{"Latin-1", "M\xfcller", "=?UTF-8?B?TcO8bGxlcg==?="},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w.put("data", "k", "x", "X-Amz-Meta-Name", tt.sent, "Content-Disposition", "attachment")
+			for _, method := range []string{"GET", "HEAD"} {
+				h := w.do("ann", method, "/data/k", nil).want(t, 200).Header
+				if got := h.Get("X-Amz-Meta-Name"); got != tt.want {
+					t.Errorf("%s: %q", method, got)
+				}
+			}
+			w.do("ann", "PUT", "/data/copy", nil, "X-Amz-Copy-Source", "data/k").want(t, 200)
+			if got := w.do("ann", "HEAD", "/data/copy", nil).Header.Get("X-Amz-Meta-Name"); got != tt.want {
+				t.Errorf("of a copy: %q", got)
+			}
+		})
+	}
+	if word, err := new(mime.WordDecoder).Decode("=?UTF-8?B?TcO8bGxlciDigqw=?="); err != nil || word != "M\u00fcller \u20ac" {
+		t.Errorf("%q, %v", word, err)
 	}
 }
