@@ -257,6 +257,11 @@ func (c Config) NeedsDatabase() bool {
 	return c.Driver == "postgresql" && c.Fields["url"] == "" || slices.ContainsFunc(c.Nodes, Config.NeedsDatabase)
 }
 
+// Forgets reports whether it, or a node of it, keeps its blocks in memory.
+func (c Config) Forgets() bool {
+	return c.Driver == "memory" || slices.ContainsFunc(c.Nodes, Config.Forgets)
+}
+
 // parameters are those of a database's address: they may name another schema.
 func parameters(c Config) string {
 	_, params, _ := strings.Cut(c.Fields["url"], "?")

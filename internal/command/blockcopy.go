@@ -48,6 +48,9 @@ func (o *BlockstoreCopy) run(ctx context.Context, n *node.Node, s control.Stream
 	if tree.SamePlace(n.Config.Blockstore.Tree) {
 		return kind.Errorf(kind.Invalid, "the blocks are there already")
 	}
+	if tree.Forgets() {
+		return kind.Errorf(kind.Invalid, "blocks in memory would be gone at once")
+	}
 	to, err := n.OpenBlocks(ctx, tree)
 	if err != nil {
 		return err
@@ -90,11 +93,11 @@ func (o *BlockstoreCopy) run(ctx context.Context, n *node.Node, s control.Stream
 // copyMarker has the other store know whose it is; one that is another's is refused.
 func copyMarker(ctx context.Context, from, to blockstore.Store) error {
 	mark, err := blockstore.GetMarker(ctx, from)
-	if err != nil || mark == nil {
+	if err != nil {
 		return err
 	}
 	other, err := blockstore.GetMarker(ctx, to)
-	if err != nil {
+	if err != nil || mark == nil && other == nil {
 		return err
 	}
 	if other != nil && !filestore.SameOwner(mark, other) {

@@ -128,3 +128,20 @@ func TestCopyGoesOnAfterADamagedBlock(t *testing.T) {
 		}
 	}
 }
+
+// A store that another database has marked takes no copies, even if this one's own
+// hasn't been marked yet.
+func TestCopyToAnothersStore(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	from, to := memory.New(), memory.New()
+	if err := copyMarker(ctx, from, to); err != nil {
+		t.Errorf("both unmarked: %v", err)
+	}
+	if err := blockstore.SetMarker(ctx, to, []byte("another's")); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyMarker(ctx, from, to); kind.Of(err) != kind.Conflict {
+		t.Errorf("one is another's: %v, want Conflict", err)
+	}
+}

@@ -85,22 +85,10 @@ func (n *Node) warnOfMemory() {
 	if n.Config.Metastore.DB.Engine == config.EngineMemory {
 		n.log.Warn("THE DATABASE IS MEMORY: every file is gone when this process ends; for development only (--dev silences this)")
 	}
-	if hasMemory(n.Config.Blockstore.Tree) {
+	if n.Config.Blockstore.Tree.Forgets() {
 		n.log.Warn("BLOCKS LIE IN MEMORY: the contents of files are gone when this process ends; for development only (--dev silences this)",
 			"blockstore", n.Config.Blockstore.Tree)
 	}
-}
-
-func hasMemory(c blockstore.Config) bool {
-	if c.Driver == "memory" {
-		return true
-	}
-	for _, node := range c.Nodes {
-		if hasMemory(node) {
-			return true
-		}
-	}
-	return false
 }
 
 // Queue is the database's repair queue and what it knows of blocks; nil if it has none.
