@@ -24,6 +24,11 @@ import (
 //     symbolic link, or ends in one: it may lead anywhere.
 //
 // So no client can tell the difference but by its clock.
+//
+// A flight begins when the session goes on to something that need not wait for
+// it, or has nothing more to execute. If what comes next depends on it, as an
+// OPEN behind the CLOSE of the same file does, the session's own goroutine runs
+// it: nobody has to be woken, and its reply is sent with the next one.
 
 // maxFlights bounds the requests of a session that fly.
 const maxFlights = 32
@@ -34,6 +39,9 @@ type flight struct {
 	paths   []filestore.Path // whose entries it may change
 	names   bool             // it makes names appear, vanish or mean others
 	handles [2]*handle       // that it uses
+	begun   bool             // of the session's goroutine alone
+	run     func() []byte    // gives the reply
+	place   *pledge          // of the reply
 	done    chan struct{}
 }
 
@@ -55,14 +63,49 @@ func (f *flights) reap() {
 	})
 }
 
-// wait waits for those that match, or for all if match is nil.
-func (f *flights) wait(match func(*flight) bool) {
-	for _, f := range f.up {
+// depart has all flights begin that haven't yet.
+func (s *session) depart() {
+	for _, f := range s.flights.up {
+		s.begin(f)
+	}
+}
+
+// begin runs f beside the session, unless somebody does already.
+func (s *session) begin(f *flight) {
+	if f.begun {
+		return
+	}
+	f.begun = true
+	s.flights.wg.Go(func() {
+		defer close(f.done)
+		s.replies.keep(f.place, f.run())
+	})
+}
+
+// await waits for the flights that match, or for all if match is nil, and has the
+// others begin. Replies that it has waited for go out with the session's next one.
+func (s *session) await(match func(*flight) bool) {
+	var own *flight
+	for _, f := range s.flights.up {
+		if own == nil && !f.begun && (match == nil || match(f)) {
+			own = f
+		} else {
+			s.begin(f)
+		}
+	}
+	if own != nil {
+		own.begun = true
+		s.held = s.replies.hold(own.place) || s.held
+		s.replies.keep(own.place, own.run())
+		close(own.done)
+	}
+	for _, f := range s.flights.up {
 		if match == nil || match(f) {
+			s.held = s.replies.hold(f.place) || s.held
 			<-f.done
 		}
 	}
-	f.reap()
+	s.flights.reap()
 }
 
 // settle waits for what may change where p leads and what is there.
@@ -70,12 +113,12 @@ func (s *session) settle(ctx context.Context, p filestore.Path) {
 	if len(s.flights.up) == 0 {
 		return
 	}
-	s.flights.wait(func(f *flight) bool { return f.near(p) })
+	s.await(func(f *flight) bool { return f.near(p) })
 	if !slices.ContainsFunc(s.flights.up, func(f *flight) bool { return f.names }) {
 		return
 	}
 	if straight, err := s.tree.Straight(ctx, p); err != nil || !straight {
-		s.flights.wait(nil)
+		s.await(nil)
 	}
 }
 
@@ -90,7 +133,7 @@ func (f *flight) near(p filestore.Path) bool {
 // settleHandle waits for what uses h.
 func (s *session) settleHandle(h *handle) {
 	if len(s.flights.up) > 0 {
-		s.flights.wait(func(f *flight) bool { return f.handles[0] == h || f.handles[1] == h })
+		s.await(func(f *flight) bool { return f.handles[0] == h || f.handles[1] == h })
 	}
 }
 
@@ -99,17 +142,16 @@ func (s *session) settleHandle(h *handle) {
 func (s *session) fly(ctx context.Context, t wire.Type, id uint32, f *flight, run func(context.Context) ([]byte, error)) {
 	s.flights.reap()
 	if len(s.flights.up) >= maxFlights {
+		s.depart()
 		<-s.flights.up[0].done
 		s.flights.reap()
 	}
-	p, free := s.replies.pledge(s.out)
+	var free bool
+	f.place, free = s.replies.pledge(s.out)
 	s.renew(free)
+	f.run = func() []byte { return s.land(ctx, t, id, f, run) }
 	f.done = make(chan struct{})
 	s.flights.up = append(s.flights.up, f)
-	s.flights.wg.Go(func() {
-		defer close(f.done)
-		s.replies.keep(p, s.land(ctx, t, id, f, run))
-	})
 }
 
 // land runs a flight to its end and gives its reply. A bug in it ends nothing

@@ -454,3 +454,55 @@ func TestHeavyRequestsTakeTurns(t *testing.T) {
 		<-p.end
 	})
 }
+
+// countedWrites counts how often is written.
+type countedWrites struct {
+	bytes.Buffer
+	n int
+}
+
+func (w *countedWrites) Write(b []byte) (int, error) {
+	w.n++
+	return w.Buffer.Write(b)
+}
+
+// What comes with a CLOSE and waits for it is answered together with it, whether
+// the session runs the commit itself or has begun to wait for it.
+func TestADependentRequestIsAnsweredWithTheCommit(t *testing.T) {
+	for name, apart := range map[string]bool{"in one packet": false, "while it commits": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGate(t)
+				g.hold("/a")
+				r, w := io.Pipe()
+				var out countedWrites
+				s := bare(g, bothEnds{r, &out})
+				end := make(chan error, 1)
+				go func() { end <- s.run(t.Context()) }()
+				p := &pipelined{t: t, in: w}
+				p.send(packet(wire.Init, nil, uint32(3)), p.request(wire.Open, "a", wr|creat, uint32(0)))
+				out.Reset()
+				closing, next := p.request(wire.Close, firstHandle(0)), slices.Concat(
+					p.request(wire.Open, "a", wr, uint32(0)), p.request(wire.Lstat, "a"))
+				if apart {
+					p.send(closing)
+					p.send(next)
+				} else {
+					p.send(closing, next)
+				}
+				out.n = 0
+				g.release("/a")
+				synctest.Wait()
+				if out.n != 1 {
+					t.Errorf("%d writes", out.n)
+				}
+				p.out = out.Buffer
+				p.expect("2:0 3:type 102 4:type 105")
+				w.Close()
+				if err := <-end; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}

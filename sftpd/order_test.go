@@ -171,7 +171,7 @@ type stepwise struct {
 }
 
 func (r *stepwise) Read(b []byte) (int, error) {
-	r.s.flights.wait(nil)
+	r.s.await(nil)
 	if len(r.steps) == 0 {
 		return 0, io.EOF
 	}

@@ -64,7 +64,7 @@ func (s *session) path(ctx context.Context, raw []byte) (filestore.Path, error) 
 		s.settle(ctx, p)
 		return p, nil
 	}
-	s.flights.wait(nil) // the names may be those of anything
+	s.await(nil) // the names may be those of anything
 	translate(ctx, s.tree, p)
 	return p, nil
 }

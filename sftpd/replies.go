@@ -11,6 +11,8 @@ const (
 	maxQueued = 1 << 20
 	// pledgeSize is what a place in the queue takes beside its bytes.
 	pledgeSize = 64
+	// maxJoint is the most that is copied to be sent by one write.
+	maxJoint = 4 << 10
 )
 
 // replies sends what a session answers in the order of its requests, though
@@ -22,15 +24,17 @@ type replies struct {
 
 	mu    sync.Mutex // guards the fields below; held while w is written
 	moved sync.Cond  // the queue has become shorter
-	queue []*pledge  // begins with one that isn't ready, but while it is sent
+	queue []*pledge  // begins with one that isn't ready, or is held
 	bytes int        // that the queue takes
 	err   error      // of a write: nothing is sent any more
+	joint []byte     // what is sent together
 }
 
 // pledge is the place of a reply in the order.
 type pledge struct {
 	b     []byte
 	ready bool
+	held  bool // it goes out with what follows
 }
 
 func newReplies(w io.Writer) *replies {
@@ -48,7 +52,9 @@ func (r *replies) send(b []byte) (free bool) {
 		r.write(b)
 		return true
 	}
-	return r.queueUp(b)
+	free = r.queueUp(b)
+	r.drain()
+	return free || len(r.queue) == 0
 }
 
 // queueUp has b wait in the queue, a copy of it if it is a small part of its
@@ -58,10 +64,10 @@ func (r *replies) queueUp(b []byte) (free bool) {
 	case len(b) == 0:
 		return true
 	case 2*len(b) < cap(b):
-		r.push(&pledge{slices.Clone(b), true})
+		r.push(&pledge{b: slices.Clone(b), ready: true})
 		return true
 	}
-	r.push(&pledge{b, true})
+	r.push(&pledge{b: b, ready: true})
 	return false
 }
 
@@ -86,16 +92,51 @@ func (r *replies) keep(p *pledge, b []byte) {
 	defer r.mu.Unlock()
 	p.b, p.ready = b, true
 	r.bytes += len(b)
-	n := 0
+	if !p.held {
+		r.drain()
+	}
+}
+
+// hold has p wait for the next send when it is kept. It reports whether it does:
+// what is ready already has been sent, or waits for what is before it.
+func (r *replies) hold(p *pledge) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p.held = !p.ready
+	return p.held
+}
+
+// drain sends what waits for nothing before it, small replies by one write. It is
+// called with mu held.
+func (r *replies) drain() {
+	n, joint := 0, r.joint[:0]
 	for ; n < len(r.queue) && r.queue[n].ready; n++ {
-		r.write(r.queue[n].b)
-		r.bytes -= len(r.queue[n].b) + pledgeSize
+		b := r.queue[n].b
+		if len(joint)+len(b) > maxJoint {
+			r.write(joint)
+			joint = joint[:0]
+		}
+		if len(b) > maxJoint {
+			r.write(b)
+		} else {
+			joint = append(joint, b...)
+		}
+		r.bytes -= len(b) + pledgeSize
 		r.queue[n] = nil
 	}
+	r.write(joint)
+	r.joint = joint
 	if r.queue = r.queue[n:]; len(r.queue) == 0 {
 		r.queue = nil
 	}
 	r.moved.Broadcast()
+}
+
+// full reports whether so much waits in the queue that room is to be called.
+func (r *replies) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bytes > maxQueued
 }
 
 // room waits until little enough waits in the queue. Every pledge must be on
@@ -103,6 +144,7 @@ func (r *replies) keep(p *pledge, b []byte) {
 func (r *replies) room() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.drain()
 	for r.bytes > maxQueued && len(r.queue) > 0 {
 		r.moved.Wait()
 	}

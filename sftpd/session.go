@@ -53,6 +53,7 @@ type session struct {
 	in   []byte // in[r:w] has arrived and is not yet executed
 	r, w int
 	out  []byte // replies that wait to be written
+	held bool   // replies of flights may wait for them to be written
 	init bool
 }
 
@@ -73,6 +74,7 @@ func newSession(t tree, rw io.ReadWriter, c *conn) *session {
 func (s *session) run(ctx context.Context) error {
 	defer s.handles.discard()
 	defer s.flights.wg.Wait()
+	defer s.depart()
 	s.in = make([]byte, firstBuffer)
 	s.out = make([]byte, 0, firstBuffer)
 	for {
@@ -94,7 +96,8 @@ func (s *session) run(ctx context.Context) error {
 		if len(s.out) >= flushAt {
 			s.flush()
 		}
-		if len(s.flights.up) > 0 {
+		if len(s.flights.up) > 0 && s.replies.full() {
+			s.depart()
 			s.replies.room()
 		}
 	}
@@ -131,6 +134,7 @@ func (s *session) next() ([]byte, error) {
 // fill makes at least n bytes from s.r on available.
 func (s *session) fill(n int) error {
 	for s.w-s.r < n {
+		s.depart()
 		s.flush()
 		s.makeRoom(n)
 		got, err := s.rw.Read(s.in[s.w:])
@@ -192,7 +196,8 @@ func (s *session) skip(n int) error {
 // flush writes the replies that wait, in one Write, or queues them behind those
 // of flights.
 func (s *session) flush() {
-	if len(s.out) > 0 {
+	if len(s.out) > 0 || s.held {
+		s.held = false
 		s.renew(s.replies.send(s.out))
 	}
 }

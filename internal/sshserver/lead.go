@@ -210,10 +210,15 @@ func (ch *channel) read(p []byte) (int, error) {
 }
 
 // served reports whether a read that reads packets itself has enough: it has
-// something, and the next packet is still under way or won't fit.
+// something, and the next packet is still under way or won't fit. The data of a
+// packet is shorter than the packet, which is a part of what has been received.
 func (ch *channel) served() bool {
 	b := ch.pending
 	b.L.Lock()
 	defer b.L.Unlock()
-	return b.closed || b.got > 0 && (len(b.dst) < channelMaxPacket || !ch.mux.conn.conn.buffered())
+	if b.closed || b.got == 0 {
+		return b.closed
+	}
+	conn := ch.mux.conn.conn
+	return len(b.dst) < min(channelMaxPacket, len(conn.in.received())) || !conn.buffered()
 }
