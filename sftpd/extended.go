@@ -64,7 +64,7 @@ func (s *session) lsetstat(ctx context.Context, id uint32, d *wire.Decoder) ([]b
 // hardlink answers hardlink@openssh.com: a second entry with the same contents.
 // A stored file never changes, so from then on the two go their own ways.
 func (s *session) hardlink(ctx context.Context, id uint32, d *wire.Decoder) ([]byte, error) {
-	return s.twoPaths(ctx, wire.Extended, id, d, s.tree.Link)
+	return s.twoPaths(ctx, wire.Extended, id, d, s.newFileName, s.tree.Link)
 }
 
 // fsync commits what the file holds; its OK follows durability.

@@ -62,9 +62,17 @@ func (s *session) open(ctx context.Context, id uint32, d *wire.Decoder) ([]byte,
 	if len(raw) == 0 {
 		return raw, fmt.Errorf("open of an empty name: %w", kind.NotExist)
 	}
-	p, err := s.path(ctx, raw)
+	p, err := s.name(ctx, raw)
 	if err != nil {
 		return raw, err
+	}
+	if slashed(raw) {
+		if flags&wire.FlagCreate != 0 {
+			return raw, fmt.Errorf("create with a slash behind the name: %w", kind.IsDir)
+		}
+		if err := s.isDir(ctx, p); err != nil {
+			return raw, err
+		}
 	}
 	o := filestore.OpenOptions{
 		Write:     flags&wire.FlagWrite != 0,

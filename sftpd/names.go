@@ -1,7 +1,6 @@
 package sftpd
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -55,7 +54,7 @@ func (s *session) follow(ctx context.Context, _ []byte, p filestore.Path) (files
 // lstat follows a link nonetheless whose name ends in a slash, as POSIX says:
 // by it OpenSSH's sftp lists what "ls link/" means.
 func (s *session) lstat(ctx context.Context, raw []byte, p filestore.Path) (filestore.Info, error) {
-	if bytes.HasSuffix(raw, []byte("/")) || bytes.HasSuffix(raw, []byte("/.")) {
+	if slashed(raw) {
 		return s.tree.Stat(ctx, p)
 	}
 	return s.tree.Lstat(ctx, p)
@@ -81,7 +80,7 @@ func (s *session) setstat(ctx context.Context, t wire.Type, id uint32, d *wire.D
 			_, err := s.tree.Lstat(ctx, p)
 			return err
 		}
-		return s.setAttr(ctx, p, a, follow)
+		return s.setAttr(ctx, p, a, follow || slashed(raw))
 	}, p)
 }
 
@@ -103,7 +102,11 @@ func noWrite(a filestore.Attr) bool { return a.Has(filestore.AttrMode) && a.Mode
 
 // remove answers REMOVE and RMDIR.
 func (s *session) remove(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder, do func(context.Context, filestore.Path) error) ([]byte, error) {
-	raw, p, err := s.onePath(ctx, d)
+	raw := d.Bytes()
+	if d.Bad() {
+		return nil, errBadFields
+	}
+	p, err := s.entry(ctx, raw)
 	if err == nil {
 		err = notRoot(p)
 	}
@@ -126,7 +129,7 @@ func (s *session) mkdir(ctx context.Context, t wire.Type, id uint32, d *wire.Dec
 	if d.Bad() {
 		return raw, errBadFields
 	}
-	p, err := s.path(ctx, raw)
+	p, err := s.name(ctx, raw)
 	if err == nil && len(p) == 0 {
 		err = fmt.Errorf("the root: %w", kind.Exist)
 	}
@@ -140,34 +143,70 @@ func (s *session) mkdir(ctx context.Context, t wire.Type, id uint32, d *wire.Dec
 // rename answers RENAME, which refuses an existing target, and posix-rename,
 // which replaces it.
 func (s *session) rename(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder, m filestore.RenameMode) ([]byte, error) {
-	return s.twoPaths(ctx, t, id, d, func(ctx context.Context, from, to filestore.Path) error {
+	slash := s.newDirName
+	if m == renamePosix {
+		slash = s.overDirName
+	}
+	return s.twoPaths(ctx, t, id, d, slash, func(ctx context.Context, from, to filestore.Path) error {
 		return s.tree.Rename(ctx, from, to, m)
 	})
 }
 
 // twoPaths answers a request that does something with an entry and gives the
-// result a name.
-func (s *session) twoPaths(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder, do func(ctx context.Context, from, to filestore.Path) error) ([]byte, error) {
+// result a name. slash judges a new name with a slash behind it.
+func (s *session) twoPaths(ctx context.Context, t wire.Type, id uint32, d *wire.Decoder, slash, do func(ctx context.Context, from, to filestore.Path) error) ([]byte, error) {
 	rawFrom, rawTo := d.Bytes(), d.Bytes()
 	if d.Bad() {
 		return rawFrom, errBadFields
 	}
-	from, err := s.path(ctx, rawFrom)
+	from, err := s.entry(ctx, rawFrom)
 	if err == nil {
 		err = notRoot(from)
 	}
 	if err != nil {
 		return rawFrom, err
 	}
-	to, err := s.path(ctx, rawTo)
+	to, err := s.name(ctx, rawTo)
 	if err == nil {
 		err = notRoot(to)
+	}
+	if err == nil && slashed(rawTo) {
+		err = slash(ctx, from, to)
 	}
 	if err != nil {
 		return rawTo, err
 	}
 	both := slices.Concat(rawFrom, []byte(" -> "), rawTo)
 	return both, s.change(ctx, t, id, both, func(ctx context.Context) error { return do(ctx, from, to) }, from, to)
+}
+
+// newFileName refuses a slash behind the name of a new file or link, unless the
+// name is taken, which the request will find.
+func (s *session) newFileName(ctx context.Context, _, to filestore.Path) error {
+	if _, err := s.tree.Lstat(ctx, to); err != nil {
+		return fmt.Errorf("a slash behind the name of what is no directory: %w", err)
+	}
+	return nil
+}
+
+// newDirName does for RENAME, whose new name may have a slash behind it if what
+// stands at from is a directory.
+func (s *session) newDirName(ctx context.Context, from, to filestore.Path) error {
+	if i, err := s.tree.Lstat(ctx, from); err != nil || i.Kind == filestore.KindDir {
+		return nil
+	}
+	return s.newFileName(ctx, from, to)
+}
+
+// overDirName does for posix-rename@openssh.com: a slash behind the new name
+// wants directories here and there.
+func (s *session) overDirName(ctx context.Context, from, to filestore.Path) error {
+	for _, p := range []filestore.Path{from, to} {
+		if i, err := s.tree.Lstat(ctx, p); err == nil && i.Kind != filestore.KindDir {
+			return fmt.Errorf("a slash behind the name of what is no directory: %w", kind.NotDir)
+		}
+	}
+	return nil
 }
 
 // symlink answers SYMLINK with the target first and the new link second,
@@ -180,9 +219,12 @@ func (s *session) symlink(ctx context.Context, t wire.Type, id uint32, d *wire.D
 	if s.linkFirst {
 		target, raw = raw, target
 	}
-	p, err := s.path(ctx, raw)
+	p, err := s.name(ctx, raw)
 	if err == nil && len(p) == 0 {
 		err = fmt.Errorf("the root: %w", kind.Exist)
+	}
+	if err == nil && slashed(raw) {
+		err = s.newFileName(ctx, nil, p)
 	}
 	if err != nil {
 		return raw, err

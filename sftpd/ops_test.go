@@ -92,7 +92,12 @@ func TestOpen(t *testing.T) {
 		{"file", rd | creat | excl, wire.Attrs{}, wire.Failure, "contents"},
 		{"file", rd | trunc, wire.Attrs{}, wire.BadMessage, "contents"},
 		{"file", wr, wire.Attrs{Flags: wire.AttrSize, Size: 3}, aHandle, "contents"}, // a hint
-		{"file/", rd, wire.Attrs{}, aHandle, "contents"},
+		{"file/", rd, wire.Attrs{}, wire.NoSuchFile, "status 2"},
+		{"link/", rd, wire.Attrs{}, wire.NoSuchFile, "status 2"},
+		{"file/", wr | creat | trunc, wire.Attrs{}, wire.Failure, "status 2"},
+		{"new/", wr | creat, wire.Attrs{}, wire.Failure, "status 2"},
+		{"new/.", rd | creat, wire.Attrs{}, wire.Failure, "status 2"},
+		{"dangling/", wr | creat, wire.Attrs{}, wire.Failure, "status 2"},
 		{"new", rd, wire.Attrs{}, wire.NoSuchFile, "status 2"},
 		{"new", wr, wire.Attrs{}, wire.NoSuchFile, "status 2"},
 		{"new", wr | trunc, wire.Attrs{}, wire.NoSuchFile, "status 2"},
@@ -252,13 +257,87 @@ func TestNames(t *testing.T) {
 func TestLstatFollowsASlash(t *testing.T) {
 	t.Parallel()
 	c := world(t)
-	for path, want := range map[string]uint32{"dirlink": 0o120777, "dirlink/": 0o040755, "/dirlink//": 0o040755, "dirlink/.": 0o040755, "link/": 0o100644, "dir/": 0o040755} {
+	for path, want := range map[string]uint32{"dirlink": 0o120777, "dirlink/": 0o040755, "/dirlink//": 0o040755, "dirlink/.": 0o040755, "dir/": 0o040755} {
 		if a := c.attrs(wire.Lstat, path); a.Mode != want {
 			t.Errorf("%s: mode %o, want %o", path, a.Mode, want)
 		}
 	}
+	c.ask(wire.Lstat, "link/").status(wire.NoSuchFile) // it leads to a file
 	c.ask(wire.Lstat, "dangling/").status(wire.NoSuchFile)
 	c.ask(wire.Lstat, "loop/").status(wire.Failure)
+}
+
+// A slash behind a name says that a directory is meant. So "scp file host:dir/"
+// makes no file "dir" where the directory is missing, and "rm link/" leaves the
+// link. The answers are those of OpenSSH's server, but that a name which is taken
+// is always FAILURE.
+func TestASlashMeansADirectory(t *testing.T) {
+	t.Parallel()
+	posix := func(from, to string) []any { return []any{wire.ExtPosixRename, from, to} }
+	link := func(from, to string) []any { return []any{wire.ExtHardlink, from, to} }
+	const ok, no, fail = wire.OK, wire.NoSuchFile, wire.Failure
+	mode := wire.Attrs{Flags: wire.AttrPermissions, Mode: 0o700}
+	for _, tt := range []struct {
+		want   wire.Status
+		typ    wire.Type
+		fields []any
+	}{
+		{fail, wire.Open, []any{"new/", wr | creat, wire.Attrs{}}},
+		{fail, wire.Open, []any{"new/.", rd | creat | excl, wire.Attrs{}}},
+		{no, wire.Stat, []any{"file/"}},
+		{no, wire.Stat, []any{"link/."}},
+		{no, wire.Opendir, []any{"file/"}},
+		{no, wire.Setstat, []any{"file/", mode}},
+		{ok, wire.Setstat, []any{"dirlink/", mode}},
+		{no, wire.Extended, []any{wire.ExtLsetstat, "link/", mode}},
+		{no, wire.Extended, []any{wire.ExtStatVFS, "file/"}},
+		{no, wire.Remove, []any{"file/"}},
+		{no, wire.Remove, []any{"link/"}},
+		{no, wire.Remove, []any{"dirlink/"}},
+		{no, wire.Remove, []any{"dangling/"}},
+		{fail, wire.Remove, []any{"dir/"}},
+		{no, wire.Remove, []any{"new/"}},
+		{no, wire.Rmdir, []any{"dirlink/"}},
+		{ok, wire.Rmdir, []any{"empty/"}},
+		{ok, wire.Mkdir, []any{"new/", wire.Attrs{}}},
+		{fail, wire.Mkdir, []any{"file/", wire.Attrs{}}},
+		{no, wire.Rename, []any{"file/", "new"}},
+		{no, wire.Rename, []any{"link/", "new"}},
+		{no, wire.Rename, []any{"dirlink/", "new"}},
+		{no, wire.Rename, []any{"file", "new/"}},
+		{no, wire.Rename, []any{"dirlink", "new/"}},
+		{ok, wire.Rename, []any{"dir/", "new/"}},
+		{fail, wire.Rename, []any{"file", "dir/"}},
+		{fail, wire.Rename, []any{"file", "other/"}},
+		{no, wire.Extended, posix("file", "new/")},
+		{no, wire.Extended, posix("file", "other/")},
+		{no, wire.Extended, posix("file/", "new")},
+		{no, wire.Extended, posix("dirlink/", "new")},
+		{no, wire.Extended, posix("file", "dirlink/")},
+		{no, wire.Extended, posix("dir", "dirlink/")},
+		{ok, wire.Extended, posix("dir", "empty/")},
+		{ok, wire.Extended, posix("dir/", "new/")},
+		{no, wire.Extended, link("file/", "new")},
+		{no, wire.Extended, link("file", "new/")},
+		{fail, wire.Extended, link("file", "dir/")},
+		{no, wire.Symlink, []any{"text", "new/"}},
+		{fail, wire.Symlink, []any{"text", "dir/"}},
+		{fail, wire.Symlink, []any{"text", "file/"}},
+	} {
+		t.Run(fmt.Sprintf("%v %q", tt.typ, tt.fields), func(t *testing.T) {
+			c := world(t)
+			c.ask(tt.typ, tt.fields...).status(tt.want)
+			if tt.want == wire.OK {
+				return
+			}
+			for name, mode := range map[string]uint32{"file": 0o100644, "other": 0o100644, "dir": 0o040755, "empty": 0o040755, "link": 0o120777, "dirlink": 0o120777, "dangling": 0o120777} {
+				if a := c.attrs(wire.Lstat, name); a.Mode != mode {
+					t.Errorf("%s has mode %o afterwards", name, a.Mode)
+				}
+			}
+			c.ask(wire.Lstat, "new").status(wire.NoSuchFile)
+		})
+	}
 }
 
 func TestSetstat(t *testing.T) {

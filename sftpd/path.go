@@ -54,8 +54,46 @@ func parsePath(raw []byte) (filestore.Path, error) {
 // too, because clients on macOS decompose what others composed. Other paths,
 // nearly all, cost no look-up here.
 //
+// A slash at the end says that a directory is meant, or a link to one; that
+// nothing is there is left to the request to find.
+//
 // It waits for the changes under way that have to do with the path.
 func (s *session) path(ctx context.Context, raw []byte) (filestore.Path, error) {
+	p, err := s.name(ctx, raw)
+	if err != nil || !slashed(raw) {
+		return p, err
+	}
+	return p, s.isDir(ctx, p)
+}
+
+// isDir refuses what is neither a directory nor a link to one.
+func (s *session) isDir(ctx context.Context, p filestore.Path) error {
+	if i, err := s.tree.Stat(ctx, p); err == nil && i.Kind != filestore.KindDir {
+		return fmt.Errorf("a slash behind the name of what is no directory: %w", kind.NotDir)
+	}
+	return nil
+}
+
+// slashed reports whether a path says that it means a directory.
+func slashed(raw []byte) bool {
+	return bytes.HasSuffix(raw, []byte("/")) || bytes.HasSuffix(raw, []byte("/."))
+}
+
+// entry is path for what is removed or moved: a link with a slash behind it is
+// neither the link, which is no directory, nor what it leads to.
+func (s *session) entry(ctx context.Context, raw []byte) (filestore.Path, error) {
+	p, err := s.path(ctx, raw)
+	if err != nil || !slashed(raw) {
+		return p, err
+	}
+	if i, err := s.tree.Lstat(ctx, p); err == nil && i.Kind != filestore.KindDir {
+		return p, fmt.Errorf("a slash behind the name of a link: %w", kind.NotDir)
+	}
+	return p, nil
+}
+
+// name is path whatever stands at its end.
+func (s *session) name(ctx context.Context, raw []byte) (filestore.Path, error) {
 	p, err := parsePath(raw)
 	if err != nil {
 		return p, err
