@@ -134,6 +134,7 @@ func TestSCPReceives(t *testing.T) {
 		"dot-dot":                       {[]string{"-r", "-t", "dir"}, []line{{"", ack}, {"D0700 0 ..\n", "\x01scp: protocol error: unexpected filename: ..\n"}}, 1, "contents"},
 		"no name":                       {[]string{"-t", "dir"}, []line{{"", ack}, {"C0600 3 \n", "\x01scp: protocol error: unexpected filename: \n"}}, 1, "contents"},
 		"a directory without -r":        {[]string{"-t", "dir"}, []line{{"", ack}, {"D0700 0 d\n", "\x01scp: protocol error: received directory without -r\n"}}, 1, "contents"},
+		"a slash, and no directory":     {[]string{"-t", "new/"}, []line{{"", ack}, {"C0600 1 x\n", "\x01scp: new/: Is a directory\n"}}, 1, "contents"},
 		"a directory over a file":       {[]string{"-r", "-t", "/"}, []line{{"", ack}, {"D0700 0 file\n", "\x01scp: //file: Not a directory\n"}}, 1, "contents"},
 		"gibberish":                     {[]string{"-t", "file"}, []line{{"", ack}, {"hello\n", "\x01scp: protocol error: expected control record\n"}}, 1, "contents"},
 		"an empty line":                 {[]string{"-t", "file"}, []line{{"", ack}, {"\n", "\x01scp: protocol error: unexpected <newline>\n"}}, 1, "contents"},

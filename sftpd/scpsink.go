@@ -134,6 +134,9 @@ func (t *transfer) makeDir(p filestore.Path, mode uint32, times filestore.Attr) 
 // sinkFile receives a file. Its answer follows durability.
 func (t *transfer) sinkFile(at string, rec record, times filestore.Attr) error {
 	p, err := t.path(at)
+	if err == nil && slashed([]byte(at)) {
+		err = kind.IsDir // that isn't there, or no directory
+	}
 	var f file
 	if err == nil {
 		f, err = t.tree.Open(t.ctx, p, filestore.OpenOptions{
