@@ -18,13 +18,15 @@ import (
 //     zero, or from an end that somebody else has moved, keep their distance.
 //
 // The end is the filestore's at the moment of the write, so that two clients
-// who append to one file lose nothing.
+// who append to one file lose nothing. Where somebody else has cut the file, as
+// those do who put logs aside, an offset means the old one, and leaves no gap.
 type appender struct {
 	file   file // opened with Append: writes go to the end
 	placed file // opened without, when first needed; nil until then
 	open   func(context.Context) (file, error)
 	shift  int64 // added to offsets
 	gaps   []gap // bytes that this handle skipped, ascending
+	end    int64 // of the file when this handle was opened, or wrote last
 }
 
 // gap is a run of bytes from off to end.
@@ -39,19 +41,24 @@ func (a *appender) writeAt(ctx context.Context, b []byte, off int64) (int, error
 	if err != nil {
 		return 0, err
 	}
-	at := off + a.shift
-	if at != info.Size && (at > info.Size && len(a.gaps) < maxGaps || a.inGap(at, int64(len(b)))) {
+	at, cut := off+a.shift, info.Size < a.end
+	if cut {
+		a.gaps = nil
+	}
+	if !cut && at != info.Size && (at > info.Size && len(a.gaps) < maxGaps || a.inGap(at, int64(len(b)))) {
 		if f := a.place(ctx, info.FileID); f != nil {
 			if at > info.Size {
 				a.gaps = append(a.gaps, gap{info.Size, at})
 			} else {
 				a.fill(at, int64(len(b)))
 			}
+			a.end = max(info.Size, at+int64(len(b)))
 			return f.WriteAt(ctx, b, at)
 		}
 	}
 	n, err := a.file.WriteAt(ctx, b, info.Size)
 	a.shift = info.Size - off
+	a.end = info.Size + int64(n)
 	return n, err
 }
 
@@ -105,8 +112,21 @@ type appending struct {
 	a appender
 }
 
-func newAppending(f file, open func(context.Context) (file, error)) *appending {
-	return &appending{f, appender{file: f, open: open}}
+func newAppending(ctx context.Context, f file, open func(context.Context) (file, error)) *appending {
+	a := &appending{f, appender{file: f, open: open}}
+	if i, err := f.Stat(ctx); err == nil {
+		a.a.end = i.Size
+	}
+	return a
+}
+
+// SetAttr may set a new end, which is no surprise for what this handle writes.
+func (f *appending) SetAttr(ctx context.Context, a filestore.Attr) error {
+	err := f.file.SetAttr(ctx, a)
+	if err == nil && a.Has(filestore.AttrSize) {
+		f.a.end = a.Size
+	}
+	return err
 }
 
 func (f *appending) WriteAt(ctx context.Context, b []byte, off int64) (int, error) {

@@ -69,6 +69,53 @@ func TestTwoAppendersLoseNothing(t *testing.T) {
 	}
 }
 
+// Who puts a log aside by copying and cutting it finds no hole in what follows.
+func TestAppendGoesOnAtTheEndOfAFileThatWasCut(t *testing.T) {
+	t.Parallel()
+	size := func(n uint64) wire.Attrs { return wire.Attrs{Flags: wire.AttrSize, Size: n} }
+	for name, cut := range map[string]struct {
+		by   func(c, other *talk)
+		want string
+	}{
+		"by another client": {func(_, other *talk) { other.ask(wire.Setstat, "log", size(0)).status(wire.OK) }, "23"},
+		"by the client":     {func(c, _ *talk) { c.ask(wire.Setstat, "log", size(2)).status(wire.OK) }, "be23"},
+		"by opening it": {func(_, other *talk) {
+			other.ask(wire.Open, "log", wire.FlagWrite|wire.FlagTrunc, uint32(0)).handle()
+		}, "23"},
+		"and grown since": {func(_, other *talk) {
+			h := slices.Clone(other.ask(wire.Open, "log", wire.FlagWrite|wire.FlagTrunc, uint32(0)).handle())
+			other.ask(wire.Write, h, 0, "new").status(wire.OK)
+		}, "new23"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tr := newTree(t, newStore(t))
+			c, other := converse(t, tr), converse(t, tr)
+			h := slices.Clone(c.create("log"))
+			c.ask(wire.Write, h, 0, "before").status(wire.OK)
+			c.ask(wire.Close, h).status(wire.OK)
+			h = slices.Clone(c.ask(wire.Open, "log", appendFlags, uint32(0)).handle())
+			cut.by(c, other)
+			c.ask(wire.Write, h, 6, "2").status(wire.OK)
+			c.ask(wire.Write, h, 7, "3").status(wire.OK)
+			c.ask(wire.Close, h).status(wire.OK)
+			if got := c.get("log"); got != cut.want {
+				t.Errorf("got %q, want %q", got, cut.want)
+			}
+		})
+	}
+	// What the client itself has cut, it may write disorderly.
+	c := converse(t, newTree(t, newStore(t)))
+	h := slices.Clone(c.ask(wire.Open, "log", appendFlags, uint32(0)).handle())
+	c.ask(wire.Write, h, 0, "before").status(wire.OK)
+	c.ask(wire.Fsetstat, h, size(2)).status(wire.OK)
+	c.ask(wire.Write, h, 3, "3").status(wire.OK)
+	c.ask(wire.Write, h, 2, "2").status(wire.OK)
+	c.ask(wire.Close, h).status(wire.OK)
+	if got := c.get("log"); got != "be23" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // The file that is appended to keeps its handle when it is renamed.
 func TestAppendFollowsTheFile(t *testing.T) {
 	t.Parallel()

@@ -90,7 +90,7 @@ func (s *session) open(ctx context.Context, id uint32, d *wire.Decoder) ([]byte,
 	}
 	if o.Append {
 		whole := f
-		f = newAppending(f, func(ctx context.Context) (file, error) {
+		f = newAppending(ctx, f, func(ctx context.Context) (file, error) {
 			return openPart(ctx, s.tree, whole, p, filestore.OpenOptions{Write: true})
 		})
 	}
