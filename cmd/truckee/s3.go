@@ -76,7 +76,7 @@ func newS3(n *node.Node, l net.Listener, c config.S3, log *slog.Logger) (*s3Serv
 	handler := &s3.Server{
 		Files: n.FS, Keys: n.Accounts, Mount: n.Mount, Policies: n.Policies, Log: log, Audit: n.Audit,
 		Region: c.Region, Regions: c.Regions, Domains: c.Domains, WebsiteDomains: c.WebsiteDomains, PublicHosts: c.PublicHosts, MinPart: int64(c.MinPart),
-		Proxies: c.Proxies, MinRate: int64(c.MinRate),
+		Proxies: c.Proxies, MinRate: int64(c.MinRate), MaxRequestRate: c.MaxRequests,
 		HeaderAuth: c.HeaderAuth, SignatureV2: c.SignatureV2, PlainClientKeys: c.PlainClientKeys,
 		LifecycleDay: c.LifecycleDay, ObjectWriter: c.Ownership == "ObjectWriter", DebugSignatures: c.DebugSignatures,
 		Observe: func(o s3.Observation) {

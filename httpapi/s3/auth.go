@@ -35,7 +35,11 @@ func (c *call) authenticate(ctx context.Context) error {
 	}
 	chain, err := claim.Verify(r, secret)
 	if err != nil {
+		c.claimedWrongly(claim.AccessKey)
 		return c.refused(ctx, claim.AccessKey, err)
+	}
+	if err := c.moderate("key " + claim.AccessKey); err != nil {
+		return err
 	}
 	c.who.signed, c.who.since = true, claim.Time
 	form := claim.Payload
@@ -98,6 +102,9 @@ func (c *call) secretOf(ctx context.Context, claim *sigv4.Claim) ([]byte, error)
 
 // identify finds an access key: its secret, and whom it stands for.
 func (c *call) identify(ctx context.Context, key string) ([]byte, error) {
+	if err := c.mayClaim(key); err != nil {
+		return nil, err
+	}
 	account, secret, err := c.server.Keys.S3Key(ctx, key)
 	switch {
 	case errors.Is(err, kind.NotExist), errors.Is(err, kind.Denied):
@@ -125,7 +132,11 @@ func (c *call) authenticateHeaders(ctx context.Context, key string) error {
 	}
 	given, want := sha256.Sum256([]byte(c.r.Header.Get("X-Secret-Key"))), sha256.Sum256(secret)
 	if subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
+		c.claimedWrongly(key)
 		return c.refused(ctx, key, fail(SignatureDoesNotMatch, "The secret key does not belong to the access key."))
+	}
+	if err := c.moderate("key " + key); err != nil {
+		return err
 	}
 	c.who.signed = true
 	return c.payload.declare(c.r.Header.Get("X-Amz-Content-Sha256"), nil)

@@ -126,6 +126,9 @@ func (c *call) run(ctx context.Context) error {
 	if c.target, err = parseTarget(c.r, c.server.addressed(c.r.Host, c.r.Header["X-Forwarded-Host"]), c.server.Domains); err != nil {
 		return err
 	}
+	if err := c.moderate(c.source()); err != nil {
+		return err
+	}
 	site, ok := bucketOfHost(c.host, c.server.WebsiteDomains)
 	if c.r.Method == http.MethodOptions && !ok {
 		return c.preflight(ctx)

@@ -87,10 +87,15 @@ func (c *call) authenticateForm(ctx context.Context, form *postform.Form) (*post
 	}
 	secret, err := c.secretOf(ctx, claim)
 	if err == nil {
-		err = claim.VerifyPolicy(document, secret)
+		if err = claim.VerifyPolicy(document, secret); err != nil {
+			c.claimedWrongly(claim.AccessKey)
+		}
 	}
 	if err != nil {
 		return nil, c.refused(ctx, claim.AccessKey, err)
+	}
+	if err := c.moderate("key " + claim.AccessKey); err != nil {
+		return nil, err
 	}
 	c.who.signed, c.who.since = true, claim.Time
 	p, err := postform.ParsePolicy(document)

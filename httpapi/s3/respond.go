@@ -66,7 +66,7 @@ func (c *call) refuse(ctx context.Context, err error) {
 	for _, header := range f.headers {
 		h.Set(header[0], header[1])
 	}
-	if status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
 		h.Set("Retry-After", "1")
 	}
 	if status == http.StatusNotModified || c.r.Method == http.MethodHead {
@@ -150,7 +150,11 @@ func (c *call) errorDocument(f *failure) []byte {
 
 func (c *call) logFailure(ctx context.Context, status int, err error) {
 	k := kind.Of(err)
+	var f *failure
+	told := errors.As(err, &f) && f.code == SlowDown && f.cause == nil // by us, and nothing has failed
 	switch {
+	case told:
+		c.log(ctx, slog.LevelDebug, "S3 request refused", "error", err)
 	case k == kind.Canceled || errors.Is(err, errBroken):
 		c.log(ctx, slog.LevelDebug, "S3 request broke off", "error", err)
 	case status >= http.StatusInternalServerError && status != http.StatusNotImplemented:

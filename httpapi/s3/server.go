@@ -59,6 +59,10 @@ type Server struct {
 	// for: a client that stays below it for two minutes gives up its connection. Zero:
 	// none, but one byte in two minutes.
 	MinRate int64
+	// MaxRequestRate is how many requests a second an access key may make, and an
+	// address that isn't this machine's or a proxy's (of IPv6 a network of 64 bits);
+	// twice as many at once. Zero: no bound.
+	MaxRequestRate int
 	// MinPart is the least size of a part that isn't the last of its upload.
 	// Zero: 5 MiB. Negative: none.
 	MinPart int64
@@ -89,6 +93,8 @@ type Server struct {
 	keys   sigv4.Keys // of signatures
 	routes map[route]*operation
 	subs   map[scope]map[string]bool
+	asked  rates // by addresses and access keys
+	wrong  rates // claims of access keys, by addresses
 
 	parsed parsedDocuments
 	seen   seen

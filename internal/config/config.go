@@ -106,6 +106,7 @@ type S3 struct {
 	MaxConns        int           `key:"max_conns" default:"1000" min:"1" help:"Connections at a time; more have to wait."`
 	MaxPerAddress   int           `key:"max_conns_per_address" default:"500" min:"0" help:"Connections at a time of one address, of IPv6 of one /64; more are closed at once. Those of this machine and of trusted_proxies aren't counted. 0: no bound."`
 	MinRate         Size          `key:"min_rate" default:"256" min:"0" help:"Bytes a second that the body of a request has to come with, over two minutes in which it is waited for: slower ones are cut off, since each holds a connection. 0: one byte in two minutes."`
+	MaxRequests     int           `key:"max_request_rate" default:"0" min:"0" help:"Requests a second of one access key, and of one address (of IPv6 one /64); twice as many at once. More are answered 503 SlowDown. Addresses of this machine and of trusted_proxies aren't counted. 0: no bound."`
 	Proxies         Networks      `key:"trusted_proxies" help:"Networks of HTTP proxies, with commas between, of which X-Forwarded-For and X-Forwarded-Proto are believed: they tell where a client comes from, for the conditions aws:SourceIp and aws:SecureTransport of policies, the from= of accounts, and the records. Whoever can connect from there can say what it likes."`
 	DebugSignatures bool          `key:"debug_signatures" default:"false" help:"Log what a wrong signature was compared with: the request's names and headers, no secret."`
 
