@@ -26,6 +26,15 @@ func findWith(args []string, lookup func(string) (string, bool)) (*subcommand, [
 	return c, append(more, rest...), err
 }
 
+// blameCmdArgs says with an error of the command line that a part of the line is
+// one that nobody typed. The words may hold credentials: they aren't repeated.
+func blameCmdArgs(err error, lookup func(string) (string, bool)) error {
+	if text, _ := lookup(config.CmdArgsEnv); strings.TrimSpace(text) == "" {
+		return err
+	}
+	return usagef("%w\n%s adds words to this command line", err, config.CmdArgsEnv)
+}
+
 // splitArgs splits text into words, at white space as a shell does it. Quotes
 // hold words together: single ones take all as it stands, double ones expand
 // variables. $NAME and ${NAME} stand for variables, which must be set; white

@@ -53,6 +53,9 @@ func run(args []string, e env) int {
 	case err == nil && (len(words) < c.least || len(words) > c.most):
 		err = usageError{fmt.Errorf("usage: truckee %s %s", c.name, c.args)}
 	}
+	if err != nil && (c.opensNode || len(args) == 0) {
+		err = blameCmdArgs(err, os.LookupEnv)
+	}
 	if err == nil {
 		inv.words = words
 		err = c.run(ctx, inv)
