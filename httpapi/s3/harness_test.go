@@ -222,7 +222,7 @@ func (w *world) sign(r request) *http.Request {
 	if r.user == "" || req.Header.Get("Authorization") != "" {
 		return req
 	}
-	if req.Header.Get("X-Amz-Date") == "" {
+	if req.Header.Get("X-Amz-Date") == "" && req.Header.Get("Date") == "" {
 		req.Header.Set("X-Amz-Date", time.Now().UTC().Format("20060102T150405Z"))
 	}
 	if req.Header.Get("X-Amz-Content-Sha256") == "" {

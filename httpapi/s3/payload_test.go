@@ -359,6 +359,22 @@ func TestClocks(t *testing.T) {
 	}
 }
 
+// The time of a signature may stand in Date alone, as every library writes dates.
+func TestDatesOfSignatures(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	now := time.Now().UTC()
+	for _, layout := range []string{
+		http.TimeFormat, time.RFC1123Z, "Mon, 02 Jan 2006 15:04:05 -0000", "Mon, 2 Jan 2006 15:04:05 +0000", "20060102T150405Z",
+	} {
+		if r := w.do("ann", "GET", "/data", nil, "Date", now.Format(layout)); r.StatusCode != 200 {
+			t.Errorf("%s: %d %s", now.Format(layout), r.StatusCode, r.body)
+		}
+		w.do("ann", "GET", "/data", nil, "Date", now.Add(-time.Hour).Format(layout)).want(t, 403, "RequestTimeTooSkewed")
+	}
+}
+
 func TestClaims(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(s *s3.Server) { s.Regions = []string{"eu-west-1"}; s.DebugSignatures = true })

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"net/mail"
 	"net/url"
 	"regexp"
 	"slices"
@@ -27,6 +28,12 @@ const signingAlgorithm = "AWS4-HMAC-SHA256"
 // X-Amz-Date and X-Amz-Content-Sha256 among them.
 func signed(u user, method, target, host string, header http.Header) (authorization string, s *signer) {
 	stamp := header.Get("X-Amz-Date")
+	if stamp == "" {
+		stamp = header.Get("Date")
+		if t, err := mail.ParseDate(stamp); err == nil {
+			stamp = t.UTC().Format("20060102T150405Z")
+		}
+	}
 	s = &signer{key: []byte("AWS4" + u.secret), stamp: stamp, scope: stamp[:8] + "/us-east-1/s3/aws4_request"}
 	for part := range strings.SplitSeq(s.scope, "/") {
 		s.key = hmacOf(s.key, part)

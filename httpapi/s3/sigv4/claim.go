@@ -134,10 +134,9 @@ func (c *Claim) setTime(r *Request) error {
 	if text := r.Header.Get("X-Amz-Date"); r.Header["X-Amz-Date"] != nil {
 		return c.parseTime(accessDenied, "AWS authentication requires a valid Date or x-amz-date header", text)
 	}
-	text := r.Header.Get("Date")
-	t, err := http.ParseTime(text)
+	t, err := parseDate(r.Header.Get("Date"))
 	if err != nil {
-		return c.parseTime(accessDenied, "AWS authentication requires a valid Date or x-amz-date header", text)
+		return refuse(accessDenied, "AWS authentication requires a valid Date or x-amz-date header")
 	}
 	c.Time, c.stamp = t, t.UTC().Format(timeFormat)
 	return nil

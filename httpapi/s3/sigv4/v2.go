@@ -33,15 +33,16 @@ func fromHeader2(r *Request, rest string) (*Claim, error) {
 	if r.Header["X-Amz-Date"] == nil {
 		text = r.Header.Get("Date")
 	}
-	if c.Time, err = parseTime2(text); err != nil {
+	if c.Time, err = parseDate(text); err != nil {
 		return nil, refuse(accessDenied, "AWS authentication requires a valid Date or x-amz-date header")
 	}
 	c.stamp = text
 	return c, nil
 }
 
-// parseTime2 knows the forms in which clients of version 2 write the time.
-func parseTime2(text string) (time.Time, error) {
+// parseDate knows the forms in which clients write the time of a signature in the
+// header Date: botocore, for one, as mail does, with "-0000".
+func parseDate(text string) (time.Time, error) {
 	for _, layout := range []string{time.RFC1123Z, "Mon, 2 Jan 2006 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05 MST", timeFormat} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t, nil
