@@ -305,7 +305,7 @@ func TestClientPuTTY(t *testing.T) {
 // hostKey is the fingerprint of the node's ed25519 host key.
 func (g *guest) hostKey() string {
 	g.t.Helper()
-	out := g.run("ssh-keyscan", "-t", "ed25519", "-p", strconv.Itoa(g.Port), "127.0.0.1")
+	out := g.run("ssh-keyscan", "-T", "60", "-t", "ed25519", "-p", strconv.Itoa(g.Port), "127.0.0.1")
 	for line := range strings.Lines(out) {
 		if strings.Contains(line, "ssh-ed25519") {
 			keys := g.file("hostkeys", []byte(line))
