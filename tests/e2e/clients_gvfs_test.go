@@ -17,16 +17,7 @@ func TestClientGvfs(t *testing.T) {
 	t.Parallel()
 	need(t, "gio", "dbus-run-session", "/usr/lib/gvfs/gvfsd-sftp")
 	g := newGuest(t)
-	// Sockets have short names, whatever the directory of tests is called.
-	runtime, err := os.MkdirTemp("/tmp", "gvfs-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(runtime); err != nil {
-			t.Error(err)
-		}
-	})
+	runtime := socketDir(t)
 	// Its daemons end some time after their bus, and until then write into their home.
 	t.Cleanup(func() {
 		if !within(10*time.Second, func() bool { return len(with("HOME="+g.home)) == 0 }) {

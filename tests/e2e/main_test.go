@@ -120,6 +120,22 @@ func mount(t *testing.T, e testbed.Endpoint, options ...string) string {
 	return dir
 }
 
+// socketDir is a directory for sockets, whose names are short, whatever the
+// directory for temporary files is called.
+func socketDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "truckee-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
 // fingerprint maps each path below dir to what it is: a file's hash, a
 // symlink's target, "dir".
 func fingerprint(t *testing.T, dir string) map[string]string {

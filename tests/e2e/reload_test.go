@@ -121,7 +121,8 @@ func TestSocketActivation(t *testing.T) {
 	}
 	objects, s3 := listening(t)
 	socket, sftp := listening(t)
-	told, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	notify := filepath.Join(socketDir(t), "notify")
+	told, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func TestSocketActivation(t *testing.T) {
 
 	var log bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=s3:truckee.socket exec "$0" serve`, binary)
-	cmd.Env = append(n.Command(t.Context()).Env, "NOTIFY_SOCKET="+filepath.Join(dir, "notify"))
+	cmd.Env = append(n.Command(t.Context()).Env, "NOTIFY_SOCKET="+notify)
 	cmd.ExtraFiles = []*os.File{objects, socket}
 	cmd.Stderr = &log
 	if err := cmd.Start(); err != nil {

@@ -60,9 +60,9 @@ func (a skAgent) Sign(_ ssh.PublicKey, data []byte) (*ssh.Signature, error) {
 }
 
 // serve answers OpenSSH's client until the test ends, and returns the socket.
-func (a skAgent) serve(t *testing.T, dir string) string {
+func (a skAgent) serve(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(dir, "agent")
+	path := filepath.Join(socketDir(t), "agent")
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func TestSecurityKeys(t *testing.T) {
 		env := os.Environ()
 		if tt.key != nil {
 			writeFile(t, own, "key.pub", public)
-			env = append(env, "SSH_AUTH_SOCK="+skAgent{Agent: agent.NewKeyring(), key: *tt.key}.serve(t, own))
+			env = append(env, "SSH_AUTH_SOCK="+skAgent{Agent: agent.NewKeyring(), key: *tt.key}.serve(t))
 		} else {
 			writeFile(t, own, "key.pub", readFile(t, filepath.Join(dir, "plain.pub")))
 			if err := os.WriteFile(e.Key, []byte(readFile(t, filepath.Join(dir, "plain"))), 0o600); err != nil {
