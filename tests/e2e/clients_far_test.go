@@ -109,7 +109,32 @@ func TestClientFarMC(t *testing.T) {
 	if out := run("stat", "t/with-mc/copied"); !matches(out, `80 MiB`) {
 		t.Error(out)
 	}
+	run("anonymous", "set", "download", "t/with-mc")
+	c.run("curl", "-sSf", "-o", "by-curl", c.endpoint+"/with-mc/tree/big")
+	c.sameFile(filepath.Join(c.home, "by-curl"), filepath.Join(tree, "big"))
+	run("ilm", "rule", "add", "--expire-days", "30", "--prefix", "old/", "--noncurrent-expire-days", "5", "t/with-mc")
+	if out := run("ilm", "rule", "export", "t/with-mc"); !matches(out, `"NoncurrentDays":5`) {
+		t.Error(out)
+	}
+	run("version", "enable", "t/with-mc")
+	run("rm", "t/with-mc/copied")
+	run("undo", "t/with-mc/copied")
+	run("stat", "t/with-mc/copied")
 	run("rb", "--force", "t/with-mc")
+
+	c.file("small", []byte("data"))
+	run("mb", "--with-lock", "t/with-lock")
+	run("put", "small", "t/with-lock/o")
+	run("retention", "set", "governance", "1d", "t/with-lock/o")
+	run("legalhold", "set", "t/with-lock/o")
+	if out := run("retention", "info", "t/with-lock/o"); !matches(out, `GOVERNANCE`) {
+		t.Error(out)
+	}
+	run("legalhold", "clear", "t/with-lock/o")
+	run("retention", "clear", "t/with-lock/o")
+	run("rm", "--bypass", "--versions", "--force", "t/with-lock/o")
+	run("rb", "t/with-lock")
+	checkDeep(t, c.n)
 }
 
 // goInstall builds a program, whatever version is today's.

@@ -72,6 +72,39 @@ func TestClientFarS3Java(t *testing.T) {
 	}
 }
 
+// AWS's SDK for Rust, which takes minutes to build once.
+func TestClientFarS3Rust(t *testing.T) {
+	t.Parallel()
+	far(t, "cargo")
+	c := newCustomer(t)
+	dir := c.keep("rust-s3-1.157.0", func(dir string) {
+		source := filepath.Join(c.home, "rust-source") // its lock file is made there
+		if err := os.CopyFS(source, os.DirFS(testdata(t, "s3/rust"))); err != nil {
+			t.Fatal(err)
+		}
+		home, err := os.UserHomeDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		toolchains := os.Getenv("RUSTUP_HOME")
+		if toolchains == "" {
+			toolchains = filepath.Join(home, ".rustup")
+		}
+		c.env = append(c.env, "RUSTUP_HOME="+toolchains, "CARGO_HOME="+filepath.Join(c.home, "cargo"))
+		c.run("cargo", "build", "--quiet", "--manifest-path", filepath.Join(source, "Cargo.toml"), "--target-dir", filepath.Join(c.home, "target"))
+		c.run("cp", filepath.Join(c.home, "target", "debug", "s3-program"), dir)
+	})
+	out := c.run(filepath.Join(dir, "s3-program"), c.endpoint, c.key, c.secret, c.home)
+	url, end, _ := strings.Cut(out, "\n")
+	if strings.TrimSpace(end) != "rust: whole" {
+		t.Fatal(out)
+	}
+	if got := c.run("curl", "-sSf", url); got != "hello" {
+		t.Errorf("%q", got)
+	}
+	checkDeep(t, c.n)
+}
+
 // AWS's SDK for Go and MinIO's client, of January 2024.
 func TestClientFarS3Go2024(t *testing.T) {
 	t.Parallel()
