@@ -111,9 +111,11 @@ func (c *collector) EndDelete(ctx context.Context, ids []metastore.ID) error {
 			return nil, err
 		}
 		if b.Inline {
-			t.nodeDelete.setBlob(1, id[:keyLen])
-			if err := t.nodeDelete.run(); err != nil {
-				return nil, err
+			for _, s := range []*stmt{t.nodeDelete, t.nodeForget} {
+				s.setBlob(1, id[:])
+				if err := s.run(); err != nil {
+					return nil, err
+				}
 			}
 		}
 		return nil, t.setBlockState(id, metastore.BlockDeleted)

@@ -150,15 +150,6 @@ func (t *tx) charge(r *metastore.Request) ([]metastore.ChargeRow, error) {
 }
 
 func (t *tx) blockConditions(r *metastore.Request) error {
-	for _, b := range r.Live {
-		_, there, err := t.block(b.ID)
-		if err != nil {
-			return err
-		}
-		if there {
-			return fmt.Errorf("sqlite: block %v has a row already: %w", b.ID, kind.Conflict)
-		}
-	}
 	if len(r.Links) == 0 {
 		return nil
 	}
@@ -286,20 +277,50 @@ func (t *tx) writeSlot(c *change) error {
 func (t *tx) writeNodes(r *metastore.Request) error {
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
-		s := t.nodeInsert
-		s.need(minBuffer + len(n.Data))
-		s.setBlob(1, n.ID[:keyLen])
-		s.setBlob(2, n.ID[keyLen:])
-		s.setIDOrNull(3, n.Slot[:])
-		s.setInt(4, int64(t.st.seq))
-		s.setBlob(5, n.Data)
-		if err := s.run(); err != nil {
-			return err
+		if n.Slot == (metastore.SlotID{}) {
+			continue
 		}
-		if t.c.changes() == 0 {
-			if err := t.revive(n.ID); err != nil {
-				return t.fail(err)
-			}
+		added, err := t.insertKey(n.ID)
+		switch {
+		case err != nil:
+			return err
+		case added:
+			err = t.insertNode(n, t.st.seq)
+		default:
+			err = t.revive(n.ID)
+		}
+		if err != nil {
+			return t.fail(err)
+		}
+	}
+	return t.writeLive(r)
+}
+
+// writeLive writes the nodes that are blocks. That one has a row already shows only
+// here, since the ids of what was sealed for this commit are new but for a request
+// that is repeated: then the transaction fails, and what else is in it is done again
+// without this request.
+func (t *tx) writeLive(r *metastore.Request) error {
+	if len(r.Live) == 0 {
+		return nil
+	}
+	nodes := make(map[metastore.ID]*metastore.NewNode, len(r.Live))
+	for i := range r.Nodes {
+		if n := &r.Nodes[i]; n.Slot == (metastore.SlotID{}) {
+			nodes[n.ID] = n
+		}
+	}
+	for i := range r.Live {
+		b := &r.Live[i]
+		added, err := t.insertLive(b, r.OwnerOf(b.Owner))
+		if err == nil && !added {
+			err = fmt.Errorf("sqlite: block %v has a row already: %w", b.ID, kind.Conflict)
+		}
+		if err == nil {
+			err = t.insertNode(nodes[b.ID], t.st.seq)
+		}
+		if err != nil {
+			return t.fail(err)
 		}
 	}
 	return nil
@@ -314,16 +335,6 @@ func (t *tx) fail(err error) error {
 }
 
 func (t *tx) writeRows(r *metastore.Request) error {
-	for _, b := range r.Live {
-		b.Owner = r.OwnerOf(b.Owner)
-		added, err := t.insertBlock(&b, metastore.BlockLive, metastore.DraftID{}, true)
-		if err != nil {
-			return err
-		}
-		if !added {
-			return t.fail(fmt.Errorf("sqlite: block %v appeared: %w", b.ID, kind.Conflict))
-		}
-	}
 	for _, id := range r.Links {
 		t.blockLink.setBlob(1, id[:])
 		t.blockLink.setInt(2, t.now)

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"sync"
 	"testing"
@@ -178,4 +179,34 @@ func TestCloseWaitsForCommits(t *testing.T) {
 	if grow(t, s, metastore.SlotID{1}, 0).Version != 1 {
 		t.Error("a commit that Close waited for is lost")
 	}
+}
+
+// That a block is there already shows when it is written: then what else was in the
+// transaction is done without that request.
+func TestARepeatedBlockFailsItsRequestAlone(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	s := open(t, dbPath(t))
+	defer s.Close()
+	brings := func(data string) *metastore.Request {
+		id := metastore.ID(sha256.Sum256([]byte(data)))
+		return &metastore.Request{
+			Nodes: []metastore.NewNode{{ID: id, Data: []byte(data)}},
+			Live:  []metastore.BlockRow{{ID: id, Len: int64(len(data))}},
+		}
+	}
+	if err := s.Commit(ctx, brings("one"))[0]; err != nil {
+		t.Fatal(err)
+	}
+	errs := s.Commit(ctx, brings("two"), brings("one"), brings("three"))
+	if errs[0] != nil || kind.Of(errs[1]) != kind.Conflict || errs[2] != nil {
+		t.Errorf("three requests, of which the second was made before: %v", errs)
+	}
+	for _, data := range []string{"one", "two", "three"} {
+		got, err := s.Nodes(ctx, []metastore.ID{sha256.Sum256([]byte(data))})
+		if err != nil || string(got[0]) != data {
+			t.Errorf("%s: %q, %v", data, got[0], err)
+		}
+	}
+	indexHolds(t, s)
 }

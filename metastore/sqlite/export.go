@@ -45,7 +45,7 @@ func (e *export) prepare(ctx context.Context) error {
 	return e.use(ctx, func() error {
 		return e.r.c.prepareAll([]statement{
 			{&e.logPage, "SELECT seq, at, slots FROM log WHERE seq > ? AND slots IS NOT NULL ORDER BY seq LIMIT 64"},
-			{&e.nodePage, "SELECT n, key, tail, slot, born, data FROM node WHERE n > ? ORDER BY n LIMIT 64"},
+			{&e.nodePage, "SELECT n, id, slot, born, data FROM node WHERE n > ? ORDER BY n LIMIT 64"},
 			{&e.deadPage, "SELECT seq, dead FROM log WHERE seq > ? AND dead IS NOT NULL ORDER BY seq LIMIT 64"},
 			{&e.pins, "SELECT seq, until, why FROM pin WHERE seq > ? ORDER BY seq LIMIT 64"},
 			{&e.charges, "SELECT root, files, bytes FROM charge WHERE root > ? ORDER BY root LIMIT 256"},
@@ -166,11 +166,11 @@ func logRows(s *stmt) ([]metastore.Row, error) {
 }
 
 func nodeRow(s *stmt) ([]metastore.Row, error) {
-	row := metastore.NodeRow{Born: uint64(s.int(4)), Data: bytes.Clone(s.lent(5))}
-	if copy(row.ID[:keyLen], s.lent(1)) != keyLen || copy(row.ID[keyLen:], s.lent(2)) != len(row.ID)-keyLen {
+	row := metastore.NodeRow{Born: uint64(s.int(3)), Data: bytes.Clone(s.lent(4))}
+	if copy(row.ID[:], s.lent(1)) != len(row.ID) {
 		return nil, fmt.Errorf("sqlite: a node row is damaged: %w", kind.Corrupt)
 	}
-	copy(row.Slot[:], s.lent(3))
+	copy(row.Slot[:], s.lent(2))
 	return []metastore.Row{row}, nil
 }
 

@@ -71,7 +71,7 @@ func (t *tx) fill(ctx context.Context, rows iter.Seq2[metastore.Row, error]) err
 // empty: nothing was ever committed or entered; gateways may be there.
 func (t *tx) empty() (bool, error) {
 	n, err := t.c.queryInt("SELECT EXISTS (SELECT 1 FROM blk) + EXISTS (SELECT 1 FROM draft) + " +
-		"EXISTS (SELECT 1 FROM pin) + EXISTS (SELECT 1 FROM charge) + EXISTS (SELECT 1 FROM repair)")
+		"EXISTS (SELECT 1 FROM pin) + EXISTS (SELECT 1 FROM charge WHERE root <> x'') + EXISTS (SELECT 1 FROM repair)")
 	return n == 0 && t.st.seq == 1, err
 }
 
@@ -87,15 +87,15 @@ type importer struct {
 	newest  int64 // slots whose newest record the log has
 	slots   int64
 
-	identitySet, nodeAdd, logDead, blockAdd, rootAdd *stmt
+	identitySet, logDead, blockAdd, rootAdd *stmt
 }
 
 func (i *importer) statements() []statement {
 	return []statement{
 		{&i.identitySet, "UPDATE identity SET uuid = ?, nonce = ?, floor = ?"},
-		{&i.nodeAdd, "INSERT INTO node (key, tail, slot, born, data) VALUES (?,?,?,?,?) ON CONFLICT (key) DO NOTHING"},
 		{&i.logDead, "INSERT INTO log (seq, at, dead) VALUES (?1, 0, ?2) ON CONFLICT (seq) DO UPDATE SET dead = excluded.dead"},
-		{&i.blockAdd, "INSERT INTO blk (" + blockColumns + ") VALUES (?,?,?,?,?,?,?,?,?)"},
+		{&i.blockAdd, "INSERT INTO blk (" + blockColumns + ") VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO UPDATE SET len = excluded.len, state = excluded.state, " +
+			"inline = excluded.inline, seen = excluded.seen, owner = excluded.owner, draft = excluded.draft, condemned_at = excluded.condemned_at, condemned_seq = excluded.condemned_seq"},
 		{&i.rootAdd, "INSERT INTO root (id, sealed, source, seen) VALUES (?,?,?,?)"},
 	}
 }
@@ -215,20 +215,15 @@ func (i *importer) writeLog() error {
 }
 
 func (i *importer) addNode(r *metastore.NodeRow) error {
-	s := i.nodeAdd
-	s.need(minBuffer + len(r.Data))
-	s.setBlob(1, r.ID[:keyLen])
-	s.setBlob(2, r.ID[keyLen:])
-	s.setIDOrNull(3, r.Slot[:])
-	s.setInt(4, int64(r.Born))
-	s.setBlob(5, r.Data)
-	if err := s.run(); err != nil {
+	// The row of its block, if it is one, comes later.
+	added, err := i.insertKey(r.ID)
+	if err != nil {
 		return err
 	}
-	if i.c.changes() == 0 {
+	if !added {
 		return fmt.Errorf("node %v comes twice: %w", r.ID, kind.Invalid)
 	}
-	return nil
+	return i.insertNode(&metastore.NewNode{ID: r.ID, Data: r.Data, Slot: r.Slot}, r.Born)
 }
 
 func (i *importer) addDead(r metastore.DeadRow) error {

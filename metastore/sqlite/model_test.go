@@ -22,6 +22,7 @@ func TestLikeMemory(t *testing.T) {
 			return open(t, c)
 		},
 		func(t *testing.T, s metastore.Store, c *metastoretest.Clock) metastore.Store {
+			indexHolds(t, s.(*sqlite.Store))
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}

@@ -37,10 +37,10 @@ type reads struct {
 func (r *reads) prepare(c *conn) error {
 	return c.prepareAll([]statement{
 		{&r.slotGet, "SELECT seq, epoch, ver, owner, rec FROM slot WHERE id = ?"},
-		{&r.nodeGet, "SELECT tail, data FROM node WHERE key = ?"},
+		{&r.nodeGet, "SELECT node.data FROM blk JOIN node ON node.n = blk.n WHERE blk.id = ?"},
 		{&r.rootGet, "SELECT 1 FROM root WHERE id = ?"},
 		{&r.logGet, "SELECT slots FROM log WHERE seq = ?"},
-		{&r.blockGet, "SELECT " + blockColumns + " FROM blk WHERE id = ?"},
+		{&r.blockGet, "SELECT " + blockColumns + " FROM blk WHERE id = ? AND state IS NOT NULL"},
 		{&r.chargeGet, "SELECT files, bytes FROM charge WHERE root = ?"},
 		{&r.identityGet, "SELECT uuid, nonce FROM identity"},
 		{&r.repairPage, "SELECT r.id, b.state FROM repair r LEFT JOIN blk b ON b.id = r.id WHERE r.member = ? AND r.id > ? ORDER BY r.id LIMIT ?"},
@@ -79,20 +79,14 @@ func fill(rec *metastore.Record, lent []byte) error {
 // node reads a node's bytes, nil if it is absent.
 func (r *reads) node(id metastore.ID) ([]byte, error) {
 	s := r.nodeGet
-	s.setBlob(1, id[:keyLen])
+	s.setBlob(1, id[:])
 	row, err := s.step()
 	if err != nil || !row {
 		return nil, err
 	}
 	defer s.reset()
-	if !bytes.Equal(s.lent(0), id[keyLen:]) {
-		return nil, nil
-	}
-	return bytes.Clone(s.lent(1)), nil
+	return bytes.Clone(s.lent(0)), nil
 }
-
-// keyLen is how much of a node's id its index holds.
-const keyLen = 16
 
 func (r *reads) isRoot(id metastore.SlotID) (bool, error) {
 	r.rootGet.setBlob(1, id[:])

@@ -50,7 +50,7 @@ func (r *reaper) drop(ctx context.Context) error {
 	return r.reapLog(ctx)
 }
 
-const nodeInfoSQL = "SELECT tail, slot IS NOT NULL, born, length(data) FROM node WHERE key = ?"
+const nodeInfoSQL = "SELECT born, length(data) FROM blk JOIN node ON node.n = blk.n WHERE blk.id = ? AND state IS NULL"
 
 func (r *reaper) prepare(ctx context.Context) (err error) {
 	err = r.v.use(ctx, func() error {
@@ -216,7 +216,7 @@ func (r *reaper) dropDead(t *tx, seq uint64) (got metastore.Reaped, err error) {
 // sift counts, and with t deletes, the nodes of dead that nobody needs, and gives the others.
 func (r *reaper) sift(info *stmt, died uint64, dead []byte, t *tx) (kept []byte, got metastore.Reaped, err error) {
 	for d := range slices.Chunk(dead, 32) {
-		info.setBlob(1, d[:keyLen])
+		info.setBlob(1, d)
 		row, err := info.step()
 		if err != nil {
 			return nil, got, err
@@ -224,8 +224,8 @@ func (r *reaper) sift(info *stmt, died uint64, dead []byte, t *tx) (kept []byte,
 		if !row {
 			continue
 		}
-		born, size := uint64(info.int(2)), info.int(3)
-		isDead := bytes.Equal(info.lent(0), d[keyLen:]) && info.int(1) != 0 && born <= died
+		born, size := uint64(info.int(0)), info.int(1)
+		isDead := born <= died
 		info.reset()
 		switch {
 		case !isDead:
@@ -238,9 +238,11 @@ func (r *reaper) sift(info *stmt, died uint64, dead []byte, t *tx) (kept []byte,
 				continue
 			}
 			t.dirty = true
-			t.nodeDelete.setBlob(1, d[:keyLen])
-			if err := t.nodeDelete.run(); err != nil {
-				return nil, got, err
+			for _, s := range []*stmt{t.nodeDelete, t.keyDelete} {
+				s.setBlob(1, d)
+				if err := s.run(); err != nil {
+					return nil, got, err
+				}
 			}
 		}
 	}

@@ -41,20 +41,53 @@ func (t *tx) setBlockState(id metastore.ID, state metastore.BlockState) error {
 	return t.blockState.run()
 }
 
-// revive deals with a new node whose key is taken: nearly always it is the same
-// node, which lives again if it had died. Two ids that share their first half
-// are a conflict: sealed again, the node gets another id.
+// insertKey adds the index row of a directory node, which is the next, unless its
+// id has one.
+func (t *tx) insertKey(id metastore.ID) (added bool, err error) {
+	t.keyInsert.setBlob(1, id[:])
+	t.keyInsert.setInt(2, t.st.node+1)
+	err = t.keyInsert.run()
+	return err == nil && t.c.changes() > 0, err
+}
+
+// insertLive is insertKey of a node that is a block, which becomes live.
+func (t *tx) insertLive(b *metastore.BlockRow, owner metastore.SlotID) (added bool, err error) {
+	s := t.liveInsert
+	s.setBlob(1, b.ID[:])
+	s.setInt(2, t.st.node+1)
+	s.setInt(3, b.Len)
+	s.setInt(4, t.now)
+	s.setIDOrNull(5, owner[:])
+	if err := s.run(); err != nil || t.c.changes() == 0 {
+		return false, err
+	}
+	t.st.blocks++
+	t.st.bytes += b.Len
+	return true, nil
+}
+
+// insertNode adds a node whose index row is there.
+func (t *tx) insertNode(n *metastore.NewNode, born uint64) error {
+	t.st.node++
+	s := t.nodeInsert
+	s.need(minBuffer + len(n.Data))
+	s.setInt(1, t.st.node)
+	s.setBlob(2, n.ID[:])
+	s.setIDOrNull(3, n.Slot[:])
+	s.setInt(4, int64(born))
+	s.setBlob(5, n.Data)
+	return s.run()
+}
+
+// revive deals with a new directory node that is there already: it lives again if
+// it had died.
 func (t *tx) revive(id metastore.ID) error {
-	s := t.nodeGet
-	s.setBlob(1, id[:keyLen])
-	row, err := s.step()
-	if err != nil || !row {
+	_, isBlock, err := t.block(id)
+	if err != nil {
 		return err
 	}
-	same := bytes.Equal(s.lent(0), id[keyLen:])
-	s.reset()
-	if !same {
-		return fmt.Errorf("sqlite: node %v shares half its id with another: %w", id, kind.Conflict)
+	if isBlock {
+		return fmt.Errorf("sqlite: node %v is a block: %w", id, kind.Conflict)
 	}
 	return t.undie(id)
 }

@@ -23,10 +23,14 @@ const applicationID = 0x546b4d53
 //     down; its dead are the ids of the nodes that died by it. The last row is
 //     never dropped: its seq is the newest commit. A new database has row 1: no
 //     seq is zero.
-//   - node is found by the first 16 bytes of its id, the other 16 are compared:
-//     half of the index's size. slot is NULL for nodes that are no directory's.
+//   - blk is the index of node, too, so that a node that is a block has one place in
+//     a tree with random keys and not two: n is its row there, NULL for what lies in
+//     the blockstore, or was deleted. A directory node's row has nothing but n, and
+//     a state of NULL. Rows of node are appended; slot is NULL for nodes that are no
+//     directory's.
 //   - slot.seq names the log row with the slot's newest record.
-//   - total sums the rows of blk in state new and live.
+//   - the row of charge whose root has no bytes sums the rows of blk in state new and
+//     live.
 //   - identity.floor: commits below it can't be pinned any more.
 //   - lead is the lease to collect: no row, nobody has taken it yet.
 //   - dirmove has no row to lock here: there is one writer.
@@ -130,6 +134,35 @@ CREATE TABLE sealed (
 	UNIQUE (kind, key)
 ) STRICT;
 CREATE INDEX sealed_rev ON sealed (kind, rev, key);
+`, `
+CREATE TABLE node5 (
+	n       INTEGER PRIMARY KEY,
+	id      BLOB NOT NULL,
+	slot    BLOB,
+	born    INTEGER NOT NULL,
+	data    BLOB NOT NULL
+) STRICT;
+CREATE TABLE blk5 (
+	id      BLOB PRIMARY KEY,
+	n       INTEGER,
+	state   INTEGER,
+	inline  INTEGER,
+	len     INTEGER,
+	seen    INTEGER,
+	owner   BLOB,
+	draft   BLOB,
+	condemned_at  INTEGER,
+	condemned_seq INTEGER
+) WITHOUT ROWID, STRICT;
+INSERT INTO node5 SELECT n, CAST(key || tail AS BLOB), slot, born, data FROM node ORDER BY n;
+INSERT INTO blk5 SELECT id, NULL, state, inline, len, seen, owner, draft, condemned_at, condemned_seq FROM blk ORDER BY id;
+INSERT INTO blk5 (id, n) SELECT id, n FROM node5 WHERE true ON CONFLICT (id) DO UPDATE SET n = excluded.n;
+DROP TABLE blk;
+DROP TABLE node;
+ALTER TABLE node5 RENAME TO node;
+ALTER TABLE blk5 RENAME TO blk;
+INSERT INTO charge SELECT x'', blocks, bytes FROM total;
+DROP TABLE total;
 `}
 
 // schemaVersion is the newest version that this program knows.

@@ -33,13 +33,14 @@ const viewChunk = 256
 
 func (q *viewQueries) prepare(c *conn) error {
 	const page = " WHERE id > ? ORDER BY id LIMIT 256"
+	const blocks = " WHERE id > ? AND state IS NOT NULL ORDER BY id LIMIT 256"
 	return c.prepareAll([]statement{
 		{&q.slots, "SELECT id, seq, epoch, ver, owner, rec FROM slot" + page},
 		{&q.roots, "SELECT id, sealed, source, seen FROM root" + page},
-		{&q.blocks, "SELECT " + blockColumns + " FROM blk" + page},
+		{&q.blocks, "SELECT " + blockColumns + " FROM blk" + blocks},
 		{&q.drafts, "SELECT id FROM draft WHERE lease > ?"},
 		{&q.pins, pinsSQL},
-		{&q.total, "SELECT blocks, bytes FROM total"},
+		{&q.total, "SELECT files, bytes FROM charge WHERE root = x''"},
 	})
 }
 

@@ -36,6 +36,7 @@ const (
 // commit: nobody else writes them.
 type state struct {
 	seq    uint64 // the newest commit
+	node   int64  // the highest n of node
 	blocks int64  // rows of blk in state new and live
 	bytes  int64  // the sum of their len
 }
@@ -52,11 +53,12 @@ type writer struct {
 	begin, commit, rollback          *stmt
 	slotInsert, slotUpdate           *stmt
 	logInsert                        *stmt
-	nodeInsert                       *stmt
+	nodeInsert, keyInsert            *stmt
+	liveInsert, nodeForget           *stmt
 	blockInsert, blockLink           *stmt
 	blockDelete, blockCondemn        *stmt
 	blockState, blockAbsolve         *stmt
-	nodeDelete                       *stmt
+	nodeDelete, keyDelete            *stmt
 	rootUpsert, rootDelete           *stmt
 	chargeUpsert                     *stmt
 	blockShare, slotShare            *stmt
@@ -112,8 +114,12 @@ func (w *writer) prepare() error {
 		{&w.slotInsert, "INSERT INTO slot (id, seq, epoch, ver, owner, rec) VALUES (?,?,?,?,?,?)"},
 		{&w.slotUpdate, "UPDATE slot SET seq = ?2, epoch = ?3, ver = ?4, rec = ?5, owner = ?6 WHERE id = ?1"},
 		{&w.logInsert, "INSERT INTO log (seq, at, slots, dead) VALUES (?,?,?,?)"},
-		{&w.nodeInsert, "INSERT INTO node (key, tail, slot, born, data) VALUES (?,?,?,?,?) ON CONFLICT (key) DO NOTHING"},
-		{&w.nodeDelete, "DELETE FROM node WHERE key = ?"},
+		{&w.nodeInsert, "INSERT INTO node (n, id, slot, born, data) VALUES (?,?,?,?,?)"},
+		{&w.keyInsert, "INSERT INTO blk (id, n) VALUES (?,?) ON CONFLICT (id) DO NOTHING"},
+		{&w.liveInsert, "INSERT INTO blk (id, n, state, inline, len, seen, owner) VALUES (?,?,2,1,?,?,?) ON CONFLICT (id) DO NOTHING"},
+		{&w.nodeDelete, "DELETE FROM node WHERE n = (SELECT n FROM blk WHERE id = ?)"},
+		{&w.nodeForget, "UPDATE blk SET n = NULL WHERE id = ?"},
+		{&w.keyDelete, "DELETE FROM blk WHERE id = ? AND state IS NULL"},
 		{&w.blockInsert, "INSERT INTO blk (id, len, state, inline, seen, owner, draft) VALUES (?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"},
 		{&w.blockDelete, "DELETE FROM blk WHERE id = ?"},
 		{&w.blockLink, "UPDATE blk SET state = 2, draft = NULL, condemned_at = NULL, condemned_seq = NULL, seen = ?2, owner = CASE WHEN owner IS ?3 THEN owner END WHERE id = ?1"},
@@ -144,7 +150,7 @@ func (w *writer) prepare() error {
 		{&w.gatewayGet, "SELECT lease, ttl FROM gateway WHERE id = ?"},
 		{&w.gatewayUpsert, "INSERT OR REPLACE INTO gateway (id, lease, ttl, oldest) VALUES (?,?,?,?)"},
 		{&w.gatewayOldest, "SELECT min(oldest) FROM gateway WHERE lease > ? HAVING count(*) > 0"},
-		{&w.totalUpdate, "UPDATE total SET blocks = ?, bytes = ?"},
+		{&w.totalUpdate, "UPDATE charge SET files = ?, bytes = ? WHERE root = x''"},
 		{&w.deadFind, "SELECT seq, dead FROM log WHERE dead IS NOT NULL AND instr(dead, ?) > 0"},
 		{&w.deadGet, "SELECT dead FROM log WHERE seq = ?"},
 		{&w.nodeInfo, nodeInfoSQL},
@@ -166,10 +172,13 @@ func (w *writer) load() error {
 		return err
 	}
 	w.st.seq = uint64(seq)
-	if w.st.blocks, err = w.c.queryInt("SELECT blocks FROM total"); err != nil {
+	if w.st.node, err = w.c.queryInt("SELECT max(n) FROM node"); err != nil {
 		return err
 	}
-	w.st.bytes, err = w.c.queryInt("SELECT bytes FROM total")
+	if w.st.blocks, err = w.c.queryInt("SELECT files FROM charge WHERE root = x''"); err != nil {
+		return err
+	}
+	w.st.bytes, err = w.c.queryInt("SELECT bytes FROM charge WHERE root = x''")
 	return err
 }
 
