@@ -198,6 +198,9 @@ func (r *renaming) move(ctx context.Context, b *batch, src, dst *work, e *dirtre
 	} else {
 		moved := asNew(e)
 		moved.Name = name
+		if src.bucket != dst.bucket && isObject(moved) {
+			replaced(moved, b.fs.now(), true) // to the bucket it is new
+		}
 		if _, err := dst.supersede(ctx, moved); err != nil {
 			return err
 		}
