@@ -12,11 +12,11 @@ import (
 )
 
 // The commit decides whether a change has room, in its transaction. What is here
-// refuses early, by counters that are a second old, so that nobody uploads for an
-// hour what can't be kept.
+// refuses early, so that nobody uploads for an hour what can't be kept, or learns
+// of it at CLOSE, where many clients look away.
 
-// chargedAge is how old the counters may be that writes are refused by. Who asks
-// for them is told what this gateway has committed, too.
+// chargedAge is how old the counters may be that writes are refused by. What this
+// gateway has committed since is added.
 const chargedAge = time.Second
 
 // chargedCache keeps the counters of roots that have a quota.
@@ -26,7 +26,10 @@ type chargedCache struct {
 }
 
 type chargedRoot struct {
-	changed atomic.Bool // since the last query began: this gateway has committed something
+	// What this gateway has committed since the last query began. A commit that
+	// ran beside the query may count twice: so no one is refused by it alone.
+	changed                atomic.Bool
+	sinceFiles, sinceBytes atomic.Int64
 
 	mu           sync.Mutex // guards the fields below, and has one query run at a time
 	at           time.Time
@@ -39,6 +42,8 @@ func (cache *chargedCache) commit(charges []metastore.Charge) {
 	defer cache.mu.Unlock()
 	for _, charge := range charges {
 		if c := cache.byID[charge.Root]; c != nil {
+			c.sinceFiles.Add(charge.Files)
+			c.sinceBytes.Add(charge.Bytes)
 			c.changed.Store(true)
 		}
 	}
@@ -62,14 +67,20 @@ func (t *Tree) charged(ctx context.Context, exact bool) (files, bytes int64, err
 	defer c.mu.Unlock()
 	if now := t.fs.now(); exact && c.changed.Load() || c.at.IsZero() || now.Sub(c.at) >= chargedAge || now.Before(c.at) {
 		c.changed.Store(false)
+		sinceFiles, sinceBytes := c.sinceFiles.Swap(0), c.sinceBytes.Swap(0)
 		files, bytes, err := t.fs.o.Meta.Charged(ctx, t.rootID())
 		if err != nil {
+			c.sinceFiles.Add(sinceFiles)
+			c.sinceBytes.Add(sinceBytes)
 			c.changed.Store(true)
 			return 0, 0, fmt.Errorf("read the account's counters: %w", err)
 		}
 		c.at, c.files, c.bytes = now, files, bytes
 	}
-	return c.files, c.bytes, nil
+	if exact {
+		return c.files, c.bytes, nil
+	}
+	return c.files + c.sinceFiles.Load(), c.bytes + c.sinceBytes.Load(), nil
 }
 
 // room refuses what would grow the tree beyond its quota, as far as can be told

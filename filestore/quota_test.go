@@ -97,7 +97,6 @@ func TestQuota(t *testing.T) {
 	tr := limited(t, fs, root, 3, 1_000_000)
 	later := func() { now = now.Add(2 * time.Second) } // the counters are read anew
 	tr.put("a", random(600_000, 1))
-	later()
 
 	// Refused while it is written, not only when it is done.
 	f := tr.open("b", toCreate)
@@ -127,7 +126,6 @@ func TestQuota(t *testing.T) {
 	tr.remove("c")
 	tr.put("a", random(600_000, 5)) // at once
 	tr.mkdir("d")
-	later()
 	_, err = tr.Open(t.Context(), path("e"), toCreate)
 	expectKind(t, "one file too many", err, kind.NoSpace)
 	expectKind(t, "one directory too many", tr.Mkdir(t.Context(), path("e"), filestore.Attr{}), kind.NoSpace)
@@ -135,14 +133,17 @@ func TestQuota(t *testing.T) {
 	tr.rmdir("d")
 	tr.mkdir("e")
 
-	// Without the early look, the commit says no.
+	// Where the early look sees no reason, the commit says no: each of the two
+	// alone has room.
 	later()
 	tr.put("b", random(300_000, 6))
-	g := tr.open("a", forWriting)
-	write(t, g, random(100_001, 7), 600_000) // by counters of before b grew
+	g, h := tr.open("a", forWriting), tr.open("b", forWriting)
+	write(t, g, random(60_000, 7), 600_000)
+	write(t, h, random(60_000, 8), 300_000)
+	closeFile(t, h)
 	expectKind(t, "close beyond the quota", g.Close(t.Context()), kind.NoSpace)
 	tr.expect("a", random(600_000, 5))
-	if got := s.charged(root); got != "3 900000" {
+	if got := s.charged(root); got != "3 960000" {
 		t.Errorf("charged %s", got)
 	}
 	if u, err := mount(t, fs, root).Usage(t.Context()); err != nil || u.TotalBytes < 1<<40 || u.MaxFiles != 0 {
@@ -156,21 +157,21 @@ func TestQuota(t *testing.T) {
 func TestQuotaFailsNobodyElse(t *testing.T) {
 	t.Parallel()
 	s := newStorage(t)
-	fs := s.open(func(o *filestore.Options) { o.Now = func() time.Time { return time.Unix(1, 0) } })
+	fs := s.open()
 	tr, root := newTree(t, fs)
 	small := limited(t, fs, root, 0, 1020)
-	if _, err := small.Quota(t.Context()); err != nil { // these counters stay, so that nothing is refused early
-		t.Fatal(err)
-	}
 	tr.put("full", random(1000, 1))
+	tooBig, little := small.open("big", toCreate), small.open("little", toCreate)
+	write(t, tooBig, make([]byte, 15), 0) // there is room, still
+	write(t, little, make([]byte, 5), 0)
 	tr.put("old", random(10, 1))
 	hold, release := make(chan struct{}), make(chan struct{})
 	go fs.Occupy(t.Context(), hold, release)
 	<-hold
 	var g errgroup.Group
 	var big error
-	g.Go(func() error { big = put(t.Context(), small.Tree, path("big"), make([]byte, 15)); return nil })
-	g.Go(func() error { return put(t.Context(), small.Tree, path("little"), make([]byte, 5)) })
+	g.Go(func() error { big = tooBig.Close(t.Context()); return nil })
+	g.Go(func() error { return little.Close(t.Context()) })
 	g.Go(func() error { return tr.Mkdir(t.Context(), path("dir"), filestore.Attr{}) })
 	fs.WaitQueued(3)
 	close(release)
