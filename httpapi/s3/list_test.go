@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/truckee-fs/truckee/httpapi/s3"
 )
 
 // page is a list as it is answered, in all of its forms.
@@ -298,5 +300,25 @@ func TestTheTreeIsOne(t *testing.T) {
 	w.do("ann", "DELETE", "/data/dir/file", nil).want(t, 204)
 	if _, err := tree.Stat(context.Background(), []string{"data", "dir"}); err == nil {
 		t.Error("an implicit directory stays")
+	}
+}
+
+// Who makes a bucket again that he has hears what AWS says: nothing in us-east-1, and
+// elsewhere that it is his; others that it is taken. It stays as it is.
+func TestBucketsAreMadeAgain(t *testing.T) {
+	t.Parallel()
+	for region, want := range map[string]int{"": 200, "eu-central-1": 409} {
+		w := newWorld(t, func(s *s3.Server) { s.Region, s.Regions = region, []string{"*"} })
+		w.bucket("data")
+		w.put("data", "k", "x")
+		r := w.do("ann", "PUT", "/data", nil).want(t, want)
+		if want == 409 && r.code() != "BucketAlreadyOwnedByYou" {
+			t.Errorf("%s", r.body)
+		}
+		w.do("bob", "PUT", "/data", nil).want(t, 409, "BucketAlreadyExists")
+		w.get("data", "k").want(t, 200)
+		if got := w.do("ann", "HEAD", "/data", nil).Header.Get("X-Amz-Bucket-Region"); want == 409 && got != region {
+			t.Errorf("region %q", got)
+		}
 	}
 }

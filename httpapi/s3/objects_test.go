@@ -321,3 +321,22 @@ func TestMetadataIsMailSafe(t *testing.T) {
 		t.Errorf("%q, %v", word, err)
 	}
 }
+
+// What a delete marker stands for isn't there: If-None-Match holds for it, If-Match
+// doesn't, whatever stood there before.
+func TestConditionsAndDeleteMarkers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	w.do("ann", "PUT", "/data?versioning", []byte("<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")).want(t, 200)
+	etag := w.put("data", "k", "x").Header.Get("ETag")
+	w.do("ann", "DELETE", "/data/k", nil).want(t, 204)
+	w.do("ann", "PUT", "/data/k", []byte("y"), "If-Match", etag).want(t, 404, "NoSuchKey")
+	w.do("ann", "PUT", "/data/k", []byte("y"), "If-Match", "*").want(t, 404, "NoSuchKey")
+	w.do("ann", "DELETE", "/data/k", nil, "If-Match", etag).want(t, 404, "NoSuchKey")
+	w.do("ann", "PUT", "/data/k", []byte("y"), "If-None-Match", "*").want(t, 200)
+	w.do("ann", "PUT", "/data/k", []byte("z"), "If-None-Match", "*").want(t, 412, "PreconditionFailed")
+	if r := w.get("data", "k").want(t, 200); string(r.body) != "y" {
+		t.Errorf("%s", r.body)
+	}
+}

@@ -413,3 +413,23 @@ func TestHeaderAuth(t *testing.T) {
 	off := newWorld(t)
 	off.do("", "PUT", "/data", nil, "X-Access-Key", "KEYANN", "X-Secret-Key", "secret of ann").want(t, 403, "AccessDenied")
 }
+
+// Chunks are for data only, and signatures by ECDSA for nobody.
+func TestPayloadsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	w.put("data", "k", "x")
+	doc := []byte("<Delete><Object><Key>k</Key></Object></Delete>")
+	for _, form := range []string{sigv4.Streaming, sigv4.StreamingTrailer, sigv4.StreamingUnsigned} {
+		w.do("ann", "POST", "/data?delete", doc, "X-Amz-Content-Sha256", form).want(t, 400, "InvalidArgument")
+		w.do("ann", "PUT", "/data?tagging", doc, "X-Amz-Content-Sha256", form).want(t, 400, "InvalidArgument")
+	}
+	for _, form := range []string{sigv4.StreamingECDSA, sigv4.StreamingECDSATrailer} {
+		w.do("ann", "PUT", "/data/k", []byte("y"), "X-Amz-Content-Sha256", form).want(t, 501, "NotImplemented")
+	}
+	w.do("ann", "PUT", "/data/k", []byte("y"), "X-Amz-Content-Sha256", "STREAMING-SOMETHING").want(t, 400, "InvalidArgument")
+	if r := w.get("data", "k").want(t, 200); string(r.body) != "x" {
+		t.Errorf("%s", r.body)
+	}
+}
