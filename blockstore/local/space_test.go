@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"sync"
@@ -179,6 +180,36 @@ func TestFullDisk(t *testing.T) {
 				t.Errorf("40 MiB took %d blocks of %d bytes, then %d", filled[0], n, filled[1])
 			}
 		})
+	}
+}
+
+// Without a free block a marker can still be replaced, since every collection
+// begins with that.
+func TestMarkerOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := mountSmall(t, "40m")
+	s := openOn(t, dir, realDisk())
+	defer s.Close()
+	old, renewed := bytes.Repeat([]byte("old!"), 16), bytes.Repeat([]byte("new!"), 16)
+	if err := s.SetMarker(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	ballast, err := os.Create(filepath.Join(dir, "ballast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ballast.Close()
+	for err == nil {
+		_, err = ballast.Write(make([]byte, 512))
+	}
+	if err := s.SetMarker(t.Context(), renewed); err != nil {
+		t.Errorf("replaced by as many bytes: %v", err)
+	}
+	if err := s.SetMarker(t.Context(), []byte("a longer or shorter one")); kind.Of(err) != kind.NoSpace {
+		t.Errorf("replaced by others: %v, want kind NoSpace", err)
+	}
+	if got, err := s.Marker(t.Context()); err != nil || !bytes.Equal(got, renewed) {
+		t.Errorf("the marker is %q, %v", got, err)
 	}
 }
 

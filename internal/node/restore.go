@@ -100,7 +100,7 @@ func newFile(db config.Database) (drop func(), err error) {
 		return func() {}, err
 	}
 	return func() {
-		for _, end := range []string{"", "-wal", "-shm", ".lock"} {
+		for _, end := range []string{"", "-wal", "-shm", ".lock", ".reserve"} {
 			_ = os.Remove(string(db.File) + end)
 		}
 	}, nil

@@ -25,17 +25,27 @@ func (s *Store) afterCommit() {
 		return
 	}
 	if wal.end < w.walEnd {
-		w.checkpointAt = s.walSizes.target // the log has begun anew
+		w.kickedAt = 0 // the log has begun anew
 	}
 	w.walEnd = wal.end
-	if wal.end >= w.checkpointAt {
+	if grown := wal.end - w.kickedAt; grown >= s.walTarget(grown) {
 		// If a view keeps this one from copying all, the next is for what comes then.
-		w.checkpointAt = wal.end + s.walSizes.target
+		w.kickedAt = wal.end
 		select {
 		case s.kick <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// walTarget is by how much the log grows between two checkpoints. Where little is
+// free, the reserve must have room for what the next one adds to the database.
+func (s *Store) walTarget(grown int64) int64 {
+	target := s.walSizes.target
+	if half := s.reserve.size / 2; half > 0 && half < target && grown >= half && s.reserve.free() < 2*target {
+		return half
+	}
+	return target
 }
 
 // checkpoints runs until kick is closed.

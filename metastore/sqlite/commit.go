@@ -16,7 +16,7 @@ func (s *Store) Commit(ctx context.Context, reqs ...*metastore.Request) []error 
 	for i, r := range reqs {
 		errs[i] = r.Validate()
 		if errs[i] == nil {
-			ops = append(ops, &op{run: func(t *tx) error { return t.commitRequest(ctx, r) }})
+			ops = append(ops, &op{frees: frees(r), run: func(t *tx) error { return t.commitRequest(ctx, r) }})
 		}
 	}
 	if len(ops) == 0 {

@@ -11,7 +11,7 @@ import (
 
 // Register implements metastore.Store.
 func (s *Store) Register(ctx context.Context, g metastore.GatewayID, d metastore.DraftID, rows []metastore.BlockRow) error {
-	return s.change(ctx, func(t *tx) error {
+	return s.submitOne(ctx, &op{run: func(t *tx) error {
 		ttl, _, _, err := t.gateway(g)
 		if err != nil {
 			return err
@@ -33,7 +33,7 @@ func (s *Store) Register(ctx context.Context, g metastore.GatewayID, d metastore
 		t.draftUpsert.setBlob(2, g[:])
 		t.draftUpsert.setInt(3, metastore.AfterNanos(t.now, ttl))
 		return t.draftUpsert.run()
-	})
+	}})
 }
 
 // unregister takes back the rows that a Register wrote before it met one that
@@ -94,9 +94,12 @@ func (s *Store) Heartbeat(ctx context.Context, g metastore.GatewayID, oldestOpen
 	return err
 }
 
-// change submits one op.
+// change submits one op that grows the database by little, if at all.
 func (s *Store) change(ctx context.Context, run func(*tx) error) error {
-	o := &op{run: run}
+	return s.submitOne(ctx, &op{run: run, frees: true})
+}
+
+func (s *Store) submitOne(ctx context.Context, o *op) error {
 	if err := s.submit(ctx, o); err != nil {
 		return err
 	}

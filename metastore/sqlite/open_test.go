@@ -98,8 +98,8 @@ func TestFilesArePrivate(t *testing.T) {
 	defer s.Close()
 	grow(t, s, metastore.SlotID{1}, 1)
 	files, err := filepath.Glob(path + "*")
-	if err != nil || len(files) != 3 {
-		t.Fatalf("files %v (%v), want database, log and lock", files, err)
+	if err != nil || len(files) != 4 {
+		t.Fatalf("files %v (%v), want database, log, lock and reserve", files, err)
 	}
 	for _, f := range files {
 		info, err := os.Stat(f)

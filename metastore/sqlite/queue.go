@@ -10,7 +10,10 @@ type op struct {
 	// run evaluates its conditions before it writes, so that an error other
 	// than the database's own means that nothing of it was written.
 	run func(*tx) error
-	err error
+	// frees: it makes room, or something can't go on without it, and so it may
+	// use what is kept for that on a full disk.
+	frees bool
+	err   error
 	// panicked holds what a callback of the caller's panicked with; it is
 	// panicked with again in the caller's own goroutine, whoever led.
 	panicked any

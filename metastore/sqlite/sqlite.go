@@ -11,6 +11,8 @@
 // the holder. A commit that was acknowledged survives kill -9 and power loss
 // (write-ahead log, synchronous=FULL).
 //
+// On a full disk, what makes room goes on in room that is kept for it (reserve.go).
+//
 // In tahoe.cfg:
 //
 //	[metastore]
@@ -46,8 +48,9 @@ type Store struct {
 	closed atomic.Bool
 	seq    atomic.Uint64 // the newest durable commit
 
-	writing sync.Mutex // held by whoever uses w
+	writing sync.Mutex // held by whoever uses w or reserve
 	w       *writer
+	reserve reserve
 
 	readers readers
 
@@ -122,8 +125,8 @@ func (s *Store) start() error {
 		c.close()
 		return err
 	}
-	s.w.checkpointAt = s.walSizes.target
 	s.seq.Store(s.w.st.seq)
+	s.reserve = newReserve(s.path)
 	s.readers.open(s.path)
 	return nil
 }
@@ -197,6 +200,7 @@ func (s *Store) Close() error {
 	defer s.writing.Unlock()
 	err := s.w.c.checkpoint(checkpointTruncate)
 	s.w.c.close()
+	s.reserve.lacking() // the next start may need it
 	s.lock.release()
 	if err != nil {
 		// Nothing is lost: the log is read when the database is next opened.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -20,5 +21,14 @@ func dataSync(f *sqlite3.TunixFile) (done bool, rc int32) {
 		// Whatever the reason, a full disk included: what was written before may
 		// or may not be there after a crash, so the outcome is unknown.
 		return true, sqlite3.SQLITE_IOERR_FSYNC
+	}
+}
+
+// allocate gives the first size bytes of a file their blocks.
+func allocate(f *os.File, size int64) error {
+	for {
+		if err := unix.Fallocate(int(f.Fd()), 0, 0, size); !errors.Is(err, unix.EINTR) {
+			return err
+		}
 	}
 }

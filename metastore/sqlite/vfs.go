@@ -49,6 +49,7 @@ type walFile struct {
 	end     int64 // of the newest write
 	size    int64 // of the file, as far as known
 	synced  int64 // syncs that worked so far
+	frugal  bool  // the file doesn't grow ahead: room is scarce
 }
 
 func walFileOf(file uintptr) *walFile {
@@ -214,7 +215,7 @@ func (w *walFile) flush(file uintptr) int32 {
 		return sqlite3.SQLITE_OK
 	}
 	w.size = w.end
-	if grown := (w.end + growBy - 1) / growBy * growBy; grown > w.end {
+	if grown := (w.end + growBy - 1) / growBy * growBy; grown > w.end && !w.frugal {
 		// Only speed is lost where this does not work.
 		if writeAt(fd, make([]byte, grown-w.end), w.end) == nil {
 			w.size = grown

@@ -47,8 +47,8 @@ type writer struct {
 	st state
 	reads
 
-	walEnd       int64 // the log's end after the last commit
-	checkpointAt int64 // the end at which a checkpoint is due
+	walEnd   int64 // the log's end after the last commit
+	kickedAt int64 // its end when the last checkpoint was due
 
 	begin, commit, rollback          *stmt
 	slotInsert, slotUpdate           *stmt
@@ -193,8 +193,24 @@ type tx struct {
 
 // apply runs ops in one transaction. Each op's err says how it fared: nil only
 // when it is durable. When the transaction as a whole can't be, the ops are
-// tried each alone where that may help: the database may have room for most.
+// tried each alone where that may help: the database may have room for most. What
+// makes room gets the room that is kept for it.
 func (s *Store) apply(ops []*op) {
+	if ops = s.admit(ops); len(ops) == 0 {
+		return
+	}
+	s.saveRoom()
+	s.attempt(ops)
+	for _, o := range ops {
+		if o.frees && kind.Of(o.err) == kind.NoSpace && o.panicked == nil {
+			s.makeRoom()
+			s.saveRoom()
+			s.attempt([]*op{o})
+		}
+	}
+}
+
+func (s *Store) attempt(ops []*op) {
 	err := s.transact(ops)
 	if err == nil {
 		return

@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/truckee-fs/truckee/tests/testbed"
@@ -22,7 +24,8 @@ func base32Decode(s string) ([]byte, error) {
 }
 
 // TestFullDisk fills a small disk: the upload that no longer fits fails and says
-// so, what was there stays whole, and after a removal and gc there is room again.
+// so, what was there stays whole; when not a block is left, removals and gc still
+// work, and there is room again.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	if os.Getuid() != 0 {
@@ -75,6 +78,52 @@ func TestFullDisk(t *testing.T) {
 		if got := fetch(t, dial(t, n.Endpoint), "keep"); !bytes.Equal(got, keep) {
 			t.Error("what was there before is damaged")
 		}
+	})
+	t.Run("small files and others take the rest, and there can be room again", func(t *testing.T) {
+		c := dial(t, n.Endpoint)
+		small := bytes.Repeat([]byte("small "), 1000)
+		for i := 0; store(c, "small"+strconv.Itoa(i), small) == nil; i++ {
+			if i == 100_000 {
+				t.Fatal("a full disk takes small files without end")
+			}
+		}
+		others, err := os.Create(filepath.Join(disk, "others"))
+		if err != nil && !errors.Is(err, syscall.ENOSPC) {
+			t.Fatal(err)
+		}
+		if err == nil {
+			for err == nil {
+				_, err = others.Write(make([]byte, 512))
+			}
+			others.Close()
+		}
+		if err := n.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		start(t, n)
+		c = dial(t, n.Endpoint)
+		for i := range 5 {
+			if err := c.Remove("a" + strconv.Itoa(i)); err != nil {
+				t.Errorf("remove: %v", err)
+			}
+		}
+		if err := n.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if out, err := n.Run(t.Context(), nil, "gc", "--grace", "1ns", "--yes"); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		}
+		start(t, n)
+		c = dial(t, n.Endpoint)
+		if err := store(c, "again", bytes.Repeat([]byte("again"), 1<<20)); err != nil {
+			t.Errorf("with room again: %v", err)
+		}
+		if got := fetch(t, c, "keep"); !bytes.Equal(got, keep) {
+			t.Error("what was there before is damaged")
+		}
+		checkDeep(t, n)
 	})
 }
 

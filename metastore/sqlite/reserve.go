@@ -1,0 +1,174 @@
+package sqlite
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/metastore"
+)
+
+// A file beside the database takes up room that a full disk gives back, so that
+// what makes room goes on: removals, collections, the lease without which no start
+// gets far. While it is given up, everything else is refused, or it would eat that
+// room, too; the first change that finds room for the file again ends that.
+const (
+	reserveSuffix = ".reserve"
+	reserveMost   = 16 << 20
+	reserveLeast  = 512 << 10 // less would help nobody: none is kept
+	reserveShare  = 64        // of the file system's size
+
+	pageSize = 4096
+)
+
+// reserve is used by whoever holds Store.writing.
+type reserve struct {
+	path string
+	size int64 // 0: none is kept
+	held bool
+}
+
+// newReserve takes the room for a database, if there is some.
+func newReserve(database string) reserve {
+	r := reserve{path: database + reserveSuffix}
+	var st unix.Statfs_t
+	if unix.Statfs(filepath.Dir(database), &st) != nil {
+		return r
+	}
+	if size := min(int64(st.Blocks)*int64(st.Bsize)/reserveShare, reserveMost); size >= reserveLeast {
+		r.size = size
+	}
+	r.take()
+	return r
+}
+
+// lacking tells whether room was given up and can't be had back.
+func (r *reserve) lacking() bool {
+	if !r.givenUp() {
+		return false
+	}
+	r.take()
+	return r.givenUp()
+}
+
+// take makes the file, or gives an old one its blocks.
+func (r *reserve) take() {
+	if r.size == 0 {
+		return
+	}
+	f, err := os.OpenFile(r.path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return // of a full disk, too
+	}
+	err = allocate(f, r.size)
+	_ = f.Close()
+	switch {
+	case err == nil:
+		r.held = true
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		_ = os.Remove(r.path)
+	default: // this file system can't
+		_ = os.Remove(r.path)
+		r.size = 0
+	}
+}
+
+// giveUp gives the room to whoever comes first.
+func (r *reserve) giveUp() {
+	if r.held && os.Remove(r.path) == nil {
+		r.held = false
+	}
+}
+
+// free is how much is free on the file system beside the reserve.
+func (r *reserve) free() int64 {
+	var st unix.Statfs_t
+	if unix.Statfs(filepath.Dir(r.path), &st) != nil {
+		return 0
+	}
+	return int64(st.Bavail) * int64(st.Bsize)
+}
+
+// givenUp tells whether the room is somebody else's.
+func (r *reserve) givenUp() bool { return r.size > 0 && !r.held }
+
+// makeRoom gives up the reserve. The writer is held.
+func (s *Store) makeRoom() {
+	if s.reserve.held {
+		s.log.Warn("the disk of the metastore is full: until there is room again, only what makes room is done")
+		s.reserve.giveUp()
+	}
+	s.renewLog()
+}
+
+// walTight is how long the write-ahead log gets on a full disk.
+const walTight = 256 << 10
+
+// saveRoom keeps the write-ahead log short while the reserve is given up.
+func (s *Store) saveRoom() {
+	if wal := s.w.c.wal(); wal != nil {
+		wal.frugal = s.reserve.givenUp()
+		if wal.frugal && wal.end > walTight {
+			s.renewLog()
+		}
+	}
+}
+
+// renewLog has the write-ahead log begin anew in the blocks that it has, if no view
+// keeps it, and if there is room for what it adds to the database: half of that
+// would take the room and give none.
+func (s *Store) renewLog() {
+	pages, err := s.w.c.queryInt("PRAGMA page_count")
+	st, statErr := os.Stat(s.path)
+	if err != nil || statErr != nil || pages*pageSize-st.Size() > s.reserve.free() {
+		return
+	}
+	if s.checkpointing.TryLock() {
+		defer s.checkpointing.Unlock()
+		_ = s.w.c.checkpoint(checkpointPassive) // what it can't do, it doesn't
+	}
+}
+
+// errFull refuses what would grow the database.
+var errFull = kind.Errorf(kind.NoSpace, "sqlite: the disk is full: what is left of it is for removals and collection")
+
+// admit gives those ops that the state of the disk allows, and refuses the others.
+func (s *Store) admit(ops []*op) []*op {
+	growing := 0
+	for _, o := range ops {
+		if !o.frees {
+			growing++
+		}
+	}
+	if growing == 0 || !s.reserve.lacking() {
+		return ops
+	}
+	freeing := make([]*op, 0, len(ops)-growing)
+	for _, o := range ops {
+		if o.frees {
+			freeing = append(freeing, o)
+		} else {
+			o.err = errFull
+		}
+	}
+	return freeing
+}
+
+// frees tells whether a request makes less of what its roots hold, or enters and
+// forgets roots only, without which no collection begins.
+func frees(r *metastore.Request) bool {
+	if len(r.Charges) == 0 {
+		return len(r.Slots)+len(r.Nodes)+len(r.Live)+len(r.Links)+len(r.Sealed) == 0
+	}
+	less := false
+	for _, c := range r.Charges {
+		if c.Files > 0 || c.Bytes > 0 {
+			return false
+		}
+		less = less || c.Files < 0 || c.Bytes < 0
+	}
+	return less
+}
