@@ -235,7 +235,7 @@ func (s *Server) failure(ctx context.Context, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return kind.Errorf(kind.Unavailable, "no answer within %v", s.opts.Timeout)
 	}
-	return fmt.Errorf("%w: %w", kind.Unavailable, err)
+	return kind.Errorf(kind.Unavailable, "%w", err)
 }
 
 // answer reads what the server said. No error repeats it: it may be a capability.

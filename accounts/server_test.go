@@ -120,6 +120,9 @@ func TestServerAnswers(t *testing.T) {
 			if !strings.Contains(text, tt.text) || tt.text == "" && text != "" {
 				t.Errorf("log %q, want %q", text, tt.text)
 			}
+			if strings.Contains(text, "storage") {
+				t.Errorf("log %q speaks of storage", text)
+			}
 			for _, secret := range []string{"topsecret", "pass-of-alice", "URI:", fileCap} {
 				if strings.Contains(text, secret) || strings.Contains(fmt.Sprint(err), secret) {
 					t.Errorf("%q is shown: %s, %v", secret, text, err)

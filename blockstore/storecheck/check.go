@@ -1,9 +1,9 @@
 // Package storecheck says by running code what a blockstore.Store promises:
 // each Check is a plain function that returns the first promise found broken.
 // Tests run them on every driver and composition (package blockstoretest),
-// deliberately broken stores prove that they can fail, and an operator's
-// command may run those without Closes and Marks on a store in use: a check puts
-// blocks of random contents only, and deletes them again.
+// deliberately broken stores prove that they can fail. Those without Closes and
+// Marks leave a store in use as it was: a check puts blocks of random contents
+// only, and deletes them again. What an operator's command runs is Probe.
 package storecheck
 
 import (
