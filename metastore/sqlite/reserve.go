@@ -29,6 +29,8 @@ type reserve struct {
 	path string
 	size int64 // 0: none is kept
 	held bool
+
+	saving bool // the write-ahead log was told to take little room
 }
 
 // newReserve takes the room for a database, if there is some.
@@ -60,17 +62,16 @@ func (r *reserve) take() {
 		return
 	}
 	f, err := os.OpenFile(r.path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return // of a full disk, too
+	if err == nil {
+		err = allocate(f, r.size)
+		_ = f.Close()
 	}
-	err = allocate(f, r.size)
-	_ = f.Close()
 	switch {
 	case err == nil:
 		r.held = true
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		_ = os.Remove(r.path)
-	default: // this file system can't
+	default: // it can't be had here at all
 		_ = os.Remove(r.path)
 		r.size = 0
 	}
@@ -109,8 +110,12 @@ const walTight = 256 << 10
 
 // saveRoom keeps the write-ahead log short while the reserve is given up.
 func (s *Store) saveRoom() {
+	if !s.reserve.givenUp() && !s.reserve.saving {
+		return // as a rule
+	}
 	if wal := s.w.c.wal(); wal != nil {
 		wal.frugal = s.reserve.givenUp()
+		s.reserve.saving = wal.frugal
 		if wal.frugal && wal.end > walTight {
 			s.renewLog()
 		}
