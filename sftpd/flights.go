@@ -28,7 +28,8 @@ import (
 // A flight begins when the session goes on to something that need not wait for
 // it, or has nothing more to execute. If what comes next depends on it, as an
 // OPEN behind the CLOSE of the same file does, the session's own goroutine runs
-// it: nobody has to be woken, and its reply is sent with the next one.
+// it: nobody has to be woken, and its reply is sent with the next one if that
+// follows at once.
 
 // maxFlights bounds the requests of a session that fly.
 const maxFlights = 32

@@ -4,6 +4,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 )
 
 const (
@@ -13,6 +14,8 @@ const (
 	pledgeSize = 64
 	// maxJoint is the most that is copied to be sent by one write.
 	maxJoint = 4 << 10
+	// holdTime is how long a reply that is ready may be held.
+	holdTime = 2 * time.Millisecond
 )
 
 // replies sends what a session answers in the order of its requests, though
@@ -22,12 +25,14 @@ const (
 type replies struct {
 	w io.Writer
 
-	mu    sync.Mutex // guards the fields below; held while w is written
-	moved sync.Cond  // the queue has become shorter
-	queue []*pledge  // begins with one that isn't ready, or is held
-	bytes int        // that the queue takes
-	err   error      // of a write: nothing is sent any more
-	joint []byte     // what is sent together
+	mu    sync.Mutex  // guards the fields below; held while w is written
+	moved sync.Cond   // the queue has become shorter
+	queue []*pledge   // begins with one that isn't ready, or is held
+	bytes int         // that the queue takes
+	err   error       // of a write: nothing is sent any more
+	joint []byte      // what is sent together
+	late  *time.Timer // calls release; nil before a reply was held
+	timed bool        // it will
 }
 
 // pledge is the place of a reply in the order.
@@ -92,13 +97,29 @@ func (r *replies) keep(p *pledge, b []byte) {
 	defer r.mu.Unlock()
 	p.b, p.ready = b, true
 	r.bytes += len(b)
-	if !p.held {
+	switch {
+	case !p.held:
 		r.drain()
+	case r.timed:
+	case r.late == nil:
+		r.late, r.timed = time.AfterFunc(holdTime, r.release), true
+	default:
+		r.late.Reset(holdTime)
+		r.timed = true
 	}
 }
 
-// hold has p wait for the next send when it is kept. It reports whether it does:
-// what is ready already has been sent, or waits for what is before it.
+// release sends what is held, whatever the session does.
+func (r *replies) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timed = false
+	r.drain()
+}
+
+// hold has p wait for the next send when it is kept, for a moment: what the session
+// does next may take minutes. It reports whether it does: what is ready already has
+// been sent, or waits for what is before it.
 func (r *replies) hold(p *pledge) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

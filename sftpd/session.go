@@ -75,6 +75,7 @@ func (s *session) run(ctx context.Context) error {
 	defer s.handles.discard()
 	defer s.flights.wg.Wait()
 	defer s.depart()
+	defer s.replies.release() // though it should panic
 	s.in = make([]byte, firstBuffer)
 	s.out = make([]byte, 0, firstBuffer)
 	for {
