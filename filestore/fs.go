@@ -106,6 +106,7 @@ func (fs *FS) Close() error {
 		for range aheadAll {
 			fs.ahead <- struct{}{} // waits for the reads under way
 		}
+		fs.streams.close()
 		fs.spool.close()
 		close(fs.closed)
 	})

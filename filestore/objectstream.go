@@ -50,7 +50,7 @@ func (s *ObjectStream) read(ctx context.Context, p []byte) (int, error) {
 	if err := s.o.f.use(); err != nil {
 		return 0, wrap("read", err)
 	}
-	n, err := s.past.read(ctx, p)
+	n, err := s.past.read(ctx, p, 0)
 	return n, wrap("read", err)
 }
 

@@ -22,6 +22,8 @@ type readAhead struct {
 	unread []aheadChunk // asked for and not read yet, ascending
 
 	stream *stream // it begins at next; nil: none
+	busy   bool    // a read takes from it, with mu unlocked
+	over   bool    // it is given up, which whoever reads from it completes
 	taken  bool    // it was read from since its timer was set
 	wary   bool    // a stream was given up: the next one is begun later
 	ended  bool    // the handle is closed
@@ -64,22 +66,23 @@ func (a *readAhead) after(fs *FS, r *filetree.Reader, off int64, n int) {
 	a.next = off + int64(n)
 	a.run += int64(n)
 	a.passed(fs)
-	if a.stream != nil && (a.stream.r != r || a.stream.at != a.next || a.next == r.Size()) {
+	if a.stream != nil && (a.busy || a.stream.r != r || a.stream.at != a.next || a.next == r.Size()) {
 		a.giveUp(a.next != r.Size())
 	}
 	switch {
-	case a.stream != nil || a.run < aheadAfter:
-	case fs.streams.local && (!a.wary || a.run >= streamAgain):
-		a.begin(fs, r)
+	case a.stream != nil || a.run < aheadAfter || a.ended || a.next >= r.Size():
+	case fs.streams.local && (!a.wary || a.run >= streamAgain) && a.begin(fs, r):
 	default:
 		a.fetch(fs, r, a.next-a.next%int64(fs.o.ChunkSize)+int64(fs.o.ChunkSize))
 	}
 }
 
-// begin begins a stream at a.next. It is called with mu held.
-func (a *readAhead) begin(fs *FS, r *filetree.Reader) {
-	if a.ended || a.next >= r.Size() {
-		return
+// begin begins a stream at a.next, if there aren't too many. It is called with mu
+// held.
+func (a *readAhead) begin(fs *FS, r *filetree.Reader) bool {
+	if fs.streams.handles.Add(1) > streamHandles {
+		fs.streams.handles.Add(-1)
+		return false
 	}
 	s := fs.streams.begin(fs.ctx, r, a.next, r.Size())
 	a.stream, a.taken = s, true
@@ -89,21 +92,28 @@ func (a *readAhead) begin(fs *FS, r *filetree.Reader) {
 		defer a.mu.Unlock()
 		switch {
 		case a.stream != s:
-		case a.taken:
+		case a.taken || a.busy:
 			a.taken = false
 			timer.Reset(aheadTime)
 		default:
 			a.giveUp(true)
 		}
 	})
+	return true
 }
 
 // giveUp ends the stream, wary of another one if it ends early. It is called with mu
-// held.
+// held, and waits for nothing: neither for a read that takes from the stream, nor for
+// a store that doesn't answer.
 func (a *readAhead) giveUp(early bool) {
-	a.stream.close()
-	a.stream, a.run = nil, 0
+	a.run = 0
 	a.wary = a.wary || early
+	if a.over = a.busy; a.over {
+		return
+	}
+	a.stream.close()
+	a.stream.of.handles.Add(-1)
+	a.stream = nil
 }
 
 // end gives back what is read ahead for a handle that is closed.
@@ -118,18 +128,35 @@ func (a *readAhead) end() {
 
 // read fills p from the stream, and reports whether it could: if not, it is read
 // elsewhere, where what fails is met again and told. It doesn't wait for another
-// read of the handle.
+// read of the handle, nor long for those of others.
 func (a *readAhead) read(ctx context.Context, r *filetree.Reader, p []byte, off int64) bool {
-	if !a.mu.TryLock() {
+	s := a.take(r, off)
+	if s == nil {
 		return false
 	}
-	defer a.mu.Unlock()
-	if a.stream == nil || a.stream.r != r || a.stream.at != off {
-		return false
-	}
-	a.taken = true
-	_, err := a.stream.read(ctx, p)
+	defer a.leave()
+	_, err := s.read(ctx, p, aheadTime)
 	return err == nil
+}
+
+// take gives the stream to a read, if it goes on with that; leave takes it back.
+func (a *readAhead) take(r *filetree.Reader, off int64) *stream {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stream == nil || a.busy || a.stream.r != r || a.stream.at != off {
+		return nil
+	}
+	a.busy, a.taken = true, true
+	return a.stream
+}
+
+func (a *readAhead) leave() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.busy = false
+	if a.over {
+		a.giveUp(false)
+	}
 }
 
 // expect starts reading ahead for a stream that will begin at off.

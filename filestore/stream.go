@@ -4,9 +4,11 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/filestore/filetree"
+	"github.com/truckee-fs/truckee/internal/kind"
 )
 
 // A stream goes past the cache: large files would displace one another in it. What is
@@ -22,22 +24,35 @@ const (
 	streamAhead = 16 << 20
 	// streamsAtOnce is how many streams fetch and decrypt at a time.
 	streamsAtOnce = 16
+	// streamHandles is how many handles have a stream. Their clients ask for less than
+	// a unit at a time, so that each has memory for one between its reads.
+	streamHandles = 16
 )
+
+var errNoTurn = kind.Errorf(kind.Unavailable, "too many streams are waiting for the blockstore")
 
 // streams is what the streams of a filestore share.
 type streams struct {
-	open  atomic.Int64
-	ahead chan struct{} // a token for each chunk that is read ahead, until it has been read
-	now   chan struct{} // a token for each stream that fetches and decrypts
-	units sync.Pool     // rooms of units
-	whole *buffers      // of chunks
-	local bool          // whether to stream past the cache at all
+	open    atomic.Int64
+	handles atomic.Int64  // those of them that are of handles
+	chunk   int64         // what is longer isn't read ahead
+	ahead   chan struct{} // a token for each chunk that is read ahead, until it has been read
+	now     chan struct{} // a token for each stream that fetches and decrypts
+	units   sync.Pool     // rooms of units
+	whole   *buffers      // of chunks
+	local   bool          // whether to stream past the cache at all
+
+	mu      sync.Mutex
+	closed  bool           // nothing more is read ahead; guarded by mu
+	reading sync.WaitGroup // what is read ahead; grows with mu held
 }
 
 func newStreams(fs *FS) *streams {
+	chunk := max(fs.o.ChunkSize, streamUnit)
 	return &streams{
 		whole: &fs.buffers,
-		ahead: make(chan struct{}, max(1, streamAhead/fs.o.ChunkSize)),
+		chunk: int64(chunk),
+		ahead: make(chan struct{}, max(1, streamAhead/chunk)),
 		now:   make(chan struct{}, streamsAtOnce),
 		local: blockstore.ReadsIn(fs.o.Blocks),
 	}
@@ -117,18 +132,63 @@ func (s *streams) begin(ctx context.Context, r *filetree.Reader, off, end int64)
 	return st
 }
 
+// close waits for what is being read ahead, and has nothing more read.
+func (s *streams) close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.reading.Wait()
+}
+
+// begins takes a token from ahead for who is about to read a chunk, if there is one
+// and nobody has closed s. Once it has been read, reading is to be told.
+func (s *streams) begins() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	select {
+	case s.ahead <- struct{}{}:
+		s.reading.Add(1)
+		return true
+	default:
+		return false
+	}
+}
+
+// turn waits until the caller may fetch and decrypt: it then takes its token from now.
+// It waits no longer than most, if that isn't zero: errNoTurn.
+func (s *streams) turn(ctx context.Context, most time.Duration) error {
+	select {
+	case s.now <- struct{}{}:
+		return nil
+	default:
+	}
+	var late <-chan time.Time
+	if most > 0 {
+		late = time.After(most)
+	}
+	select {
+	case s.now <- struct{}{}:
+		return nil
+	case <-late:
+		return errNoTurn
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // read fills p, which doesn't reach beyond the end, unless it fails. What has failed
-// goes on failing.
-func (s *stream) read(ctx context.Context, p []byte) (int, error) {
+// goes on failing. It waits for its turn no longer than most, if that isn't zero.
+func (s *stream) read(ctx context.Context, p []byte, most time.Duration) (int, error) {
 	if s.err != nil {
 		return 0, s.err
 	}
-	select {
-	case s.of.now <- struct{}{}:
-		defer func() { <-s.of.now }()
-	case <-ctx.Done():
-		return 0, ctx.Err()
+	if err := s.of.turn(ctx, most); err != nil {
+		return 0, err
 	}
+	defer func() { <-s.of.now }()
 	n := 0
 	for n < len(p) {
 		if s.run == nil {
@@ -202,31 +262,38 @@ func (s *stream) readAhead(ctx context.Context) {
 		if err != nil || leaf.IsHole() {
 			return // who reads there meets the error again, and holes are at hand
 		}
-		select {
-		case s.of.ahead <- struct{}{}:
-		default:
+		n := min(leaf.End(), s.end) - s.next
+		if n > s.of.chunk || !s.of.begins() {
 			return
 		}
-		n := min(leaf.End(), s.end) - s.next
 		f := &fetching{done: make(chan struct{}), room: s.of.room(n)}
 		f.room.token = true
 		at, before := s.next, s.run
 		s.next += n
 		s.ahead = append(s.ahead, f)
 		go func() {
+			defer s.of.reading.Done()
 			defer close(f.done)
 			f.run, f.err = s.r.Fetch(s.ctx, at, n, before, f.room.buf)
 		}()
 	}
 }
 
-// close gives back what the stream keeps. It is called once.
+// close gives back what the stream keeps, which a store that doesn't answer may take
+// a while to let go: nobody waits for that. It is called once.
 func (s *stream) close() {
 	s.cancel()
 	s.drop()
 	for _, f := range s.ahead {
-		<-f.done
-		f.room.free()
+		select {
+		case <-f.done:
+			f.room.free()
+		default:
+			go func() {
+				<-f.done
+				f.room.free()
+			}()
+		}
 	}
 	s.ahead = nil
 	s.of.open.Add(-1)

@@ -48,9 +48,7 @@ func TestStreamsSeeNobodyElsesBytes(t *testing.T) {
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if open, ahead := fs.Streams(); open != 0 || ahead != 0 {
-		t.Errorf("%d streams and %d chunks ahead are left", open, ahead)
-	}
+	noStreams(t, fs)
 }
 
 // readPart reads a part of an object, in one of several ways, and compares it.
@@ -179,9 +177,7 @@ func TestStreamsEndAtFaults(t *testing.T) {
 	if got, err := readStream(t, r, 0, int64(len(want)), 100_000); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("after all: %d bytes, %v", len(got), err)
 	}
-	if open, ahead := fs.Streams(); open != 0 || ahead != 0 {
-		t.Errorf("%d streams and %d chunks ahead are left", open, ahead)
-	}
+	noStreams(t, fs)
 }
 
 // Streams whose clients take nothing hold no others up, and no more memory than what
