@@ -20,6 +20,8 @@ import (
 // The end is the filestore's at the moment of the write, so that two clients
 // who append to one file lose nothing. Where somebody else has cut the file, as
 // those do who put logs aside, an offset means the old one, and leaves no gap.
+// Nor does one that follows an offset which fits nothing: paramiko sends the place
+// that was read last, and after it the end that it knows.
 type appender struct {
 	file   file // opened with Append: writes go to the end
 	placed file // opened without, when first needed; nil until then
@@ -27,6 +29,7 @@ type appender struct {
 	shift  int64 // added to offsets
 	gaps   []gap // bytes that this handle skipped, ascending
 	end    int64 // of the file when this handle was opened, or wrote last
+	astray bool  // the offset of the last write was neither 0 nor an end
 }
 
 // gap is a run of bytes from off to end.
@@ -45,7 +48,7 @@ func (a *appender) writeAt(ctx context.Context, b []byte, off int64) (int, error
 	if cut {
 		a.gaps = nil
 	}
-	if !cut && at != info.Size && (at > info.Size && len(a.gaps) < maxGaps || a.inGap(at, int64(len(b)))) {
+	if !cut && !a.astray && at != info.Size && (at > info.Size && len(a.gaps) < maxGaps || a.inGap(at, int64(len(b)))) {
 		if f := a.place(ctx, info.FileID); f != nil {
 			if at > info.Size {
 				a.gaps = append(a.gaps, gap{info.Size, at})
@@ -56,6 +59,7 @@ func (a *appender) writeAt(ctx context.Context, b []byte, off int64) (int, error
 			return f.WriteAt(ctx, b, at)
 		}
 	}
+	a.astray = off != 0 && off != info.Size && at != info.Size && at != a.end
 	n, err := a.file.WriteAt(ctx, b, info.Size)
 	a.shift = info.Size - off
 	a.end = info.Size + int64(n)

@@ -30,6 +30,8 @@ func TestAppend(t *testing.T) {
 		"zero, then disordered":  {"0123", []w{{0, "4"}, {3, "7"}, {1, "56"}}, "01234567"},
 		"inside of what was":     {"0123", []w{{1, "45"}, {3, "67"}}, "01234567"},
 		"overlapping what it is": {"0123", []w{{3, "45"}}, "012345"},
+		"paramiko after a read":  {"0123", []w{{2, "45"}, {6, "67"}, {8, "8"}}, "012345678"},
+		"and a wrong end":        {"012345", []w{{3, "67"}, {7, "89"}, {9, "a"}, {10, "b"}}, "0123456789ab"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := converse(t, newTree(t, newStore(t)))
