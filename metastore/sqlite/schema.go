@@ -35,6 +35,10 @@ const applicationID = 0x546b4d53
 //   - lead is the lease to collect: no row, nobody has taken it yet.
 //   - dirmove has no row to lock here: there is one writer.
 //
+// The step to version 5 rewrites what may be millions of rows. It goes through the
+// blocks and the old index of nodes in the order of their ids, so that it meets each
+// page of the new index once.
+//
 // Times are ns since 1970, UTC.
 var migrations = []string{`
 CREATE TABLE slot (
@@ -155,8 +159,10 @@ CREATE TABLE blk5 (
 	condemned_seq INTEGER
 ) WITHOUT ROWID, STRICT;
 INSERT INTO node5 SELECT n, CAST(key || tail AS BLOB), slot, born, data FROM node ORDER BY n;
-INSERT INTO blk5 SELECT id, NULL, state, inline, len, seen, owner, draft, condemned_at, condemned_seq FROM blk ORDER BY id;
-INSERT INTO blk5 (id, n) SELECT id, n FROM node5 WHERE true ON CONFLICT (id) DO UPDATE SET n = excluded.n;
+INSERT INTO blk5 SELECT id, (SELECT n FROM node WHERE key = substr(blk.id, 1, 16)), state, inline, len, seen, owner, draft, condemned_at, condemned_seq
+	FROM blk ORDER BY id;
+INSERT INTO blk5 (id, n) SELECT CAST(key || tail AS BLOB), n FROM node
+	WHERE NOT EXISTS (SELECT 1 FROM blk WHERE id > key AND id < CAST(key || x'ffffffffffffffffffffffffffffffffff' AS BLOB)) ORDER BY key;
 DROP TABLE blk;
 DROP TABLE node;
 ALTER TABLE node5 RENAME TO node;
