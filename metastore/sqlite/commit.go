@@ -150,6 +150,11 @@ func (t *tx) charge(r *metastore.Request) ([]metastore.ChargeRow, error) {
 }
 
 func (t *tx) blockConditions(r *metastore.Request) error {
+	if t.careful {
+		if err := t.noRows(r.Live); err != nil {
+			return err
+		}
+	}
 	if len(r.Links) == 0 {
 		return nil
 	}
@@ -163,6 +168,19 @@ func (t *tx) blockConditions(r *metastore.Request) error {
 			continue
 		}
 		if err := t.linkable(r.Draft, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *tx) noRows(live []metastore.BlockRow) error {
+	for i := range live {
+		_, there, err := t.block(live[i].ID)
+		if err == nil && there {
+			err = fmt.Errorf("sqlite: block %v has a row already: %w", live[i].ID, kind.Conflict)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -298,8 +316,9 @@ func (t *tx) writeNodes(r *metastore.Request) error {
 
 // writeLive writes the nodes that are blocks. That one has a row already shows only
 // here, since the ids of what was sealed for this commit are new but for a request
-// that is repeated: then the transaction fails, and what else is in it is done again
-// without this request.
+// that is repeated, and for equal chunks under a convergent key that come at the same
+// time: then the transaction fails, and is done again with a look at their rows before
+// (tx.careful), so that this request fails alone.
 func (t *tx) writeLive(r *metastore.Request) error {
 	if len(r.Live) == 0 {
 		return nil

@@ -32,7 +32,7 @@ func (s *Store) Import(ctx context.Context, rows iter.Seq2[metastore.Row, error]
 		err = t.fill(ctx, rows)
 		return err
 	}}
-	err := s.transact([]*op{o})
+	err := s.transact([]*op{o}, false)
 	if o.panicked != nil {
 		panic(o.panicked)
 	}

@@ -189,6 +189,8 @@ type tx struct {
 	now int64
 	// dirty: something was written.
 	dirty bool
+	// careful: what a request brings is looked up before anything of it is written.
+	careful bool
 }
 
 // apply runs ops in one transaction. Each op's err says how it fared: nil only
@@ -211,13 +213,16 @@ func (s *Store) apply(ops []*op) {
 }
 
 func (s *Store) attempt(ops []*op) {
-	err := s.transact(ops)
+	err := s.transact(ops, false)
+	if kind.Of(err) == kind.Conflict && len(ops) > 1 {
+		err = s.transact(ops, true)
+	}
 	if err == nil {
 		return
 	}
 	if k := kind.Of(err); len(ops) > 1 && (k == kind.NoSpace || k == kind.Conflict) {
 		for _, o := range ops {
-			if err := s.transact([]*op{o}); err != nil {
+			if err := s.transact([]*op{o}, false); err != nil {
 				o.err = err
 			}
 		}
@@ -230,13 +235,13 @@ func (s *Store) attempt(ops []*op) {
 
 // transact gives an error only if nothing of ops was applied, or (Unavailable)
 // nobody knows.
-func (s *Store) transact(ops []*op) error {
+func (s *Store) transact(ops []*op, careful bool) error {
 	w := s.w
 	w.c.failed = nil
 	if err := w.begin.run(); err != nil {
 		return err
 	}
-	t := &tx{writer: w, st: w.st, now: s.timestamp()}
+	t := &tx{writer: w, st: w.st, now: s.timestamp(), careful: careful}
 	for _, o := range ops {
 		t.call(o)
 		if w.c.failed != nil {
