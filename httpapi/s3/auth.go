@@ -35,7 +35,7 @@ func (c *call) authenticate(ctx context.Context) error {
 	}
 	chain, err := claim.Verify(r, secret)
 	if err != nil {
-		c.claimedWrongly(claim.AccessKey)
+		c.claimedWrongly(claim.AccessKey, err)
 		return c.refused(ctx, claim.AccessKey, err)
 	}
 	if err := c.moderate("key " + claim.AccessKey); err != nil {
@@ -132,8 +132,9 @@ func (c *call) authenticateHeaders(ctx context.Context, key string) error {
 	}
 	given, want := sha256.Sum256([]byte(c.r.Header.Get("X-Secret-Key"))), sha256.Sum256(secret)
 	if subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
-		c.claimedWrongly(key)
-		return c.refused(ctx, key, fail(SignatureDoesNotMatch, "The secret key does not belong to the access key."))
+		err := fail(SignatureDoesNotMatch, "The secret key does not belong to the access key.")
+		c.claimedWrongly(key, err)
+		return c.refused(ctx, key, err)
 	}
 	if err := c.moderate("key " + key); err != nil {
 		return err

@@ -88,7 +88,7 @@ func (c *call) authenticateForm(ctx context.Context, form *postform.Form) (*post
 	secret, err := c.secretOf(ctx, claim)
 	if err == nil {
 		if err = claim.VerifyPolicy(document, secret); err != nil {
-			c.claimedWrongly(claim.AccessKey)
+			c.claimedWrongly(claim.AccessKey, err)
 		}
 	}
 	if err != nil {

@@ -1,12 +1,15 @@
 package s3
 
 import (
+	"errors"
 	"maps"
 	"math"
 	"net/netip"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/truckee-fs/truckee/httpapi/s3/sigv4"
 )
 
 // How often one name may do something: a bucket of tokens for each, as many as burst,
@@ -120,8 +123,12 @@ func (c *call) mayClaim(key string) error {
 	return nil
 }
 
-// claimedWrongly counts a wrong claim.
-func (c *call) claimedWrongly(key string) {
+// claimedWrongly counts a claim that err refused, if that is for its signature: who
+// signs rightly what is refused for something else guesses nothing.
+func (c *call) claimedWrongly(key string, err error) {
+	if e, ok := errors.AsType[*sigv4.Error](err); ok && e.Code != string(SignatureDoesNotMatch) {
+		return
+	}
 	if name := c.guesses(key); name != "" {
 		_, _ = c.server.wrong.take(name, wrongSignatures, c.server.now())
 	}

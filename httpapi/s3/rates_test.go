@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -55,6 +56,10 @@ func TestWrongSecretsAreSlowedDown(t *testing.T) {
 	}
 	for range 20 { // behind a proxy that tells no address there may be anybody
 		list("127.0.0.1", "KEYBOB", "guess").want(t, 403)
+	}
+	from := http.Header{"X-Forwarded-For": {"192.0.2.3"}}
+	for range 20 { // the signature is right, and a header that it doesn't cover is what is wrong
+		w.through("/", from, func(r *http.Request) { r.Header.Set("X-Amz-Acl", "private") }).want(t, 403, "AccessDenied")
 	}
 	if strings.Contains(w.log.String(), "level=ERROR") {
 		t.Error("what clients do wrong is an error in the log")
