@@ -19,16 +19,7 @@ import (
 // start, while what grows is refused.
 func TestFullDiskCanBeMadeEmptier(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	mount := func(flags uintptr, options string) error { return unix.Mount("tmpfs", dir, "tmpfs", flags, options) }
-	if err := mount(0, "size=64m"); err != nil {
-		t.Skipf("mounting a small disk: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
+	dir, resize := smallDisk(t, "64m")
 	path := filepath.Join(dir, "meta.db")
 	s := open(t, path)
 	slot, root := metastore.SlotID{1}, metastore.SlotID{2}
@@ -75,9 +66,7 @@ func TestFullDiskCanBeMadeEmptier(t *testing.T) {
 	s = open(t, path)
 	defer s.Close()
 	freeing("started on the full disk")
-	if err := mount(unix.MS_REMOUNT, "size=128m"); err != nil {
-		t.Fatal(err)
-	}
+	resize("128m")
 	for range 3 {
 		if err := growOnce(t, s, slot); err != nil {
 			t.Fatalf("with room again: %v", err)

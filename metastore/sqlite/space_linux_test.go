@@ -32,24 +32,36 @@ func TestNoSpace(t *testing.T) {
 	})
 	t.Run("full disk", func(t *testing.T) {
 		t.Parallel()
-		dir := t.TempDir()
-		mount := func(flags uintptr, options string) error { return unix.Mount("tmpfs", dir, "tmpfs", flags, options) }
-		if err := mount(0, "size=4m"); err != nil {
-			t.Skipf("mounting a small disk: %v", err)
-		}
-		t.Cleanup(func() {
-			if err := unix.Unmount(dir, 0); err != nil {
-				t.Error(err)
-			}
-		})
+		dir, resize := smallDisk(t, "4m")
 		path := filepath.Join(dir, "meta.db")
 		s := open(t, path)
 		fillAndRecover(t, s, path, func() {
-			if err := mount(unix.MS_REMOUNT, "size=64m"); err != nil {
-				t.Fatal(err)
-			}
+			resize("64m")
 		})
 	})
+}
+
+// smallDisk mounts a file system of a size such as "4m", if the test may, until it ends.
+func smallDisk(t *testing.T, size string) (dir string, resize func(size string)) {
+	t.Helper()
+	dir = t.TempDir()
+	mount := func(flags uintptr, size string) error {
+		return unix.Mount("tmpfs", dir, "tmpfs", flags, "size="+size)
+	}
+	if err := mount(0, size); err != nil {
+		t.Skipf("mounting a small disk: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir, func(size string) {
+		t.Helper()
+		if err := mount(unix.MS_REMOUNT, size); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // fillAndRecover closes s.
