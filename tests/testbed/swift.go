@@ -156,6 +156,15 @@ func (s *Swift) S3() (endpoint, key, secret string) {
 	return fmt.Sprintf("http://127.0.0.1:%d", s.Port), s.Tenant + ":" + s.User, s.Password
 }
 
+// Pids are the servers' processes, but for what those have started.
+func (s *Swift) Pids() []int {
+	pids := make([]int, len(s.running))
+	for i, p := range s.running {
+		pids[i] = p.pid
+	}
+	return pids
+}
+
 // Stop ends the servers, the proxy first.
 func (s *Swift) Stop() error {
 	var errs []error

@@ -213,16 +213,11 @@ type Usage struct {
 
 // Usage reads /proc.
 func (t *Truckee) Usage() (Usage, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", t.Pid()))
+	cpu, err := CPUTime(t.Pid())
 	if err != nil {
 		return Usage{}, err
 	}
-	// The fields after the command's closing parenthesis are fixed: proc(5).
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	user, _ := strconv.ParseInt(fields[11], 10, 64)
-	system, _ := strconv.ParseInt(fields[12], 10, 64)
-	const ticksPerSecond = 100 // USER_HZ is 100 on every Linux ABI
-	u := Usage{CPU: time.Duration(user+system) * time.Second / ticksPerSecond}
+	u := Usage{CPU: cpu}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", t.Pid()))
 	if err != nil {
 		return u, err
@@ -234,6 +229,21 @@ func (t *Truckee) Usage() (Usage, error) {
 		}
 	}
 	return u, nil
+}
+
+// CPUTime is what a process has used so far, user and system, without what it has
+// started: from /proc, in hundredths of a second.
+func CPUTime(pid int) (time.Duration, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// The fields after the command's closing parenthesis are fixed: proc(5).
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	system, _ := strconv.ParseInt(fields[12], 10, 64)
+	const ticksPerSecond = 100 // USER_HZ is 100 on every Linux ABI
+	return time.Duration(user+system) * time.Second / ticksPerSecond, nil
 }
 
 // ResetPeak sets the process's peak memory back to its present size, so that

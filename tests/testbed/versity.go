@@ -129,6 +129,9 @@ func (s *Versity) Start(ctx context.Context) (err error) {
 	return err
 }
 
+// Pids are the server's processes, but for what those have started.
+func (s *Versity) Pids() []int { return []int{s.p.pid} }
+
 // Stop ends the server.
 func (s *Versity) Stop() error { return s.p.stop(syscall.SIGTERM, time.Minute) }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -37,7 +38,7 @@ func (b *bench) s3(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"ours", "bare"} {
+	for _, name := range append(b.names("ours"), "bare") {
 		dir := filepath.Join(server.Buckets(), name)
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return err
@@ -46,11 +47,14 @@ func (b *bench) s3(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return b.remote(ctx, "S3 (Versity)", fmt.Sprintf("127.0.0.1:%d", server.Port), func(at string) (string, func(context.Context) (blockstore.Store, error)) {
-		flag := words("s3", "http://"+at, "us-east-1", "ours", server.Key, server.Secret)
-		return flag, func(ctx context.Context) (blockstore.Store, error) {
+	return b.remote(ctx, far{
+		name: "S3 (Versity)", addr: fmt.Sprintf("127.0.0.1:%d", server.Port), pids: server.Pids(),
+		flag: func(at string, i int) string {
+			return words("s3", "http://"+at, "us-east-1", b.names("ours")[i], server.Key, server.Secret)
+		},
+		bare: func(ctx context.Context, at string) (blockstore.Store, error) {
 			return s3.Open(ctx, s3.Options{Endpoint: "http://" + at, Region: "us-east-1", Bucket: "bare", Key: server.Key, Secret: server.Secret})
-		}
+		},
 	})
 }
 
@@ -61,61 +65,122 @@ func (b *bench) swift(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop(), os.RemoveAll(filepath.Join(b.dir, "swift"))) }()
-	for _, name := range []string{"ours", "bare", "ours-s3", "bare-s3"} {
+	for _, name := range slices.Concat(b.names("ours"), b.names("ours-s3-"), []string{"bare", "bare-s3"}) {
 		if err := container(ctx, server, name); err != nil {
 			return err
 		}
 	}
 	direct := fmt.Sprintf("127.0.0.1:%d", server.Port)
 	_, key, secret := server.S3()
-	err = b.remote(ctx, "S3 (Swift's)", direct, func(at string) (string, func(context.Context) (blockstore.Store, error)) {
-		return words("s3", "http://"+at, "us-east-1", "ours-s3", key, secret), func(ctx context.Context) (blockstore.Store, error) {
+	err = b.remote(ctx, far{
+		name: "S3 (Swift's)", addr: direct, pids: server.Pids(),
+		flag: func(at string, i int) string {
+			return words("s3", "http://"+at, "us-east-1", b.names("ours-s3-")[i], key, secret)
+		},
+		bare: func(ctx context.Context, at string) (blockstore.Store, error) {
 			return s3.Open(ctx, s3.Options{Endpoint: "http://" + at, Region: "us-east-1", Bucket: "bare-s3", Key: key, Secret: secret})
-		}
+		},
 	})
 	if err != nil {
 		return err
 	}
-	return b.remote(ctx, "Swift", direct, func(at string) (string, func(context.Context) (blockstore.Store, error)) {
-		auth := strings.Replace(server.AuthURL(), direct, at, 1)
-		return words("swift", auth, server.Tenant, "ours", server.User, server.Password), func(ctx context.Context) (blockstore.Store, error) {
-			return swift.Open(ctx, swift.Options{AuthURL: auth, Tenant: server.Tenant, Container: "bare", User: server.User, Password: server.Password})
-		}
+	auth := func(at string) string { return strings.Replace(server.AuthURL(), direct, at, 1) }
+	return b.remote(ctx, far{
+		name: "Swift", addr: direct, pids: server.Pids(),
+		flag: func(at string, i int) string {
+			return words("swift", auth(at), server.Tenant, b.names("ours")[i], server.User, server.Password)
+		},
+		bare: func(ctx context.Context, at string) (blockstore.Store, error) {
+			return swift.Open(ctx, swift.Options{AuthURL: auth(at), Tenant: server.Tenant, Container: "bare", User: server.User, Password: server.Password})
+		},
 	})
 }
 
-// remote puts the file through a node, and as many bytes by the driver alone, in
-// turn. open gives the node's -b and the driver's store at an address.
-func (b *bench) remote(ctx context.Context, name, server string, open func(at string) (string, func(context.Context) (blockstore.Store, error))) (err error) {
-	proxy, err := testbed.NewProxy(server)
+// names are those of the buckets of the builds.
+func (b *bench) names(prefix string) []string {
+	names := make([]string, 1+len(b.peers))
+	for i := range names {
+		names[i] = fmt.Sprint(prefix, i)
+	}
+	return names
+}
+
+// far is a store behind a network.
+type far struct {
+	name string
+	addr string // of its server, host:port
+	pids []int  // of its servers
+	flag func(at string, i int) string
+	bare func(ctx context.Context, at string) (blockstore.Store, error)
+}
+
+// gateway is a build that is measured.
+type gateway struct {
+	of   string // what its rows have behind their names
+	n    *testbed.Truckee
+	puts series
+	gets series
+}
+
+// remote puts the file through a node of each build, and as many bytes by the driver
+// alone, in turn.
+func (b *bench) remote(ctx context.Context, f far) (err error) {
+	p, err := startProxy(f.addr)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, proxy.Close()) }()
-	flag, bare := open(proxy.Addr())
-	n, err := b.node(ctx, "node "+name, "-b", flag)
-	if n != nil {
-		defer func() { err = errors.Join(err, n.Stop()) }()
+	b.far = append(slices.Clone(f.pids), p.pid())
+	defer func() { b.far, err = nil, errors.Join(err, p.close()) }()
+	var gateways []*gateway
+	defer func() {
+		for _, g := range gateways {
+			err = errors.Join(err, g.n.Stop())
+		}
+	}()
+	for i, binary := range append([]string{b.binary}, b.peers...) {
+		g := &gateway{}
+		if i > 0 {
+			g.of = " by " + filepath.Base(binary)
+		}
+		if g.n, err = b.nodeOf(ctx, binary, fmt.Sprint("node ", f.name, i), "-b", f.flag(p.addr, i)); err != nil {
+			return err
+		}
+		gateways = append(gateways, g)
 	}
-	if err != nil {
-		return err
-	}
-	store, err := bare(ctx)
+	store, err := f.bare(ctx, p.addr)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	// Here client, gateway and store share their processors. Behind a network, what
-	// bounds the PUTs is the line: the second rows show that.
-	for _, f := range []struct {
-		behind string
-		faults testbed.Faults
+	// Where client, gateway and store share their processors, the sum of what they take
+	// is measured. Behind a network the line bounds the PUTs, which the second rows show,
+	// or the store, on processors of its own: the third.
+	for _, mode := range []struct {
+		name, behind string
+		faults       testbed.Faults
 	}{
-		{fmt.Sprintf("%v added", b.latency), testbed.Faults{Latency: b.latency}},
-		{fmt.Sprintf("%v added, %d Mbit/s", b.latency, b.line*8/1_000_000), testbed.Faults{Latency: b.latency, Line: b.line}},
+		{"shared", "", testbed.Faults{Latency: b.latency}},
+		{"line", fmt.Sprintf(", %d Mbit/s", b.line*8/1_000_000), testbed.Faults{Latency: b.latency, Line: b.line}},
+		{"apart", ", apart", testbed.Faults{Latency: b.latency}},
 	} {
-		proxy.Set(f.faults)
-		if err := b.behind(ctx, name+", "+f.behind, n, store); err != nil {
+		if !b.modes.MatchString(mode.name) || mode.name == "apart" && len(b.cpus) < 2 {
+			continue
+		}
+		if err := p.set(mode.faults); err != nil {
+			return err
+		}
+		together := func() error { return nil }
+		if mode.name == "apart" {
+			near := make([]int, len(gateways))
+			for i, g := range gateways {
+				near[i] = g.n.Pid()
+			}
+			together, err = b.apart(b.far, near)
+		}
+		if err == nil {
+			err = b.behind(ctx, fmt.Sprintf("%s, %v added%s", f.name, b.latency, mode.behind), gateways, store)
+		}
+		if err = errors.Join(err, together()); err != nil {
 			return err
 		}
 	}
@@ -123,22 +188,30 @@ func (b *bench) remote(ctx context.Context, name, server string, open func(at st
 }
 
 // behind measures puts and gets of the file, and the driver's PUTs.
-func (b *bench) behind(ctx context.Context, name string, n *testbed.Truckee, store blockstore.Store) error {
-	var puts, gets, bares series
+func (b *bench) behind(ctx context.Context, name string, gateways []*gateway, store blockstore.Store) error {
+	var bares series
+	for _, g := range gateways {
+		g.puts, g.gets = series{}, series{}
+	}
 	for range b.rounds {
 		if err := b.measure(nil, &bares, func() error { return b.parallelPuts(ctx, store) }); err != nil {
 			return err
 		}
-		if err := b.put(ctx, n, &puts); err != nil {
-			return err
-		}
-		if err := b.get(ctx, n, &gets); err != nil {
-			return err
+		for _, g := range gateways {
+			if err := b.put(ctx, g.n, &g.puts); err != nil {
+				return err
+			}
+			if err := b.get(ctx, g.n, &g.gets); err != nil {
+				return err
+			}
 		}
 	}
 	against := fmt.Sprintf("%d parallel PUTs of 1 MiB", parallel)
-	b.tell(name+": put", puts, against, bares)
-	b.tell(name+": get", gets, against, bares)
+	b.tell(name+": "+against, bares, against, bares)
+	for _, g := range gateways {
+		b.tell(name+": put"+g.of, g.puts, against, bares)
+		b.tell(name+": get"+g.of, g.gets, against, bares)
+	}
 	return nil
 }
 
