@@ -63,8 +63,9 @@ func Migrate(ctx context.Context, o Options, dryRun bool) ([]Migration, error) {
 	return o.migrate(ctx, dryRun, false)
 }
 
-// Create sets up a metastore where there is none, as `truckee init` does. Exist
-// if there is one, which is left as it is.
+// Create sets up a metastore where there is none, as `truckee init` does, in one
+// transaction: cut short, it leaves nothing, and not an old schema that only
+// Migrate would bring on. Exist if there is a metastore, which is left as it is.
 func Create(ctx context.Context, o Options) error {
 	_, err := o.migrate(ctx, false, true)
 	return err
@@ -103,20 +104,42 @@ func (o Options) migrate(ctx context.Context, dryRun, fresh bool) (steps []Migra
 	if fresh && len(steps) > 0 && !steps[0].Applied.IsZero() {
 		return nil, kind.Errorf(kind.Exist, "postgres: %s: schema %q holds a metastore already", c.where, c.schema)
 	}
-	for i := range steps {
-		if steps[i].Applied.IsZero() {
-			if err := m.apply(ctx, i, &steps[i]); err != nil {
-				return steps, err
-			}
-		}
+	if !fresh {
+		return steps, m.applyAll(ctx, conn, steps)
 	}
-	return steps, nil
+	var refused error // with its kind; what the transaction adds has none
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		refused = m.applyAll(ctx, tx, steps)
+		return refused
+	})
+	if refused == nil && err != nil {
+		refused = failed(ctx, "make the tables", err)
+	}
+	return steps, refused
 }
 
 type migrator struct {
 	*config
 	conn         *pgx.Conn
 	names, texts []string
+}
+
+// beginner is a connection, or a transaction, in which Begin makes a savepoint.
+type beginner interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// applyAll applies what isn't applied, up to the first error.
+func (m *migrator) applyAll(ctx context.Context, db beginner, steps []Migration) error {
+	for i := range steps {
+		if !steps[i].Applied.IsZero() {
+			continue
+		}
+		if err := m.apply(ctx, db, i, &steps[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *config) table(name string) string { return pgx.Identifier{c.schema, name}.Sanitize() }
@@ -160,9 +183,9 @@ func (m *migrator) steps(ctx context.Context) ([]Migration, error) {
 }
 
 // apply applies one migration.
-func (m *migrator) apply(ctx context.Context, i int, step *Migration) error {
+func (m *migrator) apply(ctx context.Context, db beginner, i int, step *Migration) error {
 	var applied time.Time
-	err := pgx.BeginFunc(ctx, m.conn, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		if i == 0 {
 			if err := m.begin(ctx, tx); err != nil {
 				return err

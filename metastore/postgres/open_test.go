@@ -342,15 +342,20 @@ func TestSchemasOfOtherVersions(t *testing.T) {
 
 func TestAnotherProgramsTables(t *testing.T) {
 	t.Parallel()
-	o := postgres.Options{URL: testbed.Database(t), Schema: "public"}
-	sql(t, o.URL, "CREATE TABLE slot (ours int)", "CREATE TABLE other (theirs int)")
-	err := postgres.Create(t.Context(), o)
-	if kind.Of(err) != kind.Invalid || !strings.Contains(err.Error(), `"slot"`) {
-		t.Errorf("Create among other tables: %v", err)
-	}
-	sql(t, o.URL, "DROP TABLE slot") // nothing of ours is left: it was all or nothing
-	if err := postgres.Create(t.Context(), o); err != nil {
-		t.Errorf("Create beside tables of other names: %v", err)
+	for _, table := range []string{"slot", "sealed"} { // of the first step, and of a later one
+		o := postgres.Options{URL: testbed.Database(t), Schema: "public"}
+		sql(t, o.URL, "CREATE TABLE "+table+" (ours int)", "CREATE TABLE other (theirs int)")
+		err := postgres.Create(t.Context(), o)
+		if kind.Of(err) != kind.Invalid || !strings.Contains(err.Error(), `"`+table+`"`) {
+			t.Errorf("Create beside a table %s: %v", table, err)
+		}
+		sql(t, o.URL, "DROP TABLE "+table) // nothing of ours is left: it was all or nothing
+		if err := postgres.Create(t.Context(), o); err != nil {
+			t.Errorf("Create beside tables of other names: %v", err)
+		}
+		if err := openOnly(t.Context(), o); err != nil {
+			t.Errorf("after an attempt that met a table %s: %v", table, err)
+		}
 	}
 }
 
