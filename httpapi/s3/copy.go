@@ -24,11 +24,11 @@ type source struct {
 	plain   *sealedReader
 }
 
-// parseCopySource reads x-amz-copy-source: a bucket and a key, percent-encoded,
+// parseCopySource reads x-amz-copy-source: a bucket and a key, encoded as in a query,
 // with or without a slash before them, and a version behind them.
 func parseCopySource(text string) (bucket, key string, v filestore.VersionID, err error) {
 	path, version, versioned := cutLast(text, "?versionId=")
-	if path, err = unescape(path); err != nil {
+	if path, err = unescapeQuery(path); err != nil {
 		return "", "", v, err
 	}
 	bucket, key, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")

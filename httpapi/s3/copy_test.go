@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/md5" //nolint:gosec // S3's check of a key that was sent
 	"encoding/base64"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -22,7 +23,8 @@ func TestCopy(t *testing.T) {
 	cp := func(target, source string, header ...string) reply {
 		return w.do("ann", "PUT", target, nil, append(header, "X-Amz-Copy-Source", source)...)
 	}
-	for _, from := range []string{source, source[1:]} {
+	// Also as s5cmd, Java's URLEncoder and Go's url.QueryEscape encode a space.
+	for _, from := range []string{source, source[1:], url.QueryEscape("from/a b+ü?"), "from/a+b%2B%C3%BC%3F"} {
 		r := cp("/dest/k", from).want(t, 200)
 		if !bytes.Contains(r.body, []byte(strings.Trim(etag, `"`))) {
 			t.Errorf("copied: %s", r.body)
@@ -42,6 +44,7 @@ func TestCopy(t *testing.T) {
 		t.Errorf("in place: %v", r.Header)
 	}
 	cp("/dest/k", source, "X-Amz-Metadata-Directive", "OTHER").want(t, 400, "InvalidArgument")
+	cp("/dest/k", "/from/a%20b+%C3%BC%3F").want(t, 404, "NoSuchKey")
 	cp("/dest/k", "/from/none").want(t, 404, "NoSuchKey")
 	cp("/dest/k", "/none/k").want(t, 404, "NoSuchBucket")
 	cp("/dest/k", "nonsense").want(t, 400, "InvalidArgument")

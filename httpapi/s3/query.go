@@ -31,10 +31,10 @@ func parseQuery(raw string) (query, error) {
 		name, value, found := strings.Cut(part, "=")
 		var p parameter
 		var err error
-		if p.name, err = decode(name, true); err != nil {
+		if p.name, err = unescapeQuery(name); err != nil {
 			return nil, err
 		}
-		if p.value, err = decode(value, true); err != nil {
+		if p.value, err = unescapeQuery(value); err != nil {
 			return nil, err
 		}
 		p.bare = !found

@@ -59,7 +59,7 @@ func (q *question) value(key string) (string, bool) {
 	case "resourceaccount":
 		return q.owner.ID, q.bucket != nil
 	case "x-amz-copy-source":
-		source, err := unescape(strings.TrimPrefix(c.r.Header.Get(name), "/"))
+		source, err := unescapeQuery(strings.TrimPrefix(c.r.Header.Get(name), "/"))
 		return strings.TrimPrefix(source, "/"), err == nil && source != ""
 	case "object-lock-mode", "object-lock-retain-until-date", "object-lock-legal-hold", "object-lock-remaining-retention-days":
 		return q.lockValue(name)

@@ -103,6 +103,10 @@ func hostname(host string) string {
 // unescape decodes percent escapes, once. A plus sign is a plus sign.
 func unescape(s string) (string, error) { return decode(s, false) }
 
+// unescapeQuery is unescape for what is encoded as in a query, where a plus sign is a
+// space.
+func unescapeQuery(s string) (string, error) { return decode(s, true) }
+
 func decode(s string, plus bool) (string, error) {
 	if !strings.ContainsAny(s, "%+") {
 		return s, nil
