@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -181,10 +182,11 @@ func (s *Server) ServeOn(ctx context.Context, l net.Listener, on Listening) erro
 const acceptPause = 100 * time.Millisecond
 
 // temporary reports whether accepting may work again later: the process is out
-// of descriptors, or the client went away in the queue.
+// of descriptors, or the client went away in the queue. A socket that never
+// listened won't.
 func temporary(err error) bool {
 	var ne net.Error
-	return !errors.Is(err, net.ErrClosed) && errors.As(err, &ne)
+	return errors.As(err, &ne) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.EBADF)
 }
 
 // umask is what Umask and NoUmask say.

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -383,6 +384,26 @@ func TestServeEndsWithItsContext(t *testing.T) {
 			t.Errorf("Serve after Shutdown: %v", err)
 		}
 	})
+}
+
+// A socket that never listened fails at once; it isn't tried for ever.
+func TestSocketThatDoesNotListen(t *testing.T) {
+	t.Parallel()
+	bound, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := bound.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) }); err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Accounts: book{}, HostKeys: []ssh.Signer{keys().ed25519}, mount: func(context.Context, accounts.Account) (tree, error) { return nil, kind.NotExist }}
+	if err := s.Serve(t.Context(), bound); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("Serve returned %v", err)
+	}
 }
 
 func TestAcceptErrorIsReturned(t *testing.T) {

@@ -23,11 +23,16 @@ type reloader struct {
 	log    *slog.Logger
 }
 
-// watch reloads at every SIGHUP until ctx ends.
-func (r *reloader) watch(ctx context.Context) {
-	hup := make(chan os.Signal, 1)
+// hangups are the SIGHUPs from now until stop: without somebody who waits for it
+// one ends the process, and it may come while the node opens or drains.
+func hangups() (hup chan os.Signal, stop func()) {
+	hup = make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+	return hup, func() { signal.Stop(hup) }
+}
+
+// watch reloads at every SIGHUP until ctx ends.
+func (r *reloader) watch(ctx context.Context, hup <-chan os.Signal) {
 	for {
 		select {
 		case <-ctx.Done():

@@ -144,6 +144,8 @@ func welcome(e env, n *node.Node, addr, s3 string) error {
 }
 
 func serve(ctx context.Context, inv *invocation) error {
+	hup, stop := hangups()
+	defer stop()
 	set, err := inv.setting()
 	if err != nil {
 		return err
@@ -186,7 +188,7 @@ func serve(ctx context.Context, inv *invocation) error {
 		return err
 	}
 	defer lock.Release()
-	return errors.Join(serveNode(ctx, inv, n, set, sockets{listeners, objects, watched}), n.Close())
+	return errors.Join(serveNode(ctx, inv, n, set, sockets{listeners, objects, watched}, hup), n.Close())
 }
 
 // sockets are what a node listens on.
@@ -197,7 +199,7 @@ type sockets struct {
 }
 
 // serveNode serves an open node until ctx ends, then drains.
-func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, on sockets) error {
+func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, on sockets, hup <-chan os.Signal) error {
 	e, o, ls, watched := inv.env, set.options, on.sftp, on.watched
 	server, err := newServer(n, o)
 	if err != nil {
@@ -237,7 +239,7 @@ func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, 
 		load:  func() (config.Config, error) { s, err := inv.setting(); return s.options.Config, err },
 		level: set.level, now: o.Config, node: n, server: server, log: o.Log,
 	}
-	group.Go(func() error { again.watch(ctx); return nil })
+	group.Go(func() error { again.watch(ctx, hup); return nil })
 	group.Go(func() error {
 		n.CollectForever(ctx, func(ctx context.Context) error { return command.EnterRoots(ctx, n) })
 		return nil

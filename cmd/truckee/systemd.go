@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // firstSocket is the descriptor of the first socket that systemd hands over
@@ -44,9 +47,7 @@ func activated() (g given, err error) {
 		return given{}, fmt.Errorf("LISTEN_FDS is %.20q", fds)
 	}
 	for fd := firstSocket; fd < firstSocket+n; fd++ {
-		f := os.NewFile(uintptr(fd), "socket from the service manager")
-		l, err := net.FileListener(f)
-		f.Close()
+		l, err := activatedSocket(fd)
 		if err != nil {
 			g.close()
 			return given{}, fmt.Errorf("socket %d from the service manager: %w", fd, err)
@@ -58,6 +59,21 @@ func activated() (g given, err error) {
 		g.sftp = append(g.sftp, l)
 	}
 	return g, nil
+}
+
+// activatedSocket takes one over that waits for connections.
+func activatedSocket(fd int) (net.Listener, error) {
+	f := os.NewFile(uintptr(fd), "socket from the service manager")
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, err
+	}
+	if accepts, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || accepts == 0 {
+		l.Close()
+		return nil, errors.Join(err, errors.New("it doesn't listen; a socket unit for it has ListenStream= and no Accept=yes"))
+	}
+	return l, nil
 }
 
 // notify tells the service manager of a change of state (sd_notify(3)), if it

@@ -85,6 +85,41 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// A SIGHUP that comes while the node drains, from logrotate for instance, ends
+// nothing: the transfer under way is finished.
+func TestReloadWhileStopping(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, t.TempDir())
+	f, err := dial(t, n.Endpoint).Create("/transfer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := bytes.Repeat([]byte("truckee "), 1<<17)
+	if _, err := f.Write(half); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(n.Pid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	tells(t, n, "msg=stopping")
+	if err := syscall.Kill(n.Pid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(half); err != nil {
+		t.Error(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := n.Stop(); err != nil {
+		t.Error(err)
+	}
+	start(t, n)
+	if st, err := dial(t, n.Endpoint).Stat("/transfer"); err != nil || st.Size() != int64(2*len(half)) {
+		t.Errorf("after the node has stopped: %v, %v", st, err)
+	}
+}
+
 // greeted makes a connection without a word, which is logged at debug only.
 func greeted(n *testbed.Truckee) bool {
 	c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(n.Port)))
