@@ -80,7 +80,7 @@ func (c *conn) readProxy() error {
 	if err := c.nc.limitRead(patience); err != nil {
 		return err
 	}
-	for {
+	for begun := false; ; {
 		from, n, verdict := parseProxy(c.nc.peeked())
 		switch {
 		case verdict == proxyHeader:
@@ -93,8 +93,17 @@ func (c *conn) readProxy() error {
 		case verdict == proxyNone:
 			return nil
 		}
+		if !begun && len(c.nc.peeked()) > 0 { // it begins like one, and may take its time
+			begun = true
+			if err := c.nc.limitRead(proxyPatience); err != nil {
+				return err
+			}
+		}
 		if err := c.nc.peekMore(); err != nil {
-			if isTimeout(err) && !strict && len(c.nc.peeked()) == 0 {
+			switch {
+			case begun:
+				c.srv.refusals.count(RefusedProxy)
+			case isTimeout(err) && !strict:
 				return nil
 			}
 			return err

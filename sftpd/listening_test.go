@@ -2,9 +2,12 @@ package sftpd
 
 import (
 	"encoding/binary"
+	"io"
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -163,6 +166,44 @@ func TestForgedProxyHeader(t *testing.T) {
 	if n := h.srv.Refusals()[RefusedAddress]; n != 1 {
 		t.Errorf("%d refused by address", n)
 	}
+}
+
+// A header that has begun may take its time, where none is needed, too; one that
+// ends in the middle is refused.
+func TestSlowProxyHeaders(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, mode := range []ProxyMode{ProxyOptional, ProxyStrict} {
+			h := on(t, Listening{Proxy: mode, Proxies: nets("10.0.0.0/8")}, nil)
+			nc := h.from("10.0.0.1")
+			for b := range strings.SplitSeq(v2(0x21, 0x11, tcp4), "") {
+				if _, err := nc.Write([]byte(b)); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(300 * time.Millisecond)
+			}
+			conn, _, _, err := ssh.NewClientConn(nc, "pipe", config("alice"))
+			if err != nil {
+				t.Fatalf("%s: %v", mode, err)
+			}
+			conn.Close()
+			cut := h.from("10.0.0.1")
+			if _, err := cut.Write([]byte("PROXY TCP4 192.0")); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			if got, err := io.ReadAll(cut); len(got) > 0 || time.Since(began) != proxyPatience {
+				t.Errorf("%s: one without an end is answered %q, %v, after %v", mode, got, err, time.Since(began))
+			}
+			h.stop()
+			if n := h.srv.Refusals()[RefusedProxy]; n != 1 {
+				t.Errorf("%s: %d are refused", mode, n)
+			}
+			if !strings.Contains(h.log.String(), "client_address=192.0.2.7:4386") {
+				t.Errorf("%s: the address isn't believed:\n%s", mode, h.log)
+			}
+		}
+	})
 }
 
 // What a probe does makes no noise: it comes, perhaps tells that it is one, and leaves.
