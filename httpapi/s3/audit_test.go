@@ -74,6 +74,10 @@ func TestRecords(t *testing.T) {
 		{func() {
 			w.do("", "GET", "/data?nonsense", nil, "Authorization", "AWS4-HMAC-SHA256 Credential=KEYANN/20260101/r/s3/aws4_request,SignedHeaders=host,Signature="+strings.Repeat("0", 64), "X-Amz-Date", "20260101T000000Z")
 		}, "s3 refused  KEYANN /data 0 0 denied"},
+		// What is refused before it is known what it wants.
+		{func() { w.do("", "PUT", "/data/%ff?X-Amz-Signature=secret", nil).want(t, 400, "InvalidURI") }, "s3 refused   /data/%ff 0 0 invalid"},
+		{func() { w.do("ann", "GET", "/data/"+strings.Repeat("k", 5000), nil).want(t, 400, "KeyTooLongError") }, "s3 refused   /data/" + strings.Repeat("k", 3194) + " 0 0 invalid"},
+		{func() { w.do("ann", "PATCH", "/data/a", nil).want(t, 405, "MethodNotAllowed") }, "s3 refused  ann /data/a 0 0 invalid"},
 	}
 	for i, tt := range tests {
 		tt.do()

@@ -124,7 +124,7 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 func (c *call) run(ctx context.Context) error {
 	var err error
 	if c.target, err = parseTarget(c.r, c.server.addressed(c.r.Host, c.r.Header["X-Forwarded-Host"]), c.server.Domains); err != nil {
-		return err
+		return c.astray(err)
 	}
 	if err := c.moderate(c.source()); err != nil {
 		return err
@@ -145,7 +145,7 @@ func (c *call) run(ctx context.Context) error {
 		return c.serveSite(ctx, site)
 	}
 	if err := c.unambiguous(); err != nil {
-		return err
+		return c.astray(err)
 	}
 	op, routing := c.server.find(&c.target, c.r)
 	c.op = op
@@ -153,14 +153,14 @@ func (c *call) run(ctx context.Context) error {
 		return c.postObject(ctx)
 	}
 	if err := c.authenticate(ctx); err != nil {
-		return err
+		return c.astray(err)
 	}
 	if c.hoisted { // one of the headers may make it another operation
 		op, routing = c.server.find(&c.target, c.r)
 		c.op = op
 	}
 	if routing != nil {
-		return routing
+		return c.astray(routing)
 	}
 	if c.target.bucket != "" && !op.open {
 		if err := c.findBucket(ctx); err != nil {
@@ -176,6 +176,21 @@ func (c *call) run(ctx context.Context) error {
 		return c.hidden(ctx, err)
 	}
 	return nil
+}
+
+// maxStray bounds what the record of a refused request repeats of its path.
+const maxStray = 3*maxKey + 128
+
+// astray notes that a request is refused before it is known what it wants: its
+// record has the path as it was sent, and nothing of its query, which may hold a
+// signature.
+func (c *call) astray(err error) error {
+	if c.op != nil || c.record.Op != "" {
+		return err
+	}
+	c.record.Op, c.record.Account = audit.Refused, c.who.account.Name
+	c.record.Path, c.record.Detail = c.path[:min(len(c.path), maxStray)], string(failureOf(err).code)
+	return err
 }
 
 // findBucket finds the bucket of the target.
