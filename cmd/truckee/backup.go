@@ -106,7 +106,7 @@ func restoreCommand() *subcommand {
 Put back private/, tahoe.cfg and the blocks first. The database must be empty, or not
 there. What is newer than the backup is given up: directories that this node has seen in
 a newer state are accepted as they are. It says which blocks are missing, exit status 3
-then. FILE may be - for standard input.`,
+then. One that was cut short is run again, and goes on. FILE may be - for standard input.`,
 		run: restore,
 	}
 }

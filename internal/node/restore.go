@@ -17,9 +17,11 @@ import (
 
 // Restore fills the empty database of the node in BASEDIR, whose lock the caller
 // holds, and opens the node. private/ must be there, from a backup or from
-// another gateway; a node that isn't complete yet is completed. NotExist if
-// private/ isn't there, Conflict if the database isn't empty, Denied if the rows
-// were sealed under another master key; then nothing was changed.
+// another gateway; a node that isn't complete yet is completed. A database that
+// holds those rows already is taken as it is: what was cut short behind the import
+// goes on. NotExist if private/ isn't there, Conflict if the database holds
+// something else, Denied if the rows were sealed under another master key; then
+// nothing was changed.
 func Restore(ctx context.Context, o Options, rows iter.Seq2[metastore.Row, error]) (*Node, error) {
 	n := newNode(o)
 	if err := n.restore(ctx, o, rows); err != nil {
@@ -81,15 +83,35 @@ func (n *Node) fillMeta(ctx context.Context, o Options, rows iter.Seq2[metastore
 	}
 	importer, err := metastore.AsExporter(meta)
 	if err == nil {
-		err = importer.Import(ctx, checkMaster(rows, func(r metastore.Root) bool { return filestore.OpensRoot(master, r) }))
-	}
-	if kind.Of(err) == kind.Conflict {
-		err = fmt.Errorf("%s is not empty: restore into an empty database, or move this one away: %w", n.Config.Metastore.DB.Place(), err)
+		err = n.importOnce(ctx, importer, checkMaster(rows, func(r metastore.Root) bool { return filestore.OpensRoot(master, r) }))
 	}
 	if err = errors.Join(err, meta.Close()); err != nil {
 		drop()
 	}
 	return err
+}
+
+// importOnce imports rows, unless the database holds them since an attempt that
+// didn't come to its end.
+func (n *Node) importOnce(ctx context.Context, to metastore.Exporter, rows iter.Seq2[metastore.Row, error]) error {
+	begun := false
+	err := to.Import(ctx, func(yield func(metastore.Row, error) bool) {
+		begun = true
+		rows(yield)
+	})
+	if kind.Of(err) != kind.Conflict || begun {
+		return err
+	}
+	err = fmt.Errorf("%s is not empty: restore into an empty database, or move this one away: %w", n.Config.Metastore.DB.Place(), err)
+	same, compareErr := sameTrees(to.Export(ctx), rows)
+	if compareErr != nil {
+		return errors.Join(err, compareErr)
+	}
+	if !same {
+		return err
+	}
+	n.log.Info("the database holds this backup already: an earlier restore was cut short, and goes on")
+	return nil
 }
 
 // newFile gives the function that takes away a database file that is made from
