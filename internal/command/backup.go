@@ -105,7 +105,11 @@ const attempts = 10
 
 // begin starts an export and pins the commit that it shows.
 func (o *Backup) begin(ctx context.Context, meta metastore.Store, e metastore.Exporter) (iter.Seq2[metastore.Row, error], hold, error) {
-	h := hold{id: newHoldID(), made: time.Now(), name: string(o.Name)}
+	h := hold{id: newHoldID(), name: string(o.Name)}
+	var err error
+	if h.made, err = databaseTime(ctx, meta); err != nil {
+		return nil, hold{}, err
+	}
 	h.until = h.made.Add(forever)
 	if o.Keep > 0 {
 		h.until = h.made.Add(o.Keep)
@@ -132,6 +136,15 @@ func (o *Backup) begin(ctx context.Context, meta metastore.Store, e metastore.Ex
 		}
 	}
 	return nil, hold{}, last
+}
+
+// databaseTime is by which a hold ends, whatever this gateway's clock says.
+func databaseTime(ctx context.Context, meta metastore.Store) (time.Time, error) {
+	v, err := meta.Collector().Snapshot(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return v.Time(), v.Close()
 }
 
 // pin pins the hold's commit. Conflict if it can't be pinned any more, or if it is

@@ -101,3 +101,37 @@ func TestHolds(t *testing.T) {
 		t.Error("an hour is endless")
 	}
 }
+
+// A hold lasts by the database's clock, which ends it: this machine's may be wrong.
+func TestHoldsGoByTheDatabasesClock(t *testing.T) {
+	t.Parallel()
+	const keep = 30 * 24 * time.Hour
+	for _, off := range []time.Duration{-2 * keep, 2 * keep} { // of the database's clock
+		meta := memory.New(memory.Clock(func() time.Time { return time.Now().Add(off) }))
+		now, err := databaseTime(t.Context(), meta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, h, err := (&Backup{Keep: keep}).begin(t.Context(), meta, exporterOf(t, meta))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range rows { // it ends with the last one
+		}
+		if lasts := h.until.Sub(now); lasts < keep || lasts > keep+time.Hour || h.endless() {
+			t.Errorf("with the database's clock off by %v a hold lasts %v instead of %v", off, lasts, keep)
+		}
+		if all, err := holds(t.Context(), meta); err != nil || len(all) != 1 {
+			t.Errorf("with the database's clock off by %v it holds %v, %v", off, all, err)
+		}
+	}
+}
+
+func exporterOf(t *testing.T, meta metastore.Store) metastore.Exporter {
+	t.Helper()
+	e, err := metastore.AsExporter(meta)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
