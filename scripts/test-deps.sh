@@ -2,7 +2,8 @@
 # Installs what the tests use beside Go and git: Debian's packages by apt where
 # that is possible, else it says what is missing and fails; and one S3 server by
 # `go install`, today's aws cli and boto3 by pip and the JavaScript SDK by npm
-# into the user's cache (tests/services -install).
+# into the user's cache (tests/services -install). With the argument soak, what
+# only the long set uses, too.
 set -eu
 
 # program or file:Debian package
@@ -13,6 +14,10 @@ s3cmd:s3cmd s3fs:s3fs node:nodejs npm:npm python3:python3
 gio:libglib2.0-bin dbus-run-session:dbus-daemon /usr/lib/gvfs/gvfsd-sftp:gvfs-backends
 lftp:lftp psftp:putty-tools curl:curl rclone:rclone restic:restic borg:borgbackup rsync:rsync javac:default-jdk-headless
 /usr/lib/python3/dist-packages/paramiko:python3-paramiko /usr/lib/python3/dist-packages/asyncssh:python3-asyncssh /usr/share/java/jsch.jar:libjsch-java"
+
+if [ "${1-}" = soak ]; then
+	wanted="$wanted ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common"
+fi
 
 # Debian keeps daemons, and PostgreSQL's programs by version, out of the PATH.
 PATH=$PATH:/usr/sbin:/sbin

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"context"
 	"net/url"
 	"path/filepath"
 	"testing"
@@ -37,19 +38,46 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// server is one that a test has for itself.
+type server interface {
+	Endpoint() string
+	Start(ctx context.Context) error
+	Stop() error
+	Kill() error
+}
+
 func TestServerCrashes(t *testing.T) {
 	t.Parallel()
-	testbed.Service(t, "TRUCKEE_TEST_S3B_ENDPOINT") // the server is installed
-	server, err := testbed.NewVersity(t.Context(), filepath.Join(t.TempDir(), "versity"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Run("Versity", func(t *testing.T) {
+		t.Parallel()
+		testbed.Service(t, "TRUCKEE_TEST_S3B_ENDPOINT") // the server is installed
+		s, err := testbed.NewVersity(t.Context(), filepath.Join(t.TempDir(), "versity"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		crash(t, s, s.Key, s.Secret)
+	})
+	t.Run("Ceph", func(t *testing.T) {
+		t.Parallel()
+		if servers["Ceph"] == "" {
+			t.Skip("in the long set only: make soak")
+		}
+		s, err := testbed.NewRadosgw(t.Context(), filepath.Join(t.TempDir(), "radosgw"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		crash(t, s, s.Key, s.Secret)
+	})
+}
+
+// crash kills the server amid puts, and stops it in the end.
+func crash(t *testing.T, server server, key, secret string) {
 	t.Cleanup(func() {
 		if err := server.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	o := s3.Options{Endpoint: server.Endpoint(), Key: server.Key, Secret: server.Secret, Bucket: "crashes"}
+	o := s3.Options{Endpoint: server.Endpoint(), Key: key, Secret: secret, Bucket: "crashes"}
 	if _, err := client(o).CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: &o.Bucket}); err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"crypto/rand"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -33,13 +34,15 @@ func newVersity(t *testing.T) *testbed.Versity {
 	return s
 }
 
-// sharedS3 is a new bucket on the S3 server that all tests share; it ends with the server.
+// sharedS3 is a new bucket on the S3 server that all tests share, Versity's or, where
+// that runs (make soak), Ceph's; it ends with the server.
 func sharedS3(t *testing.T) bucket {
 	t.Helper()
-	b := bucket{
-		endpoint: testbed.Service(t, "TRUCKEE_TEST_S3B_ENDPOINT"),
-		key:      testbed.Service(t, "TRUCKEE_TEST_S3B_KEY"), secret: testbed.Service(t, "TRUCKEE_TEST_S3B_SECRET"),
+	server := "TRUCKEE_TEST_S3B"
+	if os.Getenv("TRUCKEE_TEST_S3C_ENDPOINT") != "" {
+		server = "TRUCKEE_TEST_S3C"
 	}
+	b := bucket{endpoint: testbed.Service(t, server+"_ENDPOINT"), key: testbed.Service(t, server+"_KEY"), secret: testbed.Service(t, server+"_SECRET")}
 	b.create(t)
 	return b
 }

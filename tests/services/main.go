@@ -17,6 +17,9 @@
 //	                         a Versity S3 gateway, as its root
 //	TRUCKEE_TEST_S3B_LIMITED_KEY, _LIMITED_SECRET
 //	                         a user there who has what bucket policies give
+//	TRUCKEE_TEST_S3C_ENDPOINT, _REGION, _KEY, _SECRET
+//	                         Ceph's S3 gateway, which takes half a minute and is
+//	                         started only if -only names it: radosgw
 //
 // With -install it builds or fetches what Debian has no package of, and ends.
 package main
@@ -43,7 +46,8 @@ import (
 
 // service is one server, or several that belong together.
 type service struct {
-	name string
+	name  string
+	asked bool // not started unless it is asked for by name
 	// start puts all that the server needs into dir, which is there, and returns
 	// the variables for the command, NAME=value, and how to stop it.
 	start func(ctx context.Context, dir string) (env []string, stop func() error, err error)
@@ -51,14 +55,15 @@ type service struct {
 
 func services() []service {
 	return []service{
-		{"postgres", startPostgres},
-		{"swift", startSwift},
-		{"versity", startVersity},
+		{name: "postgres", start: startPostgres},
+		{name: "swift", start: startSwift},
+		{name: "versity", start: startVersity},
+		{name: "radosgw", asked: true, start: startRadosgw},
 	}
 }
 
 func main() {
-	only := flag.String("only", "", "comma-separated names of the services to start; all if empty")
+	only := flag.String("only", "", "comma-separated names of the services to start; if empty, all but radosgw")
 	install := flag.Bool("install", false, "build or fetch the servers and clients that Debian has no package of, and end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -105,7 +110,7 @@ func run(ctx context.Context, only string, words []string) (status int, err erro
 
 func choose(only string) ([]service, error) {
 	if only == "" {
-		return services(), nil
+		return slices.DeleteFunc(services(), func(s service) bool { return s.asked }), nil
 	}
 	var chosen []service
 	for name := range strings.SplitSeq(only, ",") {
@@ -223,6 +228,14 @@ func startVersity(ctx context.Context, dir string) ([]string, func() error, erro
 	return append([]string{
 		"TRUCKEE_TEST_S3B_LIMITED_KEY=" + s.LimitedKey, "TRUCKEE_TEST_S3B_LIMITED_SECRET=" + s.LimitedSecret,
 	}, s3Env("TRUCKEE_TEST_S3B", s.Endpoint(), s.Key, s.Secret)...), s.Stop, nil
+}
+
+func startRadosgw(ctx context.Context, dir string) ([]string, func() error, error) {
+	s, err := testbed.NewRadosgw(ctx, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s3Env("TRUCKEE_TEST_S3C", s.Endpoint(), s.Key, s.Secret), s.Stop, nil
 }
 
 func s3Env(prefix, endpoint, key, secret string) []string {

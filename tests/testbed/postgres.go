@@ -18,7 +18,8 @@ import (
 )
 
 // Postgres is a PostgreSQL server of its own, durable as an installed one is
-// (fsync on), with small buffers.
+// (fsync on), with small buffers, and all that it shares in files below its
+// directory, where a kill leaves nothing behind.
 type Postgres struct {
 	Port     int
 	Password string // of the superuser postgres
@@ -93,7 +94,7 @@ func (s *Postgres) Start(ctx context.Context) error {
 func (s *Postgres) start(ctx context.Context) (err error) {
 	cmd := s.command(context.Background(), "postgres", "-D", s.data(),
 		"-c", "listen_addresses=127.0.0.1", "-c", "port="+strconv.Itoa(s.Port), "-c", "unix_socket_directories=",
-		"-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on",
+		"-c", "dynamic_shared_memory_type=mmap", "-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on",
 		"-c", "shared_buffers=32MB", "-c", "max_wal_size=512MB", "-c", "max_connections=300", "-c", "logging_collector=off")
 	if s.p, err = startProcess("postgres", filepath.Join(s.dir, "postgres.log"), cmd); err != nil {
 		return err
