@@ -141,7 +141,7 @@ func (c *call) putObjectACL(ctx context.Context) error {
 
 // statVersion looks at the object that the request names.
 func (c *call) statVersion(ctx context.Context) (filestore.Object, error) {
-	v, err := c.requestedVersion(ctx)
+	v, err := c.requestedVersion()
 	if err != nil {
 		return filestore.Object{}, err
 	}
@@ -154,7 +154,7 @@ func (c *call) statVersion(ctx context.Context) (filestore.Object, error) {
 
 // changeMeta changes what is kept beside the object that the request names.
 func (c *call) changeMeta(ctx context.Context, o *filestore.Object, change func(*filestore.ObjectMeta) error) error {
-	v, err := c.requestedVersion(ctx)
+	v, err := c.requestedVersion()
 	if err != nil {
 		return err
 	}

@@ -25,13 +25,9 @@ func (c *call) getAttributes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v, err := c.requestedVersion(ctx)
+	r, err := c.openObject(ctx)
 	if err != nil {
 		return err
-	}
-	r, err := c.bucket.Open(ctx, c.key, v)
-	if err != nil {
-		return c.absent(err, v)
 	}
 	defer r.Close()
 	o := r.Object()

@@ -14,7 +14,7 @@ import (
 )
 
 func (c *call) deleteObject(ctx context.Context) error {
-	v, err := c.requestedVersion(ctx)
+	v, err := c.requestedVersion()
 	if err != nil {
 		return err
 	}

@@ -134,7 +134,7 @@ func (c *call) putRetention(ctx context.Context) error {
 }
 
 func (c *call) setLock(ctx context.Context, change filestore.LockChange) error {
-	v, err := c.requestedVersion(ctx)
+	v, err := c.requestedVersion()
 	if err != nil {
 		return err
 	}

@@ -72,3 +72,23 @@ func (l *listing) writeVersion(d *document, o *filestore.Object, owner acl.Perso
 	d.owner("Owner", owner)
 	d.close(element)
 }
+
+// requestedVersion reads versionId.
+func (c *call) requestedVersion() (filestore.VersionID, error) {
+	text, ok := c.query.lookup("versionId")
+	if !ok {
+		return filestore.VersionID{}, nil
+	}
+	return parseVersion(text)
+}
+
+func parseVersion(text string) (filestore.VersionID, error) {
+	if text == "" {
+		return filestore.VersionID{}, fail(InvalidArgument, "Version id cannot be the empty string").with("ArgumentName", "versionId")
+	}
+	v, err := filestore.ParseVersionID(text)
+	if err != nil {
+		return v, fail(InvalidArgument, "Invalid version id specified").with("ArgumentName", "versionId").with("ArgumentValue", text).because(err)
+	}
+	return v, nil
+}
