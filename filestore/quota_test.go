@@ -180,6 +180,51 @@ func TestQuotaFailsNobodyElse(t *testing.T) {
 	tr.expectNames("", "dir", "full", "little", "old")
 }
 
+// Creations that run side by side, on two gateways, all have room at their OPEN,
+// since nothing of the others is there. The commits decide: as many stay as may, and
+// whoever isn't kept hears it at CLOSE.
+func TestQuotaHoldsAgainstParallelCreations(t *testing.T) {
+	t.Parallel()
+	const many, most = 6, 3 // each, and in all
+	for name, bound := range map[string][2]int64{"files": {most, 0}, "bytes": {0, most*100 + 99}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStorage(t)
+			one, other := s.open(), s.open()
+			_, root := newTree(t, one)
+			trees := []tree{limited(t, one, root, bound[0], bound[1]), limited(t, other, root, bound[0], bound[1])}
+			var files []*filestore.File
+			for i := range many {
+				for gateway, tr := range trees {
+					f := tr.open(fmt.Sprint(gateway, i), toCreate)
+					write(t, f, make([]byte, 100), 0)
+					files = append(files, f)
+				}
+			}
+			ends := make([]error, len(files))
+			var g errgroup.Group
+			for i, f := range files {
+				g.Go(func() error { ends[i] = f.Close(t.Context()); return nil })
+			}
+			must(t, g.Wait())
+			kept := 0
+			for _, err := range ends {
+				if err == nil {
+					kept++
+					continue
+				}
+				expectKind(t, "one too many", err, kind.NoSpace)
+			}
+			if got := s.charged(root); kept != most || got != fmt.Sprint(most, " ", most*100) {
+				t.Errorf("%d are kept, and charged is %s, want %d", kept, got, most)
+			}
+			if names := mount(t, s.open(), root).names(""); len(names) != most {
+				t.Errorf("there are %v", names)
+			}
+		})
+	}
+}
+
 func TestRecountSetsCountersRight(t *testing.T) {
 	t.Parallel()
 	s := newStorage(t)
