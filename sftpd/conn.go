@@ -51,7 +51,7 @@ type conn struct {
 	handles    int   // how many a channel may have open; set at login
 	quirks     quirks
 
-	wg sync.WaitGroup // channels and helpers of this connection
+	wg sync.WaitGroup // its goroutines
 
 	mountOnce sync.Once
 	tree      tree
@@ -128,28 +128,14 @@ func (c *conn) serve(ctx context.Context) {
 		return
 	}
 	account := sc.Permissions.ExtraData[provenAccount{}].(accounts.Account)
-	c.log = c.log.With("account", account.Name)
-	c.inside.Store(true)
-	c.offer = offer{}
-	c.quirks = quirksOf(string(sc.ClientVersion()))
-	c.forgive(account.Name)
-	over := c.srv.loggedIn(c, account)
-	c.handles = limit(c.srv.MaxHandles, 1000)
-	if n := account.Limits().Handles; n > 0 {
-		c.handles = min(c.handles, n)
-	}
+	over := c.enter(sc, account)
 	loggedIn = true
-	c.log.Info("sftp login", "client", fmt.Sprintf("%.80s", sc.ClientVersion()),
-		"proof", sc.Permissions.ExtraData[proofText{}])
-	if err := c.recordLogin(fmt.Sprintf("%.80s", sc.ClientVersion()), fmt.Sprint(sc.Permissions.ExtraData[proofText{}])); err != nil {
+	if err := c.noteLogin(sc); err != nil {
 		c.log.Error("sftp login without a record", "error", err)
 		c.cut(err)
 	}
 	defer c.recordLogout()
 	c.srv.tally.logins.Add(1)
-	if weak := weaknesses(sc, sc.Permissions.ExtraData[proofText{}]); len(weak) > 0 {
-		c.log.Warn("sftp login by weak algorithms", "algorithms", strings.Join(weak, ", "), "profile", string(c.on.Profile))
-	}
 
 	g := &global{c: c, sc: sc.Conn}
 	c.wg.Go(func() {
@@ -176,6 +162,32 @@ func (c *conn) serve(ctx context.Context) {
 	c.log.Info("sftp logout", "requests", c.requests.Load())
 }
 
+// enter makes the connection one of the account's, and returns how many it has
+// beyond its limit.
+func (c *conn) enter(sc *sshserver.ServerConn, a accounts.Account) (over int) {
+	c.log = c.log.With("account", a.Name)
+	c.inside.Store(true)
+	c.offer = offer{}
+	c.quirks = quirksOf(string(sc.ClientVersion()))
+	c.forgive(a.Name)
+	over = c.srv.loggedIn(c, a)
+	c.handles = limit(c.srv.MaxHandles, 1000)
+	if n := a.Limits().Handles; n > 0 {
+		c.handles = min(c.handles, n)
+	}
+	return over
+}
+
+// noteLogin logs a login and makes its record, without which there may be none.
+func (c *conn) noteLogin(sc *sshserver.ServerConn) error {
+	client, proof := fmt.Sprintf("%.80s", sc.ClientVersion()), sc.Permissions.ExtraData[proofText{}]
+	c.log.Info("sftp login", "client", client, "proof", proof)
+	if weak := weaknesses(sc, proof); len(weak) > 0 {
+		c.log.Warn("sftp login by weak algorithms", "algorithms", strings.Join(weak, ", "), "profile", string(c.on.Profile))
+	}
+	return c.recordLogin(client, fmt.Sprint(proof))
+}
+
 // leaveTime is how long sessions may go on with what they have received after
 // the client has gone.
 const leaveTime = 30 * time.Second
@@ -194,52 +206,6 @@ func (c *conn) finish() {
 	case <-t.C:
 	case <-c.ctx.Done():
 	}
-}
-
-// logRefusal logs why a connection did not log in. Those who say nothing, as
-// load balancers and port scanners do, are no event.
-func (c *conn) logRefusal(err error) {
-	mismatch := new(ssh.AlgorithmNegotiationError)
-	switch {
-	case c.nc.received() == 0:
-		c.srv.refusals.count(RefusedSilent)
-		c.log.Debug("sftp connection without a word", "error", err)
-		return
-	case !c.spoke:
-		c.srv.refusals.count(RefusedSilent)
-	case errors.As(err, &mismatch):
-		c.srv.refusals.count(RefusedAlgorithms)
-		c.refused("", RefusedAlgorithms.String(), kind.Unsupported)
-		c.log.Info("sftp client and listener have no algorithm in common", "what", mismatch.What, "client", fmt.Sprintf("%.80q", c.offer.version),
-			"offers", c.offer.text(), "profile", string(c.on.Profile))
-	case isTimeout(err):
-		c.srv.refusals.count(RefusedSlow)
-		c.refused("", RefusedSlow.String(), kind.Denied)
-		c.penalize("", costSlow)
-	case c.ctx.Err() == nil && !c.proved:
-		c.srv.refusals.count(RefusedNoLogin)
-		if !c.complained {
-			c.refused("", RefusedNoLogin.String(), kind.Denied)
-		}
-		c.penalize("", costNoLogin)
-	}
-	if c.proved { // somebody has the key or password, whatever became of it
-		c.refused(c.provedName, "proved, and gone at once", kind.Canceled)
-	}
-	c.log.Info("sftp no login", "error", shortened(err))
-}
-
-// maxLogged bounds what a log record repeats of a client's words: before the
-// login a client may put a message or a method name of any length into an error.
-const maxLogged = 512
-
-// shortened is the beginning of an error's text.
-func shortened(err error) string {
-	text := err.Error()
-	if len(text) <= maxLogged {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxLogged], "") + "…"
 }
 
 // accept opens a session channel or says why not.
@@ -309,78 +275,3 @@ func (c *conn) mount(a accounts.Account) (tree, error) {
 	}
 	return c.tree, c.mountErr
 }
-
-const (
-	// drainRest is how long a connection without open files must have been
-	// silent to be ended by Shutdown.
-	drainRest = time.Second
-	// maxUnanswered is how many signs of life a client may owe.
-	maxUnanswered = 3
-)
-
-// watch keeps an eye on a connection: it asks a silent client for a sign of
-// life, and cuts the connection when there is none, when it was idle for too
-// long, or when it rests while the server shuts down.
-func (c *conn) watch(sc sshserver.Conn) {
-	keep := limit(c.srv.KeepAlive, time.Minute)
-	idle := c.srv.IdleTimeout
-	period := time.Hour
-	if keep > 0 {
-		period = keep
-	}
-	if idle > 0 {
-		period = min(period, max(idle/4, time.Millisecond))
-	}
-	tick := time.NewTicker(period)
-	defer tick.Stop()
-	draining := c.draining
-	var (
-		asked        atomic.Int32
-		seenRequests = c.requests.Load()
-		seenBytes    = c.nc.received()
-		lastRequest  = time.Now()
-		lastByte     = lastRequest
-	)
-	for {
-		select {
-		case <-c.ctx.Done():
-			return
-		case <-draining:
-			draining = nil
-			tick.Reset(drainRest / 4)
-			idle, lastRequest = drainRest, time.Now()
-			continue
-		case now := <-tick.C:
-			if n := c.requests.Load(); n != seenRequests {
-				seenRequests, lastRequest = n, now
-			}
-			if n := c.nc.received(); n != seenBytes {
-				seenBytes, lastByte = n, now
-				asked.Store(0)
-			}
-			if idle > 0 && now.Sub(lastRequest) >= idle && c.files.Load() == 0 {
-				c.log.Info("sftp connection ended: idle", "after", now.Sub(lastRequest))
-				c.cut(errIdle)
-				return
-			}
-			if keep <= 0 || now.Sub(lastByte) < keep*time.Duration(1+asked.Load()) {
-				continue
-			}
-			if asked.Add(1) > maxUnanswered {
-				c.log.Info("sftp connection ended: no sign of life", "after", now.Sub(lastByte))
-				c.cut(errSilent)
-				return
-			}
-			if asked.Load() == 1 {
-				c.wg.Go(func() { _, _, _ = sc.SendRequest("keepalive@openssh.com", true, nil) })
-			}
-		}
-	}
-}
-
-var (
-	errCrowded = errors.New("sftpd: too many logins under way")
-
-	errIdle   = errors.New("sftpd: idle for too long")
-	errSilent = errors.New("sftpd: no sign of life")
-)

@@ -1,6 +1,7 @@
 package sftpd
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -25,6 +26,8 @@ const (
 	maxTurnedAway = 10
 	turnAwayWait  = 5 * time.Second
 )
+
+var errCrowded = errors.New("sftpd: too many logins under way")
 
 // crowd is what the connections of one account share.
 type crowd struct {

@@ -3,7 +3,6 @@ package sftpd
 import (
 	"encoding/binary"
 	"fmt"
-	"iter"
 	"sync/atomic"
 
 	"github.com/truckee-fs/truckee/filestore"
@@ -27,35 +26,6 @@ type handle struct {
 	at         filestore.Path // where it was opened
 	writes     bool           // a file that was opened for writing
 	complained atomic.Uint32  // the kind of the last error that an operator was told
-}
-
-// listing is an open directory.
-type listing struct {
-	next func() (filestore.Info, error, bool)
-	stop func()
-	dots []filestore.Info // "." and "..", still to be sent
-	done bool
-
-	first filestore.Info // the first entry after them
-	begun bool           // first is still to be sent
-
-	readOnly bool // the directory can't be changed
-}
-
-// newListing begins to list; dots are what "." and ".." are. What can't be listed
-// at all is an error here.
-func newListing(seq iter.Seq2[filestore.Info, error], dots []filestore.Info) (*listing, error) {
-	l := &listing{dots: dots, readOnly: dots[0].ReadOnly}
-	l.next, l.stop = iter.Pull2(seq)
-	var err error
-	var more bool
-	l.first, err, more = l.next()
-	if err != nil {
-		l.stop()
-		return nil, err
-	}
-	l.begun, l.done = more, !more
-	return l, nil
 }
 
 // handleTable holds the handles of a session, at most limit of them.

@@ -17,14 +17,8 @@ const (
 	// firstBuffer is what a session's buffers start with; they grow to what
 	// the packets need and no further.
 	firstBuffer = 16 << 10
-	// maxInput holds two of the largest packets, so that one is whole while
-	// the next arrives.
-	maxInput = 2 * (wire.LengthSize + wire.MaxPacket)
 	// flushAt is how many bytes of replies may wait for the next request's.
 	flushAt = 64 << 10
-	// maxSkip is the longest packet that is skipped and answered BAD_MESSAGE;
-	// what names a longer one is not speaking SFTP, and its session ends.
-	maxSkip = 16 << 20
 )
 
 // session is one SFTP channel. A single goroutine reads requests and executes
@@ -102,96 +96,6 @@ func (s *session) run(ctx context.Context) error {
 			s.replies.room()
 		}
 	}
-}
-
-// next returns the next packet without its length field; it is valid until
-// the following call. Replies are flushed before it blocks. A packet of an
-// impossible length is refused here, before anything is allocated for it.
-func (s *session) next() ([]byte, error) {
-	for {
-		if err := s.fill(wire.LengthSize); err != nil {
-			return nil, err
-		}
-		n := binary.BigEndian.Uint32(s.in[s.r:])
-		switch {
-		case n < 1 || n > maxSkip:
-			return nil, fmt.Errorf("packet of %d bytes: %w", n, kind.Invalid)
-		case n > wire.MaxPacket:
-			if err := s.skip(int(n)); err != nil {
-				return nil, noEOF(err)
-			}
-			continue
-		}
-		whole := wire.LengthSize + int(n)
-		if err := s.fill(whole); err != nil {
-			return nil, noEOF(err)
-		}
-		p := s.in[s.r+wire.LengthSize : s.r+whole]
-		s.r += whole
-		return p, nil
-	}
-}
-
-// fill makes at least n bytes from s.r on available.
-func (s *session) fill(n int) error {
-	for s.w-s.r < n {
-		s.depart()
-		s.flush()
-		s.makeRoom(n)
-		got, err := s.rw.Read(s.in[s.w:])
-		s.w += got
-		if err != nil && s.w-s.r < n {
-			if s.w > s.r {
-				err = noEOF(err)
-			}
-			return err
-		}
-	}
-	return nil
-}
-
-// makeRoom gives the input buffer space for n bytes from s.r on and for some
-// more. It grows in step with what clients send, up to maxInput.
-func (s *session) makeRoom(n int) {
-	if s.r == s.w {
-		s.r, s.w = 0, 0
-	}
-	switch {
-	case n > len(s.in), s.w == len(s.in) && s.r == 0:
-		grown := make([]byte, min(max(2*len(s.in), 2*n), maxInput))
-		s.w = copy(grown, s.in[s.r:s.w])
-		s.in, s.r = grown, 0
-	case s.r+n > len(s.in) || s.w == len(s.in):
-		s.w = copy(s.in, s.in[s.r:s.w])
-		s.r = 0
-	}
-}
-
-// noEOF tells a connection that ended within a packet from one that ended.
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// skip answers a packet of n bytes, which is too many, with BAD_MESSAGE, and
-// reads past it in the buffer that is there.
-func (s *session) skip(n int) error {
-	if err := s.fill(wire.LengthSize + wire.HeaderSize); err != nil {
-		return err
-	}
-	id := binary.BigEndian.Uint32(s.in[s.r+wire.LengthSize+1:])
-	for left := wire.LengthSize + n; left > 0; {
-		if err := s.fill(1); err != nil {
-			return err
-		}
-		k := min(left, s.w-s.r)
-		s.r += k
-		left -= k
-	}
-	s.out = wire.AppendStatus(s.out, id, wire.BadMessage, kind.TooLarge.Error())
-	return nil
 }
 
 // flush writes the replies that wait, in one Write, or queues them behind those
@@ -305,50 +209,6 @@ func (s *session) hello(p []byte) error {
 // ok appends the reply to a request that succeeded and returns nothing else.
 func (s *session) ok(id uint32) {
 	s.out = wire.AppendStatus(s.out, id, wire.OK, "")
-}
-
-// appendFailure appends the reply to a request that failed, and logs the whole
-// error: of those that an operator has to see, the first of a handle, since a
-// client may have sent hundreds of writes when the disk turns out to be full, and
-// of all clients not too many (see complaints).
-// It is safe for concurrent use.
-func (s *session) appendFailure(b []byte, t wire.Type, id uint32, what []byte, h *handle, err error) []byte {
-	if errors.Is(err, io.EOF) {
-		return wire.AppendStatus(b, id, wire.EOF, "end of file")
-	}
-	k := kind.Of(err)
-	s.tally.failure(t, k)
-	level, text := severity(k), statusText(k, what)
-	if errors.Is(err, errManyHandles) {
-		level, text = slog.LevelInfo, "too many open files and directories in this session"
-	}
-	if level > slog.LevelDebug && h != nil && kind.Kind(h.complained.Swap(uint32(k))) == k {
-		level = slog.LevelDebug
-	}
-	attrs := []slog.Attr{slog.String("op", t.String()), slog.Uint64("request", uint64(id)), slog.Any("error", err)}
-	if level > slog.LevelDebug {
-		pass, held := s.complaints.pass(k)
-		if !pass {
-			level = slog.LevelDebug
-		}
-		if held > 0 {
-			attrs = append(attrs, slog.Int("held_back", held))
-		}
-	}
-	s.log.LogAttrs(context.Background(), level, "sftp request failed", attrs...)
-	return wire.AppendStatus(b, id, statusOf[k], text)
-}
-
-// severity tells what an operator has to see from what clients do all day.
-func severity(k kind.Kind) slog.Level {
-	switch k {
-	case kind.Other, kind.Corrupt:
-		return slog.LevelError
-	case kind.NoSpace, kind.Unavailable:
-		return slog.LevelWarn
-	default:
-		return slog.LevelDebug
-	}
 }
 
 var errBadFields = fmt.Errorf("request is cut or has a field too long: %w", kind.Invalid)

@@ -1,6 +1,10 @@
 package sftpd
 
 import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
 	"strings"
 	"unicode/utf8"
 
@@ -82,4 +86,48 @@ func statusText(k kind.Kind, path []byte) string {
 		p = strings.ToValidUTF8(p, "\uFFFD")
 	}
 	return k.Error() + ": " + p
+}
+
+// appendFailure appends the reply to a request that failed, and logs the whole
+// error: of those that an operator has to see, the first of a handle, since a
+// client may have sent hundreds of writes when the disk turns out to be full, and
+// of all clients not too many (see complaints).
+// It is safe for concurrent use.
+func (s *session) appendFailure(b []byte, t wire.Type, id uint32, what []byte, h *handle, err error) []byte {
+	if errors.Is(err, io.EOF) {
+		return wire.AppendStatus(b, id, wire.EOF, "end of file")
+	}
+	k := kind.Of(err)
+	s.tally.failure(t, k)
+	level, text := severity(k), statusText(k, what)
+	if errors.Is(err, errManyHandles) {
+		level, text = slog.LevelInfo, "too many open files and directories in this session"
+	}
+	if level > slog.LevelDebug && h != nil && kind.Kind(h.complained.Swap(uint32(k))) == k {
+		level = slog.LevelDebug
+	}
+	attrs := []slog.Attr{slog.String("op", t.String()), slog.Uint64("request", uint64(id)), slog.Any("error", err)}
+	if level > slog.LevelDebug {
+		pass, held := s.complaints.pass(k)
+		if !pass {
+			level = slog.LevelDebug
+		}
+		if held > 0 {
+			attrs = append(attrs, slog.Int("held_back", held))
+		}
+	}
+	s.log.LogAttrs(context.Background(), level, "sftp request failed", attrs...)
+	return wire.AppendStatus(b, id, statusOf[k], text)
+}
+
+// severity tells what an operator has to see from what clients do all day.
+func severity(k kind.Kind) slog.Level {
+	switch k {
+	case kind.Other, kind.Corrupt:
+		return slog.LevelError
+	case kind.NoSpace, kind.Unavailable:
+		return slog.LevelWarn
+	default:
+		return slog.LevelDebug
+	}
 }
