@@ -54,6 +54,8 @@ func TestProxies(t *testing.T) {
 		{"the host, told", target, public("files.example.org"), forwarded("files.example.org"), 200},
 		{"the host, told with more of them", target, public("files.example.org"), forwarded("files.example.org, inner"), 200},
 		{"the host, not told", target, public("files.example.org"), func(r *http.Request) { r.Host = local }, 403},
+		{"nothing, of what is signed without the port", target, public("127.0.0.1"), func(r *http.Request) { r.Host = local }, 200},
+		{"nothing, of what is signed with another port", target, public("127.0.0.1:1"), func(r *http.Request) { r.Host = local }, 403},
 		{"the host, told by nobody that we know", target, public("evil.example.org"), forwarded("evil.example.org"), 403},
 		{"a bucket's host", strings.TrimPrefix(target, "/data"), public("data.s3.example.org"), forwarded("data.s3.example.org"), 200},
 		{"which bucket's host it was", "/a%2Bb%20c%28d%29", public("other.s3.example.org"), func(r *http.Request) { r.Header.Set("X-Forwarded-Host", "data.s3.example.org") }, 403},

@@ -100,7 +100,8 @@ func canonicalQuery(rawQuery string) string {
 type variant struct{ path, host, acceptEncoding string }
 
 // variants are the readings that are tried: the path encoded anew, and as it was
-// sent; the host that the proxy forwards for; Accept-Encoding as SDKs send it.
+// sent; the host that the proxy forwards for; a host without its port, as git-annex
+// signs it; Accept-Encoding as SDKs send it.
 // Each denotes the same request, so that accepting any gives nothing away.
 func (c *Claim) variants(r *Request) []variant {
 	paths := []string{Escape(decode(r.Path, false), true)}
@@ -108,6 +109,11 @@ func (c *Claim) variants(r *Request) []variant {
 		paths = append(paths, r.Path)
 	}
 	hosts := append([]string{r.Host}, r.Hosts...)
+	for _, host := range hosts {
+		if name := withoutPort(host); name != host {
+			hosts = append(hosts, name)
+		}
+	}
 	codings := []string{strings.Join(r.Header["Accept-Encoding"], ",")}
 	if c.Signed("accept-encoding") && codings[0] != "identity" {
 		codings = append(codings, "identity")
@@ -121,6 +127,14 @@ func (c *Claim) variants(r *Request) []variant {
 		}
 	}
 	return all
+}
+
+// withoutPort is the name in a Host header; the brackets of an IPv6 address belong to it.
+func withoutPort(host string) string {
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		return host[:i]
+	}
+	return host
 }
 
 func (c *Claim) canonicalRequest(r *Request, v variant, payload string) string {
