@@ -47,6 +47,36 @@ func (s *stuck) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, 
 	return s.Store.GetRangeIn(ctx, id, off, n, room)
 }
 
+// onStuck opens a filestore on a disk that isn't stuck yet, with one file of n bytes
+// in it.
+func onStuck(t *testing.T, n int) (fs *filestore.FS, tr tree, disk *stuck, want []byte) {
+	t.Helper()
+	storage := newStorage(t)
+	disk = newStuck()
+	storage.blocks = disk
+	fs = storage.open(smallChunks)
+	tr, _ = newTree(t, fs)
+	want = random(n, 1)
+	tr.put("f", want)
+	return fs, tr, disk, want
+}
+
+// gettingStuck opens the file of onStuck, reads from it until the next chunks are
+// read ahead, and has the disk hang there.
+func gettingStuck(t *testing.T, tr tree, disk *stuck, want []byte) *filestore.File {
+	t.Helper()
+	f := tr.open("f", forReading)
+	readFrom(t, f, want, 0, 512<<10, 64<<10)
+	synctest.Wait()
+	disk.hangs.Store(true)
+	readOn(t, f, want, 512<<10, 64<<10) // of a chunk that is there; the next is asked for
+	synctest.Wait()
+	if disk.inside.Load() == 0 {
+		t.Fatal("nothing is read ahead")
+	}
+	return f
+}
+
 // However many handles are read in sequence by small pieces, a few of them have
 // memory between their reads: the others go on by the cache, which is bounded.
 func TestFewHandlesStream(t *testing.T) {
@@ -115,16 +145,9 @@ func TestLongChunksAreNotReadAhead(t *testing.T) {
 func TestAStuckDiskHoldsUpNoMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		storage, disk := newStorage(t), newStuck()
-		storage.blocks = disk
-		fs := storage.open(smallChunks)
-		tr, _ := newTree(t, fs)
-		want := random(8<<20, 1)
-		tr.put("f", want)
+		fs, tr, disk, want := onStuck(t, 8<<20)
 		f := tr.open("f", forReading)
-		for off := 0; off < 1<<20; off += 64 << 10 {
-			readOn(t, f, want, off, 64<<10)
-		}
+		readFrom(t, f, want, 0, 1<<20, 64<<10)
 		disk.hangs.Store(true)
 		got := make(chan bool)
 		go func() { // through what is read ahead, to where the disk is stuck
@@ -163,24 +186,9 @@ func TestReadingAheadFromAStuckDiskHoldsUpNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				storage, disk := newStorage(t), newStuck()
-				storage.blocks = disk
-				fs := storage.open(smallChunks)
-				tr, _ := newTree(t, fs)
-				want := random(8<<20, 1)
-				tr.put("f", want)
-				f := tr.open("f", forReading)
+				fs, tr, disk, want := onStuck(t, 8<<20)
+				f := gettingStuck(t, tr, disk, want)
 				defer f.Discard()
-				for off := 0; off < 512<<10; off += 64 << 10 {
-					readOn(t, f, want, off, 64<<10)
-				}
-				synctest.Wait()
-				disk.hangs.Store(true)
-				readOn(t, f, want, 512<<10, 64<<10) // of a chunk that is there; the next is asked for
-				synctest.Wait()
-				if disk.inside.Load() == 0 {
-					t.Fatal("nothing is read ahead")
-				}
 				leave(t, f, want)
 				if open, ahead := fs.Streams(); open != 0 || ahead == 0 {
 					t.Errorf("%d streams, %d chunks ahead, which the disk still writes to", open, ahead)
@@ -197,14 +205,9 @@ func TestReadingAheadFromAStuckDiskHoldsUpNothing(t *testing.T) {
 func TestStuckStreamsHoldUpNoHandle(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		storage, disk := newStorage(t), newStuck()
-		storage.blocks = disk
-		fs := storage.open(smallChunks)
-		tr, _ := newTree(t, fs)
+		fs, tr, disk, want := onStuck(t, 2<<20)
 		b := bucketIn(t, fs, tr)
-		want := random(2<<20, 1)
 		b.put("o", want)
-		tr.put("f", want)
 		f := tr.open("f", forReading)
 		defer f.Discard()
 		for off := 768 << 10; off > 0; off -= 64 << 10 { // into the cache, in no sequence
@@ -224,9 +227,7 @@ func TestStuckStreamsHoldUpNoHandle(t *testing.T) {
 		}
 		synctest.Wait()
 		began := time.Now()
-		for off := 0; off < 768<<10; off += 64 << 10 {
-			readOn(t, f, want, off, 64<<10)
-		}
+		readFrom(t, f, want, 0, 768<<10, 64<<10)
 		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("what the cache has took %v", took)
 		}
@@ -244,20 +245,8 @@ func TestStuckStreamsHoldUpNoHandle(t *testing.T) {
 func TestClosingWaitsForWhatIsReadAhead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		storage, disk := newStorage(t), newStuck()
-		storage.blocks = disk
-		fs := storage.open(smallChunks)
-		tr, _ := newTree(t, fs)
-		want := random(4<<20, 1)
-		tr.put("f", want)
-		f := tr.open("f", forReading)
-		for off := 0; off < 512<<10; off += 64 << 10 {
-			readOn(t, f, want, off, 64<<10)
-		}
-		synctest.Wait()
-		disk.hangs.Store(true)
-		readOn(t, f, want, 512<<10, 64<<10)
-		f.Discard()
+		fs, tr, disk, want := onStuck(t, 4<<20)
+		gettingStuck(t, tr, disk, want).Discard()
 		var closed atomic.Bool
 		go func() {
 			fs.Close()

@@ -31,6 +31,14 @@ func readOn(t *testing.T, f *filestore.File, want []byte, off, n int) {
 	}
 }
 
+// readFrom reads f from off to end in pieces of n bytes, which must be those of want.
+func readFrom(t *testing.T, f *filestore.File, want []byte, off, end, n int) {
+	t.Helper()
+	for ; off < end; off += n {
+		readOn(t, f, want, off, n)
+	}
+}
+
 // noStreams says that all streams are closed, and waits until the store has let go
 // what was read ahead for them.
 func noStreams(t *testing.T, fs *filestore.FS) {
@@ -105,9 +113,7 @@ func TestHandlesStreamPastTheCache(t *testing.T) {
 		tr.put("f", want)
 		streaming := func(f *filestore.File, from, to int) {
 			t.Helper()
-			for off := from; off < to; off += 128 << 10 {
-				readOn(t, f, want, off, 128<<10)
-			}
+			readFrom(t, f, want, from, to, 128<<10)
 			if open, _ := fs.Streams(); open != 1 {
 				t.Fatalf("%d streams are open, want 1", open)
 			}
