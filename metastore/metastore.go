@@ -1,6 +1,6 @@
 // Package metastore defines the database behind the filestore: slots (the only
 // mutable records), small encrypted tree nodes, the block index, and the
-// gateway's own tables. Drivers implement Store; memory and sqlite come with it.
+// gateway's own tables. Drivers implement Store; memory, sqlite and postgres come with it.
 //
 // Everything that crosses this interface is ciphertext, a public name, or a
 // number that docs/threat-model.md lists as visible. No key can be named here.

@@ -1,12 +1,13 @@
 // Package sftpd serves SFTP version 3 over SSH: the frontend between an SFTP
 // client and the filestore.
 //
-// A Server accepts connections, lets golang.org/x/crypto/ssh run the SSH
-// protocol, asks an accounts.Authenticator who may log in, mounts the
-// account's root, and runs one session per SFTP channel on it. A session is
-// one goroutine: it reads requests, executes them in order, and writes the
-// replies in the same order. Permissions, durability and visibility are the
-// filestore's; nothing is decided here but what bytes on the wire mean.
+// A Server accepts connections, lets internal/sshserver run the SSH protocol,
+// asks an accounts.Authenticator who may log in, mounts the account's root, and
+// runs one session per SFTP channel on it. A session is one goroutine that reads
+// requests and executes them in order; what waits for storage may go on beside
+// the requests behind it (flights.go), but replies keep the order of the
+// requests. Permissions, durability and visibility are the filestore's; nothing
+// is decided here but what bytes on the wire mean.
 //
 // What clients rely on: the error statuses are those of OpenSSH's server
 // (status.go is the whole table); CLOSE and fsync@openssh.com are answered
