@@ -38,6 +38,7 @@ import (
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/internal/gate"
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/primary"
 )
 
 // Options say where the database is, and who comes.
@@ -87,9 +88,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if s.timeout <= 0 {
 		s.timeout = 30 * time.Second
 	}
+	finder := primary.NewFinder(s.log)
+	finder.Use(&c.ConnConfig.Config)
+	finder.Survey(ctx, &c.ConnConfig.Config)
 	if s.pool, err = pgxpool.NewWithConfig(ctx, c); err != nil {
 		return nil, kind.Errorf(kind.Invalid, "postgresql: %s can't be used as the address of a database", s.where)
 	}
+	finder.WhenAdvanced(s.pool.Reset)
 	if err := s.prove(ctx); err != nil {
 		_ = s.Close()
 		return nil, err

@@ -21,7 +21,7 @@ var libraries = []struct {
 	{"github.com/hashicorp/golang-lru/v2", []string{"filestore", "blockstore"}},
 	{"modernc.org/sqlite", []string{"metastore/sqlite", "tests/bench"}}, // there, to compare with
 	{"modernc.org/libc", []string{"metastore/sqlite"}},
-	{"github.com/jackc/pgx/v5", []string{"metastore/postgres", "blockstore/postgresql", "cmd", "tests"}},
+	{"github.com/jackc/pgx/v5", []string{"metastore/postgres", "blockstore/postgresql", "internal/primary", "cmd", "tests"}},
 	{"github.com/aws/aws-sdk-go-v2", []string{"blockstore/s3"}},
 	{"github.com/aws/smithy-go", []string{"blockstore/s3"}},
 	{"github.com/ncw/swift/v2", []string{"blockstore/swift"}},

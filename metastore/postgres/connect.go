@@ -17,6 +17,7 @@ import (
 // again, for as long as Options.Wait says; what a server refuses is final.
 func (c *config) connect(ctx context.Context) (*pgx.Conn, error) {
 	began, delay := time.Now(), 100*time.Millisecond
+	c.finder.Survey(ctx, &c.pool.ConnConfig.Config)
 	for {
 		conn, err := c.dial(ctx, idleTimeout)
 		if err == nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/primary"
 )
 
 // The SQLSTATEs that are met by name (PostgreSQL's manual, appendix A).
@@ -129,6 +130,9 @@ func failed(ctx context.Context, op string, err error) error {
 // plain is the text of a failure to connect: what the server said or, for each
 // address that was tried, what the system said.
 func plain(err *pgconn.ConnectError) string {
+	if e, ok := errors.AsType[*primary.Error](err); ok {
+		return e.Error()
+	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Error()
 	}

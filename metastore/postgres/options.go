@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/truckee-fs/truckee/internal/kind"
+	"github.com/truckee-fs/truckee/internal/primary"
 )
 
 // Options say where the database is and how to use it.
@@ -73,6 +74,8 @@ type config struct {
 	where  string // host:port/database, for errors and logs
 	wait   time.Duration
 	log    *slog.Logger
+
+	finder *primary.Finder
 }
 
 // parse checks the options. Its errors are of kind Invalid and never quote the
@@ -116,6 +119,8 @@ func (o Options) parse() (*config, error) {
 		// Of several hosts, the one that takes writes; and never a stale read.
 		conn.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
+	c.finder = primary.NewFinder(c.log)
+	c.finder.Use(&conn.Config)
 	c.pool.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		return c.setUp(ctx, conn, idleTimeout)
 	}

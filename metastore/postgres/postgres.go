@@ -105,6 +105,7 @@ func (c *config) open(ctx context.Context) (*Store, error) {
 		s.close()
 		return nil, failed(ctx, "open connections to "+c.where, err)
 	}
+	c.finder.WhenAdvanced(s.pool.Reset)
 	return s, nil
 }
 

@@ -3,6 +3,7 @@ package testbed
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -112,6 +113,35 @@ func (s *Postgres) start(ctx context.Context) (err error) {
 		_ = s.Kill()
 	}
 	return err
+}
+
+// TakeOver makes a standby of a server that is stopped, in dir, which it creates,
+// and promotes it: from then on it is the primary, on a timeline of its own. The old
+// one can still be started, as it is by who forgets that.
+func (s *Postgres) TakeOver(ctx context.Context, dir string) (*Postgres, error) {
+	port, err := FreePort()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	standby := &Postgres{Port: port, Password: s.Password, dir: dir}
+	if standby.as, err = unprivileged(dir, "postgres", "nobody"); err != nil {
+		return nil, err
+	}
+	for _, args := range [][]string{{"cp", "-a", s.data(), standby.data()}, {"touch", filepath.Join(standby.data(), "standby.signal")}} {
+		if out, err := standby.command(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%s: %w: %s", args[0], err, out)
+		}
+	}
+	if err := standby.Start(ctx); err != nil {
+		return nil, err
+	}
+	if out, err := standby.command(ctx, "pg_ctl", "promote", "-D", standby.data()).CombinedOutput(); err != nil {
+		return nil, errors.Join(fmt.Errorf("promote: %w: %s", err, out), standby.Stop())
+	}
+	return standby, nil
 }
 
 // Stop shuts the server down, whoever is connected.
