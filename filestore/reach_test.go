@@ -119,9 +119,9 @@ func (h *heap) frozen(t *testing.T, entries ...*dirtree.Entry) caps.FrozenRead {
 func (h *heap) file(t *testing.T, n byte) filetree.VerifyRef {
 	t.Helper()
 	const chunk = filetree.MinChunkSize
-	ref, nodes, err := filetree.Build(t.Context(), chunk, []filetree.Leaf{
+	ref, nodes, err := filetree.NewReader(nil, filetree.Ref{}, nil).Edit(t.Context(), chunk, 2*chunk, []filetree.Leaf{
 		{Len: chunk, Ref: chunkOf(n)}, {Off: chunk, Len: chunk, Ref: chunkOf(n + 1)},
-	}, 2*chunk)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,10 +2,9 @@
 // chunks of data, and above them a Merkle tree of file nodes that carries
 // their ids and keys (docs/formats.md, sections 2 and 3).
 //
-// It seals and opens chunks (SealChunk, Sealer, OpenChunk), reads verified
-// ranges of a file (Reader), makes the tree of a changed file by copying only
-// the paths that changed (Edit, Build, Join), and walks a tree by its verify
-// key alone (WalkVerify). It reads blocks from a Source and hands back the
+// It seals chunks (SealChunk, Sealer), reads verified ranges of a file (Reader),
+// makes the tree of a changed file by copying only the paths that changed
+// (Reader.Edit, Join), and walks a tree by its verify key alone (WalkVerify). It reads blocks from a Source and hands back the
 // blocks to store; it knows no store, no slots and no directories.
 //
 // Every byte that it gives was checked against the reference that was asked:

@@ -9,16 +9,11 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// Build is Edit of the empty file: it makes the tree over leaves, with holes
-// where none lies.
-func Build(ctx context.Context, chunkSize int, leaves []Leaf, size int64) (Ref, []Block, error) {
-	return Edit(ctx, nil, Ref{}, chunkSize, size, leaves)
-}
-
-// Edit makes the file of size bytes that equals base except where leaves, which
-// ascend and don't overlap, replace it. It returns its reference and the nodes
-// that are new: those on the paths to what changed, one a level; everything
-// else is shared with base.
+// Edit makes the file of size bytes that equals the reader's, its base, except
+// where leaves, which ascend and don't overlap, replace it. It returns its reference
+// and the nodes that are new: those on the paths to what changed, one a level;
+// everything else is shared with base. Nodes of base are read through the reader's
+// cache.
 //
 // A chunk of base that a leaf overlaps, or that size cuts, is replaced as a
 // whole: leaves cover all of it that lies below size. Holes may be cut anywhere,
@@ -31,15 +26,8 @@ func Build(ctx context.Context, chunkSize int, leaves []Leaf, size int64) (Ref, 
 // power of two from MinChunkSize to MaxChunkSize, is the grid where base has none.
 //
 // A file of one chunk has no node unless the chunk has a patch, the empty file is
-// the zero Ref. Errors:
-// Invalid for leaves that break these rules, TooLarge for more than the format
-// holds, Corrupt and the source's own for nodes of base.
-func Edit(ctx context.Context, src Source, base Ref, chunkSize int, size int64, leaves []Leaf) (Ref, []Block, error) {
-	return NewReader(src, base, nil).Edit(ctx, chunkSize, size, leaves)
-}
-
-// Edit is the function Edit on the reader's file, whose nodes it reads through
-// the reader's cache.
+// the zero Ref. Errors: Invalid for leaves that break these rules, TooLarge for
+// more than the format holds, Corrupt and the source's own for nodes of base.
 func (r *Reader) Edit(ctx context.Context, chunkSize int, size int64, leaves []Leaf) (Ref, []Block, error) {
 	if err := r.checkRoot(); err != nil {
 		return Ref{}, nil, err

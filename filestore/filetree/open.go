@@ -10,30 +10,6 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// OpenChunk checks and opens a whole block that ref, of LevelChunk, refers to
-// and appends its plaintext, ref.Size bytes, to dst. Corrupt if anything of the
-// block isn't as formats.md 2 and 3 say, its exact length included; dst is then
-// returned as it was.
-func OpenChunk(dst []byte, ref Ref, sealed []byte) ([]byte, error) {
-	o, err := newOpener(ref, MaxChunkSize, sealed)
-	if err != nil {
-		return dst, err
-	}
-	if int64(len(sealed)) != o.h.ChunkSize() {
-		return dst, corruptf(ref.ID, "has %d bytes, its header says %d", len(sealed), o.h.ChunkSize())
-	}
-	old := len(dst)
-	out := slices.Grow(dst, int(o.h.Len1))
-	for i := range int(o.h.Len2) {
-		off, n := o.h.Frame(i)
-		if out, err = o.frame(i, out, sealed[off:off+n]); err != nil {
-			clear(out[old:])
-			return dst, err
-		}
-	}
-	return out[:old+int(ref.Size)], nil
-}
-
 // opener opens the frames of one chunk, whose head has been checked against the
 // reference's id and size. It is not safe for concurrent use.
 type opener struct {

@@ -28,9 +28,10 @@ const (
 // Sealer seals chunks by one policy. The zero Sealer draws a random key for each
 // chunk and pads nothing. It is safe for concurrent use.
 type Sealer struct {
-	// Secret, if set, makes keys convergent: equal chunks sealed under one
-	// secret become one block, and whoever learns the secret can confirm
-	// guessed contents by their ids (formats.md 6).
+	// Secret, if set, makes keys convergent: a chunk's is HMAC-SHA256(Secret,
+	// "truckee/1/conv" + 0x00 + header + plaintext) (formats.md 2), so that equal
+	// chunks sealed under one secret become one block, and whoever learns the
+	// secret can confirm guessed contents by their ids (formats.md 6).
 	Secret caps.Key
 
 	// Pad is applied to chunks shorter than ChunkSize, which is the chunk size
@@ -45,16 +46,10 @@ type Sealer struct {
 // overlap. Invalid if plain is empty or too long.
 func SealChunk(dst, plain []byte) (Block, caps.Key, error) { return Sealer{}.Seal(dst, plain) }
 
-// SealChunkConvergent is SealChunk with the key HMAC-SHA256(secret,
-// "truckee/1/conv" + 0x00 + header + plaintext) (formats.md 2).
-// Nobody may change plain during the call: what is encrypted would not be what
-// the key was derived from, so that the key would encrypt two messages.
-func SealChunkConvergent(secret caps.Key, dst, plain []byte) (Block, caps.Key, error) {
-	return Sealer{Secret: secret}.Seal(dst, plain)
-}
-
 // Seal is SealChunk by the sealer's policy. The reference to the chunk has the
-// Size len(plain), also if the block was padded.
+// Size len(plain), also if the block was padded. Nobody may change plain during
+// the call: under a convergent key, what is encrypted would not be what the key was
+// derived from, so that the key would encrypt two messages.
 func (s Sealer) Seal(dst, plain []byte) (Block, caps.Key, error) {
 	if len(plain) == 0 || len(plain) > MaxChunkSize {
 		return Block{}, caps.Key{}, fmt.Errorf("filetree: seal a chunk of %d bytes: %w", len(plain), kind.Invalid)

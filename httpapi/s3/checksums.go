@@ -1,8 +1,6 @@
 package s3
 
 import (
-	"encoding/base64"
-
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/httpapi/s3/checksum"
 )
@@ -10,7 +8,7 @@ import (
 // checksumText is a value as S3 writes it; that of a multipart upload's parts has
 // their number behind it.
 func checksumText(sum filestore.Checksum, parts int) string {
-	text := base64.StdEncoding.EncodeToString(sum.Value)
+	text := checksum.Encode(sum.Value)
 	if sum.Composite {
 		text += "-" + itoa(int64(parts))
 	}

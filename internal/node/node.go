@@ -2,9 +2,7 @@ package node
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -23,43 +21,6 @@ import (
 	"github.com/truckee-fs/truckee/internal/metrics"
 	"github.com/truckee-fs/truckee/metastore"
 )
-
-// Drivers open what the configuration names. The command knows the drivers.
-type Drivers struct {
-	// Meta opens the database. Unavailable: it doesn't answer, perhaps not yet.
-	Meta func(ctx context.Context, c config.Metastore, log *slog.Logger) (metastore.Store, error)
-
-	// PrepareMeta makes the tables of a database that has none; nil: Meta does.
-	PrepareMeta func(ctx context.Context, c config.Metastore, log *slog.Logger) error
-
-	// Blocks opens the blockstore. Unavailable and NotExist: it isn't there, perhaps not yet.
-	Blocks func(ctx context.Context, c config.Config, env BlocksEnv) (blockstore.Store, error)
-}
-
-// BlocksEnv is what a blockstore is opened in.
-type BlocksEnv struct {
-	Log *slog.Logger
-
-	// Queue remembers what a redundant blockstore owes to its nodes; nil if the
-	// database can't.
-	Queue blockstore.Queue
-
-	// Fresh: the node is being made, so that directories may be made, too.
-	Fresh bool
-
-	// Empty: a directory that holds nothing may be begun in. Otherwise only a RAID
-	// does, which tells by itself that it came back empty.
-	Empty bool
-
-	// Observe, if set, is told of every request to a store behind a network: the
-	// store, what was asked, how long it took, the bytes, and the kind of the
-	// error as a word, "" for none.
-	Observe func(store, op string, took time.Duration, bytes int, kind string)
-
-	// Cache, if set, is told of every cache of blocks on a disk, by its name as a
-	// store, and of what asks for its figures.
-	Cache func(name string, stats func() (hits, misses, bytes int64))
-}
 
 // Options of Open.
 type Options struct {
@@ -195,48 +156,6 @@ func (n *Node) open(ctx context.Context, o Options) error {
 	return n.openFilestore(ctx)
 }
 
-// openStores opens the database and the blockstore, and before them what records
-// go to.
-func (n *Node) openStores(ctx context.Context, o Options) error {
-	if err := n.openAudit(o); err != nil {
-		return err
-	}
-	if err := checkAES(n.Config.Node.AllowSoftAES); err != nil {
-		return err
-	}
-	gateway, err := n.readGateway()
-	if err != nil {
-		return err
-	}
-	if n.gateway = gateway; gateway == (metastore.GatewayID{}) {
-		if _, err := rand.Read(n.gateway[:]); err != nil {
-			return err
-		}
-	}
-	n.warnOfMemory()
-	meta, err := openMeta(ctx, o.Drivers, n.Config.Metastore, n.log)
-	if err != nil {
-		return err
-	}
-	n.Meta = meta
-	n.closers = append(n.closers, meta.Close)
-	env := BlocksEnv{Log: n.log, Queue: queueOf(meta), Fresh: n.fresh, Empty: o.BlocksLost, Observe: n.Metrics.Block, Cache: n.diskCache}
-	n.Blocks, err = openBlocks(ctx, o.Drivers, n.Config, env)
-	if err != nil {
-		return err
-	}
-	n.closers = append(n.closers, n.Blocks.Close)
-	return nil
-}
-
-// OpenBlocks opens another blockstore, new directories and arrays included. It
-// is the caller's to close.
-func (n *Node) OpenBlocks(ctx context.Context, tree blockstore.Config) (blockstore.Store, error) {
-	c := n.Config
-	c.Blockstore.Tree = tree
-	return openBlocks(ctx, n.drivers, c, BlocksEnv{Log: n.log, Queue: queueOf(n.Meta), Fresh: true})
-}
-
 // Serving reports whether clients work on the node.
 func (n *Node) Serving() bool { return n.serving.Load() }
 
@@ -251,30 +170,6 @@ func (n *Node) SetServing() error {
 	return nil
 }
 
-func (n *Node) openAccounts() (err error) {
-	c := n.Config.SFTPD
-	n.Accounts, err = accounts.OpenFile(string(c.AccountsFile), accounts.Options{
-		Log: n.log, CanOpen: canOpen, UserCAKeys: string(c.UserCAKeys), RevokedKeys: string(c.RevokedKeys),
-	})
-	if err != nil {
-		return err
-	}
-	n.Logins = n.Accounts
-	if c.AccountsURL == "" {
-		return nil
-	}
-	server, err := accounts.OpenServer(c.AccountsURL, accounts.ServerOptions{
-		CAFile: string(c.AccountsCA), Insecure: c.AccountsInsecure, Timeout: c.AccountsTimeout,
-		Remember: c.AccountsRemember, Log: n.log, CanOpen: canOpen,
-	})
-	if err != nil {
-		return fmt.Errorf("sftpd.%w", err)
-	}
-	n.closers = append(n.closers, func() error { server.Close(); return nil })
-	n.Logins = accounts.Chain{File: n.Accounts, Server: server}
-	return nil
-}
-
 // HostKeys reads the host keys.
 func (n *Node) HostKeys() ([]ssh.Signer, error) { return n.loadHostKeys(n.Config.SFTPD) }
 
@@ -285,26 +180,6 @@ func (n *Node) MakeHostKeys() error {
 		return nil
 	}
 	return n.makeHostKeys()
-}
-
-// EditAccounts changes the accounts file, see accounts.Edit.
-func (n *Node) EditAccounts(change func(*accounts.Editor) error) error {
-	n.editing.Lock()
-	defer n.editing.Unlock()
-	if err := accounts.Edit(string(n.Config.SFTPD.AccountsFile), change); err != nil {
-		return err
-	}
-	return n.Accounts.Reload()
-}
-
-// accountsPoll is how often a changed accounts file is noticed without a login.
-const accountsPoll = 5 * time.Second
-
-// WatchAccounts notices changes of the accounts file until ctx ends.
-func (n *Node) WatchAccounts(ctx context.Context) {
-	t := time.NewTicker(accountsPoll)
-	defer t.Stop()
-	n.Accounts.Watch(ctx, t.C)
 }
 
 // Close closes what is open. The lock is the caller's to release.

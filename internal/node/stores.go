@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -232,4 +233,46 @@ func statfs(dir string) (total, free int64, err error) {
 		return 0, 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
 	return int64(st.Blocks) * st.Frsize, int64(st.Bavail) * st.Frsize, nil
+}
+
+// openStores opens the database and the blockstore, and before them what records
+// go to.
+func (n *Node) openStores(ctx context.Context, o Options) error {
+	if err := n.openAudit(o); err != nil {
+		return err
+	}
+	if err := checkAES(n.Config.Node.AllowSoftAES); err != nil {
+		return err
+	}
+	gateway, err := n.readGateway()
+	if err != nil {
+		return err
+	}
+	if n.gateway = gateway; gateway == (metastore.GatewayID{}) {
+		if _, err := rand.Read(n.gateway[:]); err != nil {
+			return err
+		}
+	}
+	n.warnOfMemory()
+	meta, err := openMeta(ctx, o.Drivers, n.Config.Metastore, n.log)
+	if err != nil {
+		return err
+	}
+	n.Meta = meta
+	n.closers = append(n.closers, meta.Close)
+	env := BlocksEnv{Log: n.log, Queue: queueOf(meta), Fresh: n.fresh, Empty: o.BlocksLost, Observe: n.Metrics.Block, Cache: n.diskCache}
+	n.Blocks, err = openBlocks(ctx, o.Drivers, n.Config, env)
+	if err != nil {
+		return err
+	}
+	n.closers = append(n.closers, n.Blocks.Close)
+	return nil
+}
+
+// OpenBlocks opens another blockstore, new directories and arrays included. It
+// is the caller's to close.
+func (n *Node) OpenBlocks(ctx context.Context, tree blockstore.Config) (blockstore.Store, error) {
+	c := n.Config
+	c.Blockstore.Tree = tree
+	return openBlocks(ctx, n.drivers, c, BlocksEnv{Log: n.log, Queue: queueOf(n.Meta), Fresh: true})
 }
