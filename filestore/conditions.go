@@ -18,17 +18,35 @@ func (c *Conditions) hold(cur *Object) error {
 	}
 	second := cur.Mtime.Truncate(time.Second)
 	switch {
-	case len(c.Match) > 0 && !matches(c.Match, cur.ETag),
-		len(c.NoneMatch) > 0 && matches(c.NoneMatch, cur.ETag),
-		!c.ModifiedSince.IsZero() && !second.After(c.ModifiedSince),
-		!c.UnmodifiedSince.IsZero() && second.After(c.UnmodifiedSince),
-		!c.Mtime.IsZero() && !second.Equal(c.Mtime.Truncate(time.Second)),
-		c.Size != nil && *c.Size != cur.Size,
-		c.Version != nil && !c.Version.IsLatest() && !c.Version.same(cur.Version):
-		return kind.Precondition
+	case len(c.Match) > 0 && !matches(c.Match, cur.ETag):
+		return &UnmetError{"Match"}
+	case len(c.NoneMatch) > 0 && matches(c.NoneMatch, cur.ETag):
+		return &UnmetError{"NoneMatch"}
+	case !c.ModifiedSince.IsZero() && !second.After(c.ModifiedSince):
+		return &UnmetError{"ModifiedSince"}
+	case !c.UnmodifiedSince.IsZero() && second.After(c.UnmodifiedSince):
+		return &UnmetError{"UnmodifiedSince"}
+	case !c.Mtime.IsZero() && !second.Equal(c.Mtime.Truncate(time.Second)):
+		return &UnmetError{"Mtime"}
+	case c.Size != nil && *c.Size != cur.Size:
+		return &UnmetError{"Size"}
+	case c.Version != nil && !c.Version.IsLatest() && !c.Version.same(cur.Version):
+		return &UnmetError{"Version"}
 	}
 	return nil
 }
+
+// UnmetError is a condition that doesn't hold for the object that is there. It is
+// Precondition.
+type UnmetError struct {
+	Condition string // the field of Conditions
+}
+
+// Error implements error.
+func (e *UnmetError) Error() string { return e.Condition + ": " + kind.Precondition.Error() }
+
+// Unwrap implements errors.Unwrap's interface.
+func (e *UnmetError) Unwrap() error { return kind.Precondition }
 
 // demandAny reports whether the conditions demand something of an object, so that
 // one must be there.

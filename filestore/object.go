@@ -80,9 +80,9 @@ type Part struct {
 }
 
 // Conditions are demands on the object that is there when a change is committed,
-// judged inside of the commit at every attempt. What doesn't hold is Precondition;
-// where nothing is there but something is demanded of it, the error is NotExist,
-// too. The zero Conditions demand nothing.
+// judged inside of the commit at every attempt. What doesn't hold is an UnmetError;
+// where nothing is there but something is demanded of it, the error is Precondition
+// and NotExist. The zero Conditions demand nothing.
 type Conditions struct {
 	Match     []string // one of these ETags; "*": any object
 	NoneMatch []string // none of these ETags; "*": no object

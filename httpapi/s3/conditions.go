@@ -100,7 +100,7 @@ func writeFailure(err error) error {
 	case errors.Is(err, kind.Precondition) && errors.Is(err, kind.NotExist):
 		return fail(NoSuchKey, "").because(err)
 	case errors.Is(err, kind.Precondition):
-		return fail(PreconditionFailed, "").because(err)
+		return unmet(err)
 	case errors.Is(err, kind.Conflict):
 		return fail(ConditionalRequestConflict, "").because(err)
 	case errors.Is(err, kind.NotExist): // it was removed meanwhile
@@ -109,6 +109,21 @@ func writeFailure(err error) error {
 		return fail(MetadataTooLarge, "").because(err)
 	}
 	return err
+}
+
+// unmet names the condition that doesn't hold: clients tell by it that somebody else
+// has created the object before them.
+func unmet(err error) error {
+	f := fail(PreconditionFailed, "").because(err)
+	if u, ok := errors.AsType[*filestore.UnmetError](err); ok && headerOf[u.Condition] != "" {
+		return f.with("Condition", headerOf[u.Condition])
+	}
+	return f
+}
+
+// headerOf has the headers of conditions of writes.
+var headerOf = map[string]string{
+	"Match": "If-Match", "NoneMatch": "If-None-Match", "Mtime": "x-amz-if-match-last-modified-time", "Size": "x-amz-if-match-size",
 }
 
 // readConditions judges the headers of a GET or HEAD in the order of RFC 9110,

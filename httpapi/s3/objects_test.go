@@ -161,9 +161,15 @@ func TestWriteConditions(t *testing.T) {
 		return w.do("ann", "PUT", "/data/"+key, []byte("new"), header...)
 	}
 	put("k", "If-None-Match", "*").want(t, 200)
-	put("k", "If-None-Match", "*").want(t, 412, "PreconditionFailed")
+	unmet := func(r reply, condition string) {
+		t.Helper()
+		if r.want(t, 412, "PreconditionFailed"); !bytes.Contains(r.body, []byte("<Condition>"+condition+"</Condition>")) {
+			t.Errorf("%s isn't named: %s", condition, r.body)
+		}
+	}
+	unmet(put("k", "If-None-Match", "*"), "If-None-Match")
 	etag := put("k").Header.Get("ETag")
-	put("k", "If-Match", `"other"`).want(t, 412, "PreconditionFailed")
+	unmet(put("k", "If-Match", `"other"`), "If-Match")
 	put("k", "If-Match", etag).want(t, 200)
 	put("absent", "If-Match", etag).want(t, 404, "NoSuchKey")
 	put("k", "If-Match", etag, "If-None-Match", "*").want(t, 400)
@@ -176,7 +182,8 @@ func TestWriteConditions(t *testing.T) {
 	for _, name := range []string{"If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
 		w.do("ann", "DELETE", "/data/k", nil, name, "*").want(t, 501, "NotImplemented")
 	}
-	w.do("ann", "DELETE", "/data/k", nil, "If-Match", `"other"`).want(t, 412, "PreconditionFailed")
+	unmet(w.do("ann", "DELETE", "/data/k", nil, "If-Match", `"other"`), "If-Match")
+	unmet(w.do("ann", "DELETE", "/data/k", nil, "X-Amz-If-Match-Size", "1"), "x-amz-if-match-size")
 	w.do("ann", "DELETE", "/data/k", nil, "If-Match", etag).want(t, 204)
 }
 
