@@ -2,7 +2,7 @@ package accounts
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // how a list may name a key
+	"crypto/sha1" // how a list may name a key
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -65,7 +65,7 @@ func (s *serials) has(n uint64) bool {
 
 // key reports whether the list has the SHA-1 of a key.
 func (r *revocations) key(k ssh.PublicKey) bool {
-	return r != nil && r.sha1[sha1.Sum(k.Marshal())] //nolint:gosec // see the import
+	return r != nil && r.sha1[sha1.Sum(k.Marshal())]
 }
 
 // certificate reports whether the list has a certificate by its serial number or

@@ -185,7 +185,7 @@ func (p *objectPut) object(ctx context.Context, key string, err error) (Object, 
 		// Its outcome was unknown for a while: what is there now tells.
 		pl, err := p.t.find(ctx, p.key)
 		if err != nil || pl.entry == nil {
-			return Object{Key: key, Latest: true}, nil //nolint:nilerr // it is committed
+			return Object{Key: key, Latest: true}, nil // it is committed
 		}
 		p.made = pl.entry
 	}

@@ -2,7 +2,7 @@ package swift
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // Swift's checksum, no protection
+	"crypto/md5" // Swift's checksum, no protection
 	"encoding/hex"
 	"fmt"
 	"net/http"

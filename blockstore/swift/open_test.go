@@ -335,7 +335,7 @@ func TestContainerGone(t *testing.T) {
 	_, get := s.Get(t.Context(), id)
 	_, stat := s.Stat(t.Context(), id)
 	var list error
-	for _, list = range s.List(t.Context(), blockstore.ID{}) { //nolint:revive
+	for _, list = range s.List(t.Context(), blockstore.ID{}) {
 	}
 	_, marker := s.Marker(t.Context())
 	for op, err := range map[string]error{"put": s.Put(t.Context(), id, block), "get": get, "stat": stat, "list": list, "marker": marker, "delete": s.Delete(t.Context(), id)} {

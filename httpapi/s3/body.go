@@ -3,7 +3,7 @@ package s3
 import (
 	"bytes"
 	"context"
-	"crypto/md5" //nolint:gosec // what S3's ETags and Content-MD5 are
+	"crypto/md5" // what S3's ETags and Content-MD5 are
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // version 2 of signatures
+	"crypto/sha1" // version 2 of signatures
 	"encoding/base64"
 	"errors"
 	"fmt"

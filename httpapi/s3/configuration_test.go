@@ -2,7 +2,7 @@ package s3_test
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // what SSE-C's headers have
+	"crypto/md5" // what SSE-C's headers have
 	"encoding/base64"
 	"mime/multipart"
 	"net/http"

@@ -2,7 +2,7 @@ package s3
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // what S3's ETags are
+	"crypto/md5" // what S3's ETags are
 	"errors"
 	"fmt"
 	"hash"

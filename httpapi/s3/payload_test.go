@@ -4,7 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/md5" //nolint:gosec // what Content-MD5 is
+	"crypto/md5" // what Content-MD5 is
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"

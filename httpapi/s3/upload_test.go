@@ -2,7 +2,7 @@ package s3_test
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // what ETags are
+	"crypto/md5" // what ETags are
 	"encoding/hex"
 	"encoding/xml"
 	"fmt"

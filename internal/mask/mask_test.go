@@ -62,7 +62,7 @@ func TestErrorHidesAndKeepsTheCause(t *testing.T) {
 	if err.Error() != "open: dial joe:*** and ***" || !errors.Is(err, cause) {
 		t.Errorf("%v", err)
 	}
-	if got := Error(cause, "other"); got != cause { //nolint:errorlint // the very same
+	if got := Error(cause, "other"); got != cause { // the very same
 		t.Errorf("%v", got)
 	}
 	if Error(nil, "x") != nil {

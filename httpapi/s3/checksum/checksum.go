@@ -7,8 +7,8 @@
 package checksum
 
 import (
-	"crypto/md5"  //nolint:gosec // S3 offers it as a checksum
-	"crypto/sha1" //nolint:gosec // S3 offers it as a checksum
+	"crypto/md5"  // S3 offers it as a checksum
+	"crypto/sha1" // S3 offers it as a checksum
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"

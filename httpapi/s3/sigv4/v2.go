@@ -2,7 +2,7 @@ package sigv4
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // version 2 is what it is; it is off by default
+	"crypto/sha1" // version 2 is what it is; it is off by default
 	"encoding/base64"
 	"net/http"
 	"slices"
