@@ -43,7 +43,6 @@ func sign(r *sigv4.Request, signed, payload string) {
 // that was signed for none, nor a header that S3 acts upon.
 func TestWhatIsNotSigned(t *testing.T) {
 	t.Parallel()
-	const date = "20130524T000000Z"
 	for name, tt := range map[string]struct {
 		length          int64
 		header          []string
@@ -58,9 +57,10 @@ func TestWhatIsNotSigned(t *testing.T) {
 		"an ACL that isn't":           {0, []string{"x-amz-acl", "public-read"}, "host;x-amz-date", emptyHash, "AccessDenied"},
 		"an ACL that is":              {0, []string{"x-amz-acl", "public-read"}, "host;x-amz-acl;x-amz-date", emptyHash, ""},
 		"a date that isn't":           {0, nil, "host", emptyHash, ""}, // it is in what is signed
+		"another day's key":           {0, []string{"x-amz-date", "20130523T235959Z"}, "host;x-amz-date", emptyHash, "AuthorizationHeaderMalformed"},
 		"a host that isn't":           {0, nil, "x-amz-date", emptyHash, "AuthorizationHeaderMalformed"},
 	} {
-		r := sigv4.Request{Method: "PUT", Path: "/b/k", Host: "h", ContentLength: tt.length, Header: header(append(tt.header, "x-amz-date", date)...)}
+		r := sigv4.Request{Method: "PUT", Path: "/b/k", Host: "h", ContentLength: tt.length, Header: header(append([]string{"x-amz-date", "20130524T000000Z"}, tt.header...)...)}
 		sign(&r, tt.signed, tt.payload)
 		if _, err := verify(r, exampleSecret); codeOf(err) != tt.code || (err == nil) != (tt.code == "") {
 			t.Errorf("%s: %v, want %q", name, err, tt.code)
