@@ -16,16 +16,8 @@ func (t *Tree) Remove(ctx context.Context, p Path) error {
 }
 
 func (t *Tree) remove(ctx context.Context, p Path) error {
-	pl, err := t.resolve(ctx, p, wantEntry)
-	switch {
-	case err != nil:
-		return err
-	case pl.dir == nil:
-		return kind.IsDir
-	case !pl.exists():
-		return kind.NotExist
-	}
-	if err := pl.dir.mayChange(); err != nil {
+	pl, err := t.toRemove(ctx, p, kind.IsDir)
+	if err != nil {
 		return err
 	}
 	o := &op{}
@@ -70,6 +62,25 @@ func (t *Tree) remove(ctx context.Context, p Path) error {
 	return t.do(ctx, o)
 }
 
+// errRoot is the answer where a tree's root, which stands in no directory, is to be
+// moved or removed.
+var errRoot = fmt.Errorf("the root of a tree: %w", kind.Denied)
+
+// toRemove finds what is to be removed, in a directory that may be changed. For the
+// root it is the error ofRoot.
+func (t *Tree) toRemove(ctx context.Context, p Path, ofRoot error) (place, error) {
+	pl, err := t.resolve(ctx, p, wantEntry)
+	switch {
+	case err != nil:
+		return place{}, err
+	case pl.dir == nil:
+		return place{}, ofRoot
+	case !pl.exists():
+		return place{}, kind.NotExist
+	}
+	return pl, pl.dir.mayChange()
+}
+
 // takeAway notes for the rest of the round that a file is gone, and gives the
 // key that it had.
 func (b *batch) takeAway(w *work, e *dirtree.Entry) *fileKey {
@@ -84,16 +95,8 @@ func (t *Tree) Rmdir(ctx context.Context, p Path) error {
 }
 
 func (t *Tree) rmdir(ctx context.Context, p Path) error {
-	pl, err := t.resolve(ctx, p, wantEntry)
-	switch {
-	case err != nil:
-		return err
-	case pl.dir == nil:
-		return fmt.Errorf("the root of a tree: %w", kind.Denied)
-	case !pl.exists():
-		return kind.NotExist
-	}
-	if err := pl.dir.mayChange(); err != nil {
+	pl, err := t.toRemove(ctx, p, errRoot)
+	if err != nil {
 		return err
 	}
 	if b := t.bucketOf(pl.entry); b != nil {

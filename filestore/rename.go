@@ -3,7 +3,6 @@ package filestore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
@@ -30,7 +29,7 @@ func (t *Tree) rename(ctx context.Context, from, to Path, m RenameMode) error {
 	case err != nil:
 		return err
 	case src.dir == nil:
-		return fmt.Errorf("the root of a tree: %w", kind.Denied)
+		return errRoot
 	case !src.exists():
 		return kind.NotExist
 	}

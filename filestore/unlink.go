@@ -30,19 +30,12 @@ func (t *Tree) unlink(ctx context.Context, p Path) error {
 }
 
 func (t *Tree) unlinkOnce(ctx context.Context, p Path) error {
-	pl, err := t.resolve(ctx, p, wantEntry)
-	switch {
-	case err != nil:
+	pl, err := t.toRemove(ctx, p, errRoot)
+	if err != nil {
 		return err
-	case pl.dir == nil:
-		return fmt.Errorf("the root of a tree: %w", kind.Denied)
-	case !pl.exists():
-		return kind.NotExist
-	case pl.entry == nil || !pl.entry.Kind.IsDir():
-		return t.remove(ctx, p)
 	}
-	if err := pl.dir.mayChange(); err != nil {
-		return err
+	if pl.entry == nil || !pl.entry.Kind.IsDir() {
+		return t.remove(ctx, p)
 	}
 	t.renewChild(ctx, pl.entry)
 	u := &unlinking{t: t, pl: pl}
