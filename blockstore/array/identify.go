@@ -148,9 +148,6 @@ func (a *Array) sameArray(x, y *found) error {
 			x.Name, y.Name, x.rec.array, y.rec.array)
 	case x.rec.level != y.rec.level:
 		return kind.Errorf(kind.Conflict, "members %s and %s say %v and %v of the same array", x.Name, y.Name, x.rec.level, y.rec.level)
-	case x.rec.index == y.rec.index:
-		return kind.Errorf(kind.Conflict, "members %s and %s are the same one of the array, number %d: one is a copy, or was given twice",
-			x.Name, y.Name, x.rec.index)
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func (a *Array) place(ctx context.Context, all []found) error {
 		case f.rec == nil:
 			rest = append(rest, f)
 		case places[f.rec.index] != nil:
-			return kind.Errorf(kind.Conflict, "members %s and %s are both number %d of the array: one is a copy of the other; give an empty store in the place of the copy, and rebuild it",
+			return kind.Errorf(kind.Conflict, "members %s and %s are the same one of the array, number %d: one is a copy, or was given twice",
 				places[f.rec.index].Name, f.Name, f.rec.index)
 		default:
 			places[f.rec.index] = f
