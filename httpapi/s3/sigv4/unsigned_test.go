@@ -67,3 +67,15 @@ func TestWhatIsNotSigned(t *testing.T) {
 		}
 	}
 }
+
+// A parameter of a signature that comes twice leaves open which one counts.
+func TestParametersThatComeTwice(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"X-Amz-Expires=1", "X-Amz-Signature=" + strings.Repeat("0", 64), "X-Amz-Date=20130524T000000Z", "X-Amz-Credential=x"} {
+		r := vectors["presigned"]
+		r.RawQuery += "&" + name
+		if _, err := sigv4.Find(&r, false); codeOf(err) != "AuthorizationQueryParametersError" {
+			t.Errorf("%s again: %v", name, err)
+		}
+	}
+}
