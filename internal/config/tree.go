@@ -71,9 +71,21 @@ func readTree(basedir string, settings, secrets []setting) (blockstore.Config, e
 	}
 	done, err := c.Complete()
 	if err != nil {
-		return blockstore.Config{}, fmt.Errorf("%s: [%s]: %w", FileName, blockstoreSection, err)
+		return blockstore.Config{}, fmt.Errorf("%s: [%s]: %w", t.from(), blockstoreSection, err)
 	}
 	return done, nil
+}
+
+// from is where the tables begin.
+func (t *tree) from() string {
+	switch n := t.nodes[""]; {
+	case n == nil:
+		return FileName
+	case n.driver != nil:
+		return n.driver.from
+	default:
+		return n.from
+	}
 }
 
 func (t *tree) node(name, from string) *treeNode {
@@ -201,7 +213,7 @@ func (t *tree) set(f blockstore.Form, fields blockstore.Fields, s setting) error
 		if field, known := f.Field(base); known && field.Secret {
 			name = base
 			if value, err = t.secretFile(value); err != nil {
-				return err
+				return fmt.Errorf("%.40s: %w", s.key, err)
 			}
 		}
 	}
