@@ -133,6 +133,9 @@ func plain(err *pgconn.ConnectError) string {
 	if e, ok := errors.AsType[*primary.Error](err); ok {
 		return e.Error()
 	}
+	if errors.Is(err, pgconn.ErrReadOnlyConnection) {
+		return "the server takes no writes: it is a standby, or default_transaction_read_only is on"
+	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return e.Error()
 	}

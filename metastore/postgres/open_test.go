@@ -79,6 +79,7 @@ func TestWhatAnOperatorIsTold(t *testing.T) {
 		{"no such database", func(u *url.URL) { u.Path = "/absent" }, openOnly, kind.NotExist, "createdb --owner=postgres absent"},
 		{"nobody listens", func(u *url.URL) { u.Host = fmt.Sprintf("127.0.0.1:%d", free) }, openOnly, kind.Unavailable, "refused"},
 		{"no such host", func(u *url.URL) { u.Host = "host.invalid:5432" }, openOnly, kind.Unavailable, "host.invalid"},
+		{"only reads", func(u *url.URL) { u.RawQuery += "&default_transaction_read_only=on" }, openOnly, kind.Unavailable, "takes no writes"},
 		{"no metastore", none, openOnly, kind.NotExist, "truckee init"},
 		{"no right to make one", as(role, "own-pass"), postgres.Create, kind.Denied, "GRANT CREATE ON DATABASE"},
 	}
