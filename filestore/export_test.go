@@ -100,6 +100,21 @@ func (t *Tree) PutBeside(ctx context.Context, from, to Path) error {
 	}})
 }
 
+// KeepOvertaken reads the record of the tree's root, as somebody does whom change
+// overtakes after that, and the cache meanwhile forgets; it reports whether what was
+// read stands for the current record then.
+func (t *Tree) KeepOvertaken(ctx context.Context, change func()) (bool, error) {
+	c := t.fs.slots
+	v, err := c.load(ctx, t.read)
+	if err != nil {
+		return false, err
+	}
+	change()
+	c.forget(v.rec.ID)
+	c.keep(v)
+	return c.cached(t.read) == v, nil
+}
+
 // Beat sends a heartbeat.
 func (fs *FS) Beat(ctx context.Context) error { return fs.beat(ctx) }
 

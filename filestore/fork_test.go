@@ -85,3 +85,18 @@ func TestForkIsNoticed(t *testing.T) {
 	_, err = tr.Stat(t.Context(), path("a"))
 	expectKind(t, "stat on the record before", err, kind.Corrupt)
 }
+
+// What a commit has replaced while it was being read doesn't come to stand for the
+// current record, though the cache has no room for that any more.
+func TestOvertakenReadsAreNotKept(t *testing.T) {
+	t.Parallel()
+	s := newStorage(t)
+	tr, _ := newTree(t, s.open())
+	if kept, err := tr.KeepOvertaken(t.Context(), func() {}); err != nil || !kept {
+		t.Errorf("with nothing between: kept %v, %v", kept, err)
+	}
+	if kept, err := tr.KeepOvertaken(t.Context(), func() { tr.mkdir("a") }); err != nil || kept {
+		t.Errorf("with a commit between: kept %v, %v", kept, err)
+	}
+	tr.expectNames("", "a")
+}
