@@ -68,7 +68,7 @@ func TestWhatIsNotSigned(t *testing.T) {
 	}
 }
 
-// A parameter of a signature that comes twice leaves open which one counts.
+// A signature, or a parameter of one, that comes twice leaves open which one counts.
 func TestParametersThatComeTwice(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"X-Amz-Expires=1", "X-Amz-Signature=" + strings.Repeat("0", 64), "X-Amz-Date=20130524T000000Z", "X-Amz-Credential=x"} {
@@ -77,5 +77,10 @@ func TestParametersThatComeTwice(t *testing.T) {
 		if _, err := sigv4.Find(&r, false); codeOf(err) != "AuthorizationQueryParametersError" {
 			t.Errorf("%s again: %v", name, err)
 		}
+	}
+	r := vectors["presigned"]
+	r.Header = vectors["get object"].Header
+	if _, err := sigv4.Find(&r, false); codeOf(err) != "InvalidArgument" {
+		t.Errorf("a signature in the query, and one in the header: %v", err)
 	}
 }
