@@ -202,9 +202,14 @@ func (d *draft) fill(ctx context.Context, c *cell, off, n int64) (plain [][]byte
 	case err != nil:
 		return nil, nil, err
 	case is:
-		room := d.fs.buffers.chunk(filetree.RunRoom(n))
+		buf := d.fs.buffers.chunk(filetree.RunRoom(n))
+		room := filetree.NewRoom(buf)
 		plain, err := d.change(ctx, c, n, room)
-		return plain, func() { d.fs.buffers.freeChunk(room) }, err
+		return plain, func() {
+			if !room.Lost() {
+				d.fs.buffers.freeChunk(buf)
+			}
+		}, err
 	}
 	plain, err = d.fillFrames(ctx, off, n)
 	return plain, func() { d.fs.buffers.freeFrames(plain) }, err
@@ -238,7 +243,7 @@ func (d *draft) changes(ctx context.Context, c *cell, off, n int64) (bool, error
 
 // change reads the chunk of n bytes below c, into room if that can be, and puts over
 // it what was written.
-func (d *draft) change(ctx context.Context, c *cell, n int64, room []byte) ([][]byte, error) {
+func (d *draft) change(ctx context.Context, c *cell, n int64, room *filetree.Room) ([][]byte, error) {
 	plain, err := d.base.reader.Take(ctx, c.off, room)
 	if err != nil {
 		return nil, fmt.Errorf("read a file: %w", err)

@@ -20,7 +20,7 @@ func (r *ObjectReader) Stream(ctx context.Context, off, n int64) *ObjectStream {
 	fs, in := r.t.fs, r.f.file().base.reader
 	switch {
 	case in == nil || off < 0 || s.end-off < streamUnit:
-	case fs.streams.local:
+	case fs.streams.local():
 		s.past = fs.streams.begin(ctx, in, off, s.end)
 	default:
 		r.f.ahead.expect(fs, in, off)

@@ -71,7 +71,7 @@ func (a *readAhead) after(fs *FS, r *filetree.Reader, off int64, n int) {
 	}
 	switch {
 	case a.stream != nil || a.run < aheadAfter || a.ended || a.next >= r.Size():
-	case fs.streams.local && (!a.wary || a.run >= streamAgain) && a.begin(fs, r):
+	case fs.streams.local() && (!a.wary || a.run >= streamAgain) && a.begin(fs, r):
 	default:
 		a.fetch(fs, r, a.next-a.next%int64(fs.o.ChunkSize)+int64(fs.o.ChunkSize))
 	}

@@ -77,7 +77,11 @@ func (s blocks) ChunkRangeIn(ctx context.Context, id blockstore.ID, total, off, 
 			return data, err
 		}
 	}
-	data, err := retry.Value(ctx, func() ([]byte, error) { return blockstore.GetRangeIn(ctx, s.fs.o.Blocks, id, off, n, room) })
+	data, err := retry.Value(ctx, func() ([]byte, error) {
+		once := room
+		room = nil // what has failed may still write to it
+		return blockstore.GetRangeIn(ctx, s.fs.o.Blocks, id, off, n, once)
+	})
 	if err != nil && !inline && kind.Of(err) == kind.NotExist && total <= maxInline {
 		if data, ierr := s.inline(ctx, id, off, n); ierr == nil {
 			return data, nil

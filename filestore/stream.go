@@ -40,7 +40,7 @@ type streams struct {
 	now     chan struct{} // a token for each stream that fetches and decrypts
 	units   sync.Pool     // rooms of units
 	whole   *buffers      // of chunks
-	local   bool          // whether to stream past the cache at all
+	blocks  blockstore.Store
 
 	mu      sync.Mutex
 	closed  bool           // nothing more is read ahead; guarded by mu
@@ -50,13 +50,17 @@ type streams struct {
 func newStreams(fs *FS) *streams {
 	chunk := max(fs.o.ChunkSize, streamUnit)
 	return &streams{
-		whole: &fs.buffers,
-		chunk: int64(chunk),
-		ahead: make(chan struct{}, max(1, streamAhead/chunk)),
-		now:   make(chan struct{}, streamsAtOnce),
-		local: blockstore.ReadsIn(fs.o.Blocks),
+		whole:  &fs.buffers,
+		chunk:  int64(chunk),
+		ahead:  make(chan struct{}, max(1, streamAhead/chunk)),
+		now:    make(chan struct{}, streamsAtOnce),
+		blocks: fs.o.Blocks,
 	}
 }
+
+// local reports whether to stream past the cache at all. It changes with what arrays
+// have of their members.
+func (s *streams) local() bool { return blockstore.ReadsIn(s.blocks) }
 
 // depth is how many chunks each stream may read ahead now.
 func (s *streams) depth() int {
@@ -65,6 +69,7 @@ func (s *streams) depth() int {
 
 // room is memory for a run, and where it goes to in the end.
 type room struct {
+	*filetree.Room
 	buf   []byte
 	of    *streams
 	unit  bool // it is for units
@@ -74,12 +79,17 @@ type room struct {
 // room gives memory for a run of n bytes.
 func (s *streams) room(n int64) *room {
 	if n > streamUnit {
-		return &room{buf: s.whole.chunk(filetree.RunRoom(n)), of: s}
+		return newRoom(&room{buf: s.whole.chunk(filetree.RunRoom(n)), of: s})
 	}
 	if r, ok := s.units.Get().(*room); ok {
 		return r
 	}
-	return &room{buf: make([]byte, filetree.RunRoom(streamUnit)), of: s, unit: true}
+	return newRoom(&room{buf: make([]byte, filetree.RunRoom(streamUnit)), of: s, unit: true})
+}
+
+func newRoom(r *room) *room {
+	r.Room = filetree.NewRoom(r.buf)
+	return r
 }
 
 // free gives back the memory and the token of r, if it is not nil.
@@ -91,12 +101,15 @@ func (r *room) free() {
 		<-r.of.ahead
 		r.token = false
 	}
-	if r.unit {
+	switch {
+	case r.Lost():
+	case r.unit:
 		r.of.units.Put(r)
 		return
+	default:
+		r.of.whole.freeChunk(r.buf)
 	}
-	r.of.whole.freeChunk(r.buf)
-	r.buf = nil
+	r.Room, r.buf = nil, nil
 }
 
 // stream reads a stored file from an offset on, in order, and each byte once. Who
@@ -248,7 +261,7 @@ func (s *stream) fetchUnit(ctx context.Context) error {
 	}
 	n := min(streamUnit-(s.next-leaf.Off)%streamUnit, s.end-s.next)
 	s.room = s.of.room(n)
-	if s.run, err = s.r.Fetch(ctx, s.next, n, s.before, s.room.buf); err != nil {
+	if s.run, err = s.r.Fetch(ctx, s.next, n, s.before, s.room.Room); err != nil {
 		return err
 	}
 	s.next += s.run.Len()
@@ -274,7 +287,7 @@ func (s *stream) readAhead(ctx context.Context) {
 		go func() {
 			defer s.of.reading.Done()
 			defer close(f.done)
-			f.run, f.err = s.r.Fetch(s.ctx, at, n, before, f.room.buf)
+			f.run, f.err = s.r.Fetch(s.ctx, at, n, before, f.room.Room)
 		}()
 	}
 }

@@ -2,6 +2,7 @@ package array
 
 import (
 	"context"
+	"slices"
 
 	"github.com/truckee-fs/truckee/blockstore"
 )
@@ -71,6 +72,11 @@ func (b Base) Rebuild(ctx context.Context, member string, o blockstore.RebuildOp
 	}
 	defer b.a.Leave()
 	return b.a.rebuildNamed(ctx, member, o, report)
+}
+
+// ReadsIn implements blockstore.InReader: every member does, as far as it is open.
+func (b Base) ReadsIn() bool {
+	return !slices.ContainsFunc(b.a.members, func(m *member) bool { return !blockstore.ReadsIn(m.store) })
 }
 
 // Close implements blockstore.Store: it closes the members too.

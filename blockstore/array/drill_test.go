@@ -185,7 +185,8 @@ func (d *drill) mustReadParts(when string, allowed time.Duration) {
 		size := int64(len(want))
 		for _, r := range [][2]int64{{0, 1}, {0, size}, {size / 2, 10}, {size / 3, size / 3}, {size - 1, 1}} {
 			begin := time.Now()
-			got, err := blockstore.GetRange(d.t.Context(), d.store, id, r[0], r[1])
+			room := make([]byte, blockstore.RangeRoom(r[1]))
+			got, err := blockstore.GetRangeIn(d.t.Context(), d.store, id, r[0], r[1], room)
 			if err != nil || !bytes.Equal(got, want[r[0]:min(size, r[0]+r[1])]) {
 				d.t.Errorf("%s: %s: range of %d at %d of %d: %d bytes, %v", d.layout.name, when, r[1], r[0], size, len(got), err)
 			}

@@ -23,6 +23,10 @@ func (p platter) GetRange(ctx context.Context, id blockstore.ID, off, n int64) (
 	return p.store().GetRange(ctx, id, off, n)
 }
 
+func (p platter) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
+	return p.store().GetRangeIn(ctx, id, off, n, room)
+}
+
 func (p platter) Stat(ctx context.Context, id blockstore.ID) (blockstore.Info, error) {
 	return p.store().Stat(ctx, id)
 }

@@ -62,12 +62,13 @@ type flight struct {
 }
 
 var (
-	_ blockstore.Store        = (*Store)(nil)
-	_ blockstore.Wrapper      = (*Store)(nil)
-	_ blockstore.Cache        = (*Store)(nil)
-	_ blockstore.RangeGetter  = (*Store)(nil)
-	_ blockstore.BatchDeleter = (*Store)(nil)
-	_ blockstore.Holder       = (*Store)(nil)
+	_ blockstore.Store         = (*Store)(nil)
+	_ blockstore.Wrapper       = (*Store)(nil)
+	_ blockstore.Cache         = (*Store)(nil)
+	_ blockstore.RangeGetter   = (*Store)(nil)
+	_ blockstore.RangeInGetter = (*Store)(nil)
+	_ blockstore.BatchDeleter  = (*Store)(nil)
+	_ blockstore.Holder        = (*Store)(nil)
 )
 
 // The ranges for which a block is brought into the cache whole: long ones, and
@@ -200,6 +201,12 @@ func (c *Store) land(id blockstore.ID, f *flight, temp string, n int) {
 // little checked as what comes from the store: who finds it damaged asks for the
 // whole block (Get), which replaces it.
 func (c *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
+	return c.GetRangeIn(ctx, id, off, n, nil)
+}
+
+// GetRangeIn implements blockstore.RangeInGetter: what is cached is read into room, and
+// what isn't is copied there when it is.
+func (c *Store) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
 	if err := blockstore.CheckRange("cached", off, n); err != nil {
 		return nil, err
 	}
@@ -207,13 +214,13 @@ func (c *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 		return nil, err
 	}
 	defer c.leave()
-	if part, err := c.disk.getRange(id, off, n); err == nil {
+	if part, err := c.disk.getRange(id, off, n, room); err == nil {
 		c.count(true)
 		return part, nil
 	}
 	c.count(false)
 	if again, _ := c.missed.ContainsOrAdd(id, struct{}{}); n < longRange && !again {
-		return blockstore.GetRange(ctx, c.inner, id, off, n)
+		return blockstore.GetRangeIn(ctx, c.inner, id, off, n, room)
 	}
 	block, err := c.fetch(ctx, id)
 	if err != nil {
@@ -221,7 +228,10 @@ func (c *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 	}
 	off = min(off, int64(len(block)))
 	end := off + min(n, int64(len(block))-off)
-	return block[off:end:end], nil
+	if part := block[off:end:end]; cap(room) < len(part) {
+		return part, nil
+	}
+	return append(room[:0:end-off], block[off:end]...), nil
 }
 
 // Put implements blockstore.Store. What is written isn't cached before it is read.

@@ -74,6 +74,11 @@ func (k *kept) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]
 	return k.Store.GetRange(ctx, id, off, n)
 }
 
+func (k *kept) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
+	k.reads.Add(1)
+	return k.Store.GetRangeIn(ctx, id, off, n, room)
+}
+
 func (k *kept) Close() error { return nil }
 
 // filled is a store of n blocks.
@@ -294,6 +299,28 @@ func TestShortRangesPass(t *testing.T) {
 			}
 			if _, _, used := s.Stats(); i == 0 && used > 600_000*int64(len(blocks)-1) {
 				t.Errorf("%d bytes are cached", used)
+			}
+		}
+	}
+}
+
+// What is read lies in the reader's memory, whether it comes out of the cache or not.
+func TestReadsIn(t *testing.T) {
+	t.Parallel()
+	inner, blocks := filled(t, 3, 500_000)
+	s := open(t, inner, t.TempDir(), 1<<30)
+	if !blockstore.ReadsIn(s) {
+		t.Error("it doesn't read into memory of its caller's")
+	}
+	for id, want := range blocks {
+		for _, n := range []int64{500, 200_000, 500_000, 200_000, 500} {
+			room := bytes.Repeat([]byte{0xa5}, int(blockstore.RangeRoom(n)))
+			part, err := blockstore.GetRangeIn(t.Context(), s, id, 100, n, room)
+			if err != nil || !bytes.Equal(part, want[100:min(100+n, int64(len(want)))]) {
+				t.Fatalf("%d bytes of %d, %v", len(part), n, err)
+			}
+			if !blockstore.InRoom(part, room) {
+				t.Errorf("%d bytes of %d lie elsewhere", len(part), n)
 			}
 		}
 	}

@@ -167,8 +167,8 @@ func (d *disk) get(id blockstore.ID) ([]byte, error) {
 	return b, err
 }
 
-// getRange reads a part of a block.
-func (d *disk) getRange(id blockstore.ID, off, n int64) ([]byte, error) {
+// getRange reads a part of a block, into room if it fits.
+func (d *disk) getRange(id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
 	if !d.use(id) {
 		return nil, fs.ErrNotExist
 	}
@@ -183,7 +183,10 @@ func (d *disk) getRange(id blockstore.ID, off, n int64) ([]byte, error) {
 	}
 	size := min(info.Size(), blockstore.MaxBlock)
 	off = min(off, size)
-	b := make([]byte, min(n, size-off))
+	if n = min(n, size-off); int64(cap(room)) < n {
+		room = make([]byte, n)
+	}
+	b := room[:n]
 	m, err := f.ReadAt(b, off)
 	if err != nil && err != io.EOF {
 		d.drop(id)

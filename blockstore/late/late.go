@@ -49,13 +49,15 @@ type Store struct {
 }
 
 var (
-	_ blockstore.Store        = (*Store)(nil)
-	_ blockstore.Wrapper      = (*Store)(nil)
-	_ blockstore.RangeGetter  = (*Store)(nil)
-	_ blockstore.Marker       = (*Store)(nil)
-	_ blockstore.BatchDeleter = (*Store)(nil)
-	_ blockstore.BatchStater  = (*Store)(nil)
-	_ blockstore.Holder       = (*Store)(nil)
+	_ blockstore.Store         = (*Store)(nil)
+	_ blockstore.Wrapper       = (*Store)(nil)
+	_ blockstore.RangeGetter   = (*Store)(nil)
+	_ blockstore.RangeInGetter = (*Store)(nil)
+	_ blockstore.InReader      = (*Store)(nil)
+	_ blockstore.Marker        = (*Store)(nil)
+	_ blockstore.BatchDeleter  = (*Store)(nil)
+	_ blockstore.BatchStater   = (*Store)(nil)
+	_ blockstore.Holder        = (*Store)(nil)
 )
 
 // Open opens the store by open. If it hasn't answered within patience, or said
@@ -214,6 +216,22 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 		return nil, err
 	}
 	return blockstore.GetRange(ctx, inner, id, off, n)
+}
+
+// GetRangeIn is RangeInGetter's.
+func (s *Store) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
+	inner, err := s.get()
+	if err != nil {
+		return nil, err
+	}
+	return blockstore.GetRangeIn(ctx, inner, id, off, n, room)
+}
+
+// ReadsIn is InReader's. As long as the store isn't open nothing is read from it, and
+// what else there is decides.
+func (s *Store) ReadsIn() bool {
+	inner, err := s.get()
+	return err != nil || blockstore.ReadsIn(inner)
 }
 
 // Stat is Store's.

@@ -43,12 +43,14 @@ type Store struct {
 }
 
 var (
-	_ blockstore.Store        = (*Store)(nil)
-	_ blockstore.RangeGetter  = (*Store)(nil)
-	_ blockstore.Marker       = (*Store)(nil)
-	_ blockstore.BatchDeleter = (*Store)(nil)
-	_ blockstore.Maintainer   = (*Store)(nil)
-	_ blockstore.Holder       = (*Store)(nil)
+	_ blockstore.Store         = (*Store)(nil)
+	_ blockstore.RangeGetter   = (*Store)(nil)
+	_ blockstore.RangeInGetter = (*Store)(nil)
+	_ blockstore.InReader      = (*Store)(nil)
+	_ blockstore.Marker        = (*Store)(nil)
+	_ blockstore.BatchDeleter  = (*Store)(nil)
+	_ blockstore.Maintainer    = (*Store)(nil)
+	_ blockstore.Holder        = (*Store)(nil)
 )
 
 // Open opens the array of which these are the members, or makes one of empty
@@ -155,11 +157,18 @@ func (s *Store) Get(ctx context.Context, id blockstore.ID) ([]byte, error) {
 
 // GetRange implements blockstore.RangeGetter.
 func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
+	return s.GetRangeIn(ctx, id, off, n, nil)
+}
+
+// GetRangeIn implements blockstore.RangeInGetter: the first member that is asked reads
+// into room.
+func (s *Store) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
 	if err := s.a.CheckRange(off, n); err != nil {
 		return nil, err
 	}
+	once := array.Once(room)
 	return read(ctx, s, id, func(ctx context.Context, m blockstore.Store) ([]byte, error) {
-		return blockstore.GetRange(ctx, m, id, off, n)
+		return blockstore.GetRangeIn(ctx, m, id, off, n, once())
 	})
 }
 

@@ -57,13 +57,15 @@ type Store struct {
 }
 
 var (
-	_ blockstore.Store        = (*Store)(nil)
-	_ blockstore.RangeGetter  = (*Store)(nil)
-	_ blockstore.Marker       = (*Store)(nil)
-	_ blockstore.BatchDeleter = (*Store)(nil)
-	_ blockstore.BatchStater  = (*Store)(nil)
-	_ blockstore.Maintainer   = (*Store)(nil)
-	_ blockstore.Holder       = (*Store)(nil)
+	_ blockstore.Store         = (*Store)(nil)
+	_ blockstore.RangeGetter   = (*Store)(nil)
+	_ blockstore.RangeInGetter = (*Store)(nil)
+	_ blockstore.InReader      = (*Store)(nil)
+	_ blockstore.Marker        = (*Store)(nil)
+	_ blockstore.BatchDeleter  = (*Store)(nil)
+	_ blockstore.BatchStater   = (*Store)(nil)
+	_ blockstore.Maintainer    = (*Store)(nil)
+	_ blockstore.Holder        = (*Store)(nil)
 )
 
 // Open opens the array of which these are the members, or makes one of empty
@@ -165,6 +167,12 @@ func first[T any](ctx context.Context, s *Store, id blockstore.ID, ask func(cont
 // checked here: who finds it damaged asks for the whole block (Get), and gets
 // the sound copy.
 func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
+	return s.GetRangeIn(ctx, id, off, n, nil)
+}
+
+// GetRangeIn implements blockstore.RangeInGetter: the member that is asked first reads
+// into room. Where another is asked, too, the two don't share it.
+func (s *Store) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
 	if err := s.a.CheckRange(off, n); err != nil {
 		return nil, err
 	}
@@ -172,8 +180,9 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 		return nil, err
 	}
 	defer s.a.Leave()
+	once := array.Once(room)
 	return first(ctx, s, id, func(ctx context.Context, _ int, m blockstore.Store) ([]byte, error) {
-		return blockstore.GetRange(ctx, m, id, off, n)
+		return blockstore.GetRangeIn(ctx, m, id, off, n, once())
 	})
 }
 

@@ -164,10 +164,10 @@ func checkPiece(id blockstore.ID, b []byte) error {
 	return err
 }
 
-// decode makes the block from pieces, by k, of which one may be nil. It is
-// Corrupt if they don't fit together; that they are the right ones, only the
+// decode makes the block from pieces, by k, of which one may be nil, in room if it
+// fits. It is Corrupt if they don't fit together; that they are the right ones, only the
 // block's id can tell.
-func decode(s stripe, pieces [][]byte) ([]byte, error) {
+func decode(s stripe, pieces [][]byte, room []byte) ([]byte, error) {
 	lost := -1
 	for k, piece := range pieces {
 		switch {
@@ -179,7 +179,7 @@ func decode(s stripe, pieces [][]byte) ([]byte, error) {
 			return nil, fmt.Errorf("raid5: piece %d has %d bytes instead of %d: %w", k, len(piece), s.size(k), kind.Corrupt)
 		}
 	}
-	payload := make([]byte, prefixSize+s.length)
+	payload := within(room, prefixSize+s.length)
 	for k, piece := range pieces[:s.n-1] {
 		from, to := s.span(k)
 		if k == lost {

@@ -60,12 +60,14 @@ type Store struct {
 }
 
 var (
-	_ blockstore.Store        = (*Store)(nil)
-	_ blockstore.RangeGetter  = (*Store)(nil)
-	_ blockstore.Marker       = (*Store)(nil)
-	_ blockstore.BatchDeleter = (*Store)(nil)
-	_ blockstore.Maintainer   = (*Store)(nil)
-	_ blockstore.Holder       = (*Store)(nil)
+	_ blockstore.Store         = (*Store)(nil)
+	_ blockstore.RangeGetter   = (*Store)(nil)
+	_ blockstore.RangeInGetter = (*Store)(nil)
+	_ blockstore.InReader      = (*Store)(nil)
+	_ blockstore.Marker        = (*Store)(nil)
+	_ blockstore.BatchDeleter  = (*Store)(nil)
+	_ blockstore.Maintainer    = (*Store)(nil)
+	_ blockstore.Holder        = (*Store)(nil)
 )
 
 // knownLengths is how many blocks' lengths are remembered, to know where a range

@@ -19,6 +19,12 @@ const largeRange = 128 << 10
 // can't be checked here: who finds it damaged asks for the whole block (Get),
 // and gets it from sound pieces.
 func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
+	return s.GetRangeIn(ctx, id, off, n, nil)
+}
+
+// GetRangeIn implements blockstore.RangeInGetter. Members read into memory of ours, and
+// nobody but this call writes to room.
+func (s *Store) GetRangeIn(ctx context.Context, id blockstore.ID, off, n int64, room []byte) ([]byte, error) {
 	if err := s.a.CheckRange(off, n); err != nil {
 		return nil, err
 	}
@@ -36,7 +42,7 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 		s.lengths.Add(id, length)
 	}
 	if !known || n >= int64(length)/2 {
-		return s.cut(ctx, id, off, n)
+		return s.cut(ctx, id, off, n, length, room)
 	}
 	off = min(off, int64(length))
 	n = min(n, int64(length)-off)
@@ -44,16 +50,23 @@ func (s *Store) GetRange(ctx context.Context, id blockstore.ID, off, n int64) ([
 		_, err := s.head(ctx, id, 1)
 		return []byte{}, err
 	}
-	return s.parts(ctx, id, stripe{s.a.Members(), length}, int(off), int(off+n))
+	return s.parts(ctx, id, stripe{s.a.Members(), length}, int(off), int(off+n), room)
 }
 
-// cut reads whole pieces, and cuts the range out of what they make.
-func (s *Store) cut(ctx context.Context, id blockstore.ID, off, n int64) ([]byte, error) {
-	pieces, wrong, err := s.gather(ctx, id)
+// cut reads whole pieces, and cuts the range out of what they make. length is what the
+// block has, 0 if that isn't known: then a range from its begin may be all of it.
+func (s *Store) cut(ctx context.Context, id blockstore.ID, off, n int64, length int, room []byte) ([]byte, error) {
+	if length == 0 && off == 0 && n <= blockstore.MaxBlock {
+		length = int(n)
+	}
+	pieces, wrong, err := s.gather(ctx, id, s.askIn(id, length))
 	if err != nil {
 		return nil, err
 	}
-	block, err := s.join(pieces, -1)
+	block, err := s.join(pieces, -1, room)
+	for i := range pieces {
+		s.buffers.Back(pieces[i].room, pieces[i].body)
+	}
 	if err != nil { // they don't even fit together
 		if block, wrong, err = s.disentangle(ctx, id, err); err != nil {
 			return nil, err
@@ -70,10 +83,10 @@ func (s *Store) cut(ctx context.Context, id blockstore.ID, off, n int64) ([]byte
 
 // parts reads bytes from to to of a block, from each piece its part at the same
 // time.
-func (s *Store) parts(ctx context.Context, id blockstore.ID, st stripe, from, to int) ([]byte, error) {
+func (s *Store) parts(ctx context.Context, id blockstore.ID, st stripe, from, to int, room []byte) ([]byte, error) {
 	ctx, cancel := s.a.Budget(ctx)
 	defer cancel()
-	out := make([]byte, to-from)
+	out := within(room, to-from)
 	from, to = from+prefixSize, to+prefixSize // in the payload
 	l := st.pieceLen()
 	first, last := from/l, (to-1)/l
@@ -83,7 +96,8 @@ func (s *Store) parts(ctx context.Context, id blockstore.ID, st stripe, from, to
 		wg.Go(func() {
 			lo, hi := max(from, k*l), min(to, (k+1)*l)
 			part, err := s.part(ctx, id, st, k, lo-k*l, hi-k*l)
-			copy(out[lo-from:hi-from], part)
+			copy(out[lo-from:hi-from], part.data)
+			s.buffers.Back(part.room, part.data)
 			errs[k-first] = err
 		})
 	}
@@ -96,14 +110,25 @@ func (s *Store) parts(ctx context.Context, id blockstore.ID, st stripe, from, to
 	return out, nil
 }
 
+// within gives n bytes in room, if it has so many, else new ones.
+func within(room []byte, n int) []byte {
+	if cap(room) < n {
+		return make([]byte, n)
+	}
+	return room[:n:n]
+}
+
+// portion is a part of a piece, and the memory that it was read into.
+type portion struct{ data, room []byte }
+
 // part reads bytes lo to hi of piece k, or computes them from the same bytes of
 // all others when its member has none or is late.
-func (s *Store) part(ctx context.Context, id blockstore.ID, st stripe, k, lo, hi int) ([]byte, error) {
+func (s *Store) part(ctx context.Context, id blockstore.ID, st stripe, k, lo, hi int) (portion, error) {
 	i := memberOf(id, st.n, k)
-	direct := func(ctx context.Context) ([]byte, error) {
+	direct := func(ctx context.Context) (portion, error) {
 		return array.Ask(ctx, s.a, i, s.bytes(id, st, k, lo, hi))
 	}
-	around := func(ctx context.Context) ([]byte, error) { return s.around(ctx, id, st, k, lo, hi) }
+	around := func(ctx context.Context) (portion, error) { return s.around(ctx, id, st, k, lo, hi) }
 	if s.a.Slow(i) {
 		part, _, err := array.Either(ctx, s.a, s.a.Patience(i), around, direct)
 		return part, err
@@ -116,28 +141,29 @@ func (s *Store) part(ctx context.Context, id blockstore.ID, st stripe, k, lo, hi
 }
 
 // bytes reads bytes lo to hi of piece k, as many of them as it has.
-func (s *Store) bytes(id blockstore.ID, st stripe, k, lo, hi int) func(context.Context, int, blockstore.Store) ([]byte, error) {
+func (s *Store) bytes(id blockstore.ID, st stripe, k, lo, hi int) func(context.Context, int, blockstore.Store) (portion, error) {
 	hi = min(hi, st.size(k))
-	return func(ctx context.Context, _ int, m blockstore.Store) ([]byte, error) {
+	return func(ctx context.Context, _ int, m blockstore.Store) (portion, error) {
 		if lo >= hi {
-			return nil, nil
+			return portion{}, nil
 		}
-		b, err := blockstore.GetRange(ctx, m, id, int64(headerSize+lo), int64(hi-lo))
+		room := s.buffers.Room(int64(hi - lo))
+		b, err := blockstore.GetRangeIn(ctx, m, id, int64(headerSize+lo), int64(hi-lo), room)
 		if err == nil && len(b) != hi-lo {
 			err = fmt.Errorf("raid5: piece %d of %v is too short: %w", k, id, kind.Corrupt)
 		}
-		return b, err
+		return portion{b, room}, err
 	}
 }
 
 // around computes bytes lo to hi of piece k.
-func (s *Store) around(ctx context.Context, id blockstore.ID, st stripe, k, lo, hi int) ([]byte, error) {
-	pieces, errs := make([][]byte, st.n), make([]error, st.n)
+func (s *Store) around(ctx context.Context, id blockstore.ID, st stripe, k, lo, hi int) (portion, error) {
+	portions, errs := make([]portion, st.n), make([]error, st.n)
 	var wg sync.WaitGroup
 	for j := range st.n {
 		if j != k {
 			wg.Go(func() {
-				pieces[j], errs[j] = array.Ask(ctx, s.a, memberOf(id, st.n, j), s.bytes(id, st, j, lo, hi))
+				portions[j], errs[j] = array.Ask(ctx, s.a, memberOf(id, st.n, j), s.bytes(id, st, j, lo, hi))
 			})
 		}
 	}
@@ -149,9 +175,15 @@ func (s *Store) around(ctx context.Context, id blockstore.ID, st stripe, k, lo, 
 		}
 	}
 	if failed != nil {
-		return nil, s.a.Sum(ctx, failed...)
+		return portion{}, s.a.Sum(ctx, failed...)
 	}
-	out := make([]byte, hi-lo)
+	out, pieces := make([]byte, hi-lo), make([][]byte, st.n)
+	for j, p := range portions {
+		pieces[j] = p.data
+	}
 	missing(out, k, pieces)
-	return out, nil
+	for _, p := range portions {
+		s.buffers.Back(p.room, p.data)
+	}
+	return portion{data: out}, nil
 }

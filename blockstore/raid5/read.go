@@ -14,6 +14,7 @@ import (
 type piece struct {
 	header
 	body []byte
+	room []byte // that it was read into, to be used again; nil: none
 }
 
 // order is how the members are asked for the pieces of a block: those with data
@@ -42,7 +43,38 @@ func (s *Store) ask(id blockstore.ID) func(context.Context, int, blockstore.Stor
 		if err == nil {
 			err = s.belongs(id, i, h)
 		}
-		return piece{h, body}, err
+		return piece{header: h, body: body}, err
+	}
+}
+
+// askIn is ask for a block that probably has so many bytes: the piece is read into
+// memory that is used again. It has a checksum of its own, so that a range of it is as
+// good as all of it. 0: nobody knows.
+func (s *Store) askIn(id blockstore.ID, length int) func(context.Context, int, blockstore.Store) (piece, error) {
+	ask := s.ask(id)
+	size := int64(headerSize + stripe{s.a.Members(), length}.pieceLen())
+	return func(ctx context.Context, i int, m blockstore.Store) (piece, error) {
+		room := s.buffers.Room(size)
+		if length == 0 || room == nil || !blockstore.ReadsIn(m) {
+			return ask(ctx, i, m)
+		}
+		b, err := blockstore.GetRangeIn(ctx, m, id, 0, size, room)
+		if err != nil {
+			return piece{}, err
+		}
+		h, err := parseHeader(id, b)
+		if err == nil && h.length != length {
+			s.buffers.Back(room, b)
+			return ask(ctx, i, m) // it is of another length, or damaged
+		}
+		var body []byte
+		if err == nil {
+			h, body, err = parsePiece(id, b)
+		}
+		if err == nil {
+			err = s.belongs(id, i, h)
+		}
+		return piece{h, body, room}, err
 	}
 }
 
@@ -56,10 +88,10 @@ func (s *Store) belongs(id blockstore.ID, i int, h header) error {
 	return nil
 }
 
-// gather reads as many pieces as a block needs. wrong are the members whose
+// gather reads as many pieces as a block needs, by ask. wrong are the members whose
 // pieces are absent or damaged, as far as was noticed.
-func (s *Store) gather(ctx context.Context, id blockstore.ID) (pieces []piece, wrong []int, err error) {
-	good, bad, err := array.Gather(ctx, s.a, s.order(id), s.a.Members()-1, s.ask(id))
+func (s *Store) gather(ctx context.Context, id blockstore.ID, ask func(context.Context, int, blockstore.Store) (piece, error)) (pieces []piece, wrong []int, err error) {
+	good, bad, err := array.Gather(ctx, s.a, s.order(id), s.a.Members()-1, ask)
 	for _, b := range bad {
 		if k := kind.Of(b.Err); k == kind.NotExist || k == kind.Corrupt {
 			wrong = append(wrong, b.Member)
@@ -71,8 +103,8 @@ func (s *Store) gather(ctx context.Context, id blockstore.ID) (pieces []piece, w
 	return pieces, wrong, err
 }
 
-// join decodes pieces, all but the one of number without.
-func (s *Store) join(pieces []piece, without int) ([]byte, error) {
+// join decodes pieces, all but the one of number without, in room if they fit.
+func (s *Store) join(pieces []piece, without int, room []byte) ([]byte, error) {
 	bodies := make([][]byte, s.a.Members())
 	var first *stripe
 	for i := range pieces {
@@ -89,7 +121,7 @@ func (s *Store) join(pieces []piece, without int) ([]byte, error) {
 	if first == nil {
 		return nil, fmt.Errorf("raid5: no piece: %w", kind.NotExist)
 	}
-	return decode(*first, bodies)
+	return decode(*first, bodies, room)
 }
 
 func notNil(b []byte) []byte {
@@ -102,11 +134,11 @@ func notNil(b []byte) []byte {
 // sound reads a block and checks it. wrong are the members whose pieces aren't
 // as they should be, as far as was noticed.
 func (s *Store) sound(ctx context.Context, id blockstore.ID) (block []byte, wrong []int, err error) {
-	pieces, wrong, err := s.gather(ctx, id)
+	pieces, wrong, err := s.gather(ctx, id, s.ask(id))
 	if err != nil {
 		return nil, nil, err
 	}
-	block, err = s.join(pieces, -1)
+	block, err = s.join(pieces, -1, nil)
 	if err == nil {
 		err = s.holds.Check(id, block)
 	}
@@ -147,7 +179,7 @@ func (s *Store) disentangle(ctx context.Context, id blockstore.ID, cause error) 
 		if len(all) < n && pieces[k] != nil {
 			continue // without the missing one only
 		}
-		block, err := s.join(all, k)
+		block, err := s.join(all, k, nil)
 		if err == nil && s.holds.Check(id, block) == nil {
 			return block, []int{memberOf(id, n, k)}, nil
 		}
@@ -232,12 +264,12 @@ func (s *Store) differing(id blockstore.ID, stored [][]byte) map[int]error {
 			continue
 		}
 		if h, body, err := parsePiece(id, b); err == nil {
-			pieces = append(pieces, piece{h, body})
+			pieces = append(pieces, piece{header: h, body: body})
 		}
 	}
 	wrong := map[int]error{}
 	for without := range n {
-		block, err := s.join(pieces, without)
+		block, err := s.join(pieces, without, nil)
 		if err != nil || s.holds.Check(id, block) != nil {
 			continue
 		}

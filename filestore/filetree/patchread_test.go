@@ -135,7 +135,7 @@ func TestAPatchedFileIsReadInEveryWay(t *testing.T) {
 		if _, err := r.ReadAt(t.Context(), p, off); err != nil || !bytes.Equal(p, data[off:off+n]) {
 			t.Fatalf("%d bytes from %d: others, %v", n, off, err)
 		}
-		run, err := r.Fetch(t.Context(), off, n, nil, make([]byte, filetree.RunRoom(n)))
+		run, err := r.Fetch(t.Context(), off, n, nil, filetree.NewRoom(make([]byte, filetree.RunRoom(n))))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +167,7 @@ func TestAPatchedChunkIsTaken(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			pieces, err := r.Take(t.Context(), off+100, make([]byte, filetree.RunRoom(small)))
+			pieces, err := r.Take(t.Context(), off+100, filetree.NewRoom(make([]byte, filetree.RunRoom(small))))
 			if i == 3 {
 				if kind.Of(err) != kind.Invalid {
 					t.Errorf("a hole was taken: %v", err)

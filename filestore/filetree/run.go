@@ -15,11 +15,24 @@ import (
 type RoomSource interface {
 	Source
 
-	// ChunkRangeIn is ChunkRange, but that the slice lies in room if that has the
-	// capacity blockstore.RangeRoom(n). Nothing is written to room after the call
-	// has returned.
+	// ChunkRangeIn is ChunkRange, but that the slice may lie in room if that has the
+	// capacity blockstore.RangeRoom(n). If it does (blockstore.InRoom), nothing is
+	// written to room after the call has returned; else something may be.
 	ChunkRangeIn(ctx context.Context, id blockstore.ID, total, off, n int64, room []byte) ([]byte, error)
 }
+
+// Room is memory that a chunk is read into, for one Fetch or Take after the other.
+type Room struct {
+	bytes []byte
+	lost  atomic.Bool
+}
+
+// NewRoom gives a room of these bytes: as many as RunRoom says.
+func NewRoom(bytes []byte) *Room { return &Room{bytes: bytes} }
+
+// Lost reports whether the memory can't be used for anything any more: who was asked
+// to read into it has given something else, or failed, and may still write to it.
+func (r *Room) Lost() bool { return r.lost.Load() }
 
 // Run is a part of a file that has been fetched and compared with its hashes. Its
 // bytes are decrypted when they are read, so that a stream fetches the next one
@@ -40,12 +53,12 @@ type Run struct {
 }
 
 // Fetch gets the bytes of the file from off on: n, or as many as the chunk has there
-// that they lie in. Room is used for what is fetched, if it has the capacity
-// (RunRoom) and the source can: then it belongs to the Run until that has been read
-// to its end, or is given up. Before, a run that was fetched before or nil, saves
-// the head of the chunk if it is of the same one. Invalid for off outside the file.
-// Other errors as ReadAt.
-func (r *Reader) Fetch(ctx context.Context, off, n int64, before *Run, room []byte) (*Run, error) {
+// that they lie in. Room, unless it is nil, is used for what is fetched, if it has the
+// capacity (RunRoom) and the source can: then it belongs to the Run until that has been
+// read to its end, or is given up, and, if it is lost, to nobody. Before, a run that was
+// fetched before or nil, saves the head of the chunk if it is of the same one. Invalid
+// for off outside the file. Other errors as ReadAt.
+func (r *Reader) Fetch(ctx context.Context, off, n int64, before *Run, room *Room) (*Run, error) {
 	if err := r.checkRoot(); err != nil {
 		return nil, err
 	}
@@ -178,7 +191,7 @@ func (u *Run) unseal(p []byte) error {
 }
 
 // inRoom is src that reads what is long into room, if it can.
-func inRoom(src Source, room []byte) Source {
+func inRoom(src Source, room *Room) Source {
 	r, ok := src.(RoomSource)
 	if !ok || room == nil {
 		return src
@@ -189,14 +202,19 @@ func inRoom(src Source, room []byte) Source {
 // roomSource gives its room to the first request for frames that may need it.
 type roomSource struct {
 	RoomSource
-	room  []byte
+	room  *Room
 	taken atomic.Bool
 }
 
 // ChunkRange implements Source.
 func (s *roomSource) ChunkRange(ctx context.Context, id blockstore.ID, total, off, n int64) ([]byte, error) {
-	if int64(cap(s.room)) < blockstore.RangeRoom(n) || n < int64(cap(s.room))/8 || s.taken.Swap(true) {
+	most := int64(cap(s.room.bytes))
+	if most < blockstore.RangeRoom(n) || n < most/8 || s.taken.Swap(true) {
 		return s.RoomSource.ChunkRange(ctx, id, total, off, n)
 	}
-	return s.ChunkRangeIn(ctx, id, total, off, n, s.room)
+	data, err := s.ChunkRangeIn(ctx, id, total, off, n, s.room.bytes)
+	if err != nil || !blockstore.InRoom(data, s.room.bytes) {
+		s.room.lost.Store(true)
+	}
+	return data, err
 }

@@ -36,7 +36,7 @@ func streamed(t *testing.T, r *filetree.Reader, off, n, unit int64, step int) ([
 	var all []byte
 	var before *filetree.Run
 	for end := off + n; off < end; {
-		u, err := r.Fetch(t.Context(), off, min(unit, end-off), before, room)
+		u, err := r.Fetch(t.Context(), off, min(unit, end-off), before, filetree.NewRoom(room))
 		if err != nil {
 			return all, err
 		}

@@ -10,11 +10,11 @@ import (
 
 // Take reads the whole chunk that covers off, to be written anew: unless it is in
 // the cache already it stays out of it, and its plaintext is the caller's, in
-// pieces of its frames' size, the last one shorter. They lie in room if that has
-// the capacity RunRoom of the chunk's length, and the source reads into memory of
-// its caller's. What is written over the chunk is part of the plaintext. Invalid for
+// pieces of its frames' size, the last one shorter. They lie in room, unless that is
+// nil, if it has the capacity RunRoom of the chunk's length, and the source reads into
+// memory of its caller's. What is written over the chunk is part of the plaintext. Invalid for
 // a hole, written over or not, and past the end; otherwise as ReadAt.
-func (r *Reader) Take(ctx context.Context, off int64, room []byte) ([][]byte, error) {
+func (r *Reader) Take(ctx context.Context, off int64, room *Room) ([][]byte, error) {
 	if err := r.checkRoot(); err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (r *Reader) Take(ctx context.Context, off int64, room []byte) ([][]byte, er
 }
 
 // takeBase is Take of what lies below the leaf's patch.
-func (r *Reader) takeBase(ctx context.Context, pl *place, room []byte) ([][]byte, error) {
+func (r *Reader) takeBase(ctx context.Context, pl *place, room *Room) ([][]byte, error) {
 	if c, ok := r.cache.chunks.get(keyOf(&pl.Ref)); ok && pl.binds(c) && c.holds(0, len(c.cells)-1) {
 		pieces := make([][]byte, len(c.cells))
 		for i := range pieces {

@@ -159,7 +159,7 @@ func TestTakeIntoRoom(t *testing.T) {
 		r := filetree.NewReader(s, leaf.Ref, nil)
 		for _, room := range [][]byte{make([]byte, filetree.RunRoom(small)), make([]byte, 1000), nil} {
 			s.used = 0
-			pieces, err := r.Take(t.Context(), 0, room)
+			pieces, err := r.Take(t.Context(), 0, filetree.NewRoom(room))
 			if err != nil {
 				t.Fatal(err)
 			}
