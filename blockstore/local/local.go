@@ -1,34 +1,18 @@
 package local
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"iter"
 	"log/slog"
-	"maps"
 	"os"
-	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/truckee-fs/truckee/blockstore"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
-
-// Options of Open; the zero value is right for a node.
-type Options struct {
-	// Log hears what needs an operator: damage, space that can't be given back.
-	// nil: slog.Default.
-	Log *slog.Logger
-	// SegmentSize in bytes, 256 MiB if zero; smaller where the disk is.
-	SegmentSize int64
-	// Existing: where no store is, none is made.
-	Existing bool
-}
 
 const (
 	segmentSize = 256 << 20
@@ -66,94 +50,6 @@ var (
 	_ blockstore.RangeInGetter = (*Store)(nil)
 	_ blockstore.Marker        = (*Store)(nil)
 )
-
-// Open opens the store in dir, or makes one there. It is Unavailable while
-// another process has it, Unsupported if another version of this program
-// made it, Corrupt if it is none or is another's, NotExist if there is none where
-// one should be.
-func Open(dir string, o Options) (*Store, error) { return open(dir, o, realDisk()) }
-
-func open(dir string, o Options, d disk) (_ *Store, err error) {
-	if err := prepare(dir, o.Existing); err != nil {
-		return nil, err
-	}
-	h, err := openHome(dir)
-	if err != nil {
-		return nil, fmt.Errorf("local: %w: %w", kindOfRead(err), err)
-	}
-	s := &Store{
-		home: h, disk: d, log: cmp.Or(o.Log, slog.Default()),
-		segmentSize: max(cmp.Or(o.SegmentSize, segmentSize), minSegment),
-		segs:        map[uint32]*segment{},
-	}
-	defer func() {
-		if err != nil {
-			s.release()
-		}
-	}()
-	if s.lock, err = h.lock(); err != nil {
-		return nil, err
-	}
-	uuid, err := h.identity()
-	if err != nil {
-		return nil, err
-	}
-	if err := h.enter(); err != nil {
-		return nil, fmt.Errorf("local: %w: %w", kindOfRead(err), err)
-	}
-	s.sums = newSums(uuid)
-	s.direct = canDirect(h.segments)
-	s.index = newIndex(s.account)
-	if s.files, err = newFiles(h.segments); err != nil {
-		return nil, err
-	}
-	s.keeper = newKeeper(s)
-	if err := s.load(); err != nil {
-		return nil, err
-	}
-	s.keeper.start()
-	return s, nil
-}
-
-// release gives back what open took.
-func (s *Store) release() {
-	if s.keeper != nil {
-		s.keeper.stop()
-	}
-	for _, l := range s.lanes {
-		l.close()
-	}
-	if s.files != nil {
-		s.files.close()
-	}
-	for _, seg := range s.segs {
-		if seg.f != nil {
-			seg.f.Close()
-		}
-	}
-	if s.lock != nil {
-		unlock(s.lock)
-	}
-	s.home.close()
-}
-
-// prepare makes the directory, unless a store must be there already.
-func prepare(dir string, existing bool) error {
-	if !existing {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("local: %w: %w", kindOfWrite(err), err)
-		}
-		return nil
-	}
-	_, err := os.Stat(filepath.Join(dir, identityFile))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return kind.Errorf(kind.NotExist, "%s is no place of blocks, it has no file %q: is its disk mounted?", dir, identityFile)
-	case err != nil:
-		return fmt.Errorf("local: %w: %w", kindOfRead(err), err)
-	}
-	return nil
-}
 
 // enter begins a call, which leave ends.
 func (s *Store) enter(ctx context.Context, op string) error {
@@ -286,69 +182,4 @@ func (s *Store) Close() error {
 	s.lanes = nil
 	s.release()
 	return nil
-}
-
-// account notes bytes that became live in a segment, or dead.
-func (s *Store) account(num uint32, bytes int64) {
-	seg := s.segment(num)
-	if seg == nil {
-		return // a tombstone that went with its segment
-	}
-	seg.live.Add(bytes)
-	if bytes < 0 && seg.wasteful() {
-		s.keeper.wake()
-	}
-}
-
-func (s *Store) segment(num uint32) *segment {
-	s.segMu.RLock()
-	defer s.segMu.RUnlock()
-	return s.segs[num]
-}
-
-// segments gives all segments, in no order.
-func (s *Store) segments() []*segment {
-	s.segMu.RLock()
-	defer s.segMu.RUnlock()
-	return slices.Collect(maps.Values(s.segs))
-}
-
-// keeps is nil if what was written to a segment is where the next process finds it.
-func (s *Store) keeps(seg *segment) error {
-	if err := s.home.inPlace(); err != nil {
-		return err
-	}
-	return linked(seg.f)
-}
-
-// abandon removes a segment in which nothing is, if another directory lies over
-// it: nobody would find the room again that it takes.
-func (s *Store) abandon(seg *segment) bool {
-	seg.mu.Lock()
-	none := len(seg.entries) == 0
-	seg.mu.Unlock()
-	if !none || !s.Displaced() || s.removeSegment(seg) != nil {
-		return false
-	}
-	seg.f.Close()
-	return true
-}
-
-// newSegment makes the next segment.
-func (s *Store) newSegment() (*segment, error) {
-	if err := s.home.inPlace(); err != nil {
-		return nil, err
-	}
-	s.segMu.Lock()
-	s.lastNum++
-	num := s.lastNum
-	s.segMu.Unlock()
-	seg, err := s.createSegment(num)
-	if err != nil {
-		return nil, err
-	}
-	s.segMu.Lock()
-	defer s.segMu.Unlock()
-	s.segs[num] = seg
-	return seg, nil
 }
