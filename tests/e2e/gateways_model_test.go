@@ -13,6 +13,9 @@ func TestNamesAreHeldToOneOrder(t *testing.T) {
 	op := func(what, data string, call, end int64, res nameResult) porcupine.Operation {
 		return porcupine.Operation{Input: nameOp{what: what, data: data}, Call: call, Output: res, Return: end}
 	}
+	replace := func(old string, call, end int64, res nameResult) porcupine.Operation {
+		return porcupine.Operation{Input: nameOp{what: "replace", data: "new", old: old}, Call: call, Output: res, Return: end}
+	}
 	ok := nameResult{fate: done}
 	const never = 1 << 60
 	for name, tt := range map[string]struct {
@@ -32,7 +35,11 @@ func TestNamesAreHeldToOneOrder(t *testing.T) {
 		"an unknown put, come and gone": {[]porcupine.Operation{
 			op("put", "x", 1, never, nameResult{fate: unknown}), op("get", "", 5, 6, nameResult{"x", done}), op("get", "", 7, 8, nameResult{"", absent}),
 		}, false},
-		"from nowhere": {[]porcupine.Operation{op("get", "", 1, 2, nameResult{"z", done})}, false},
+		"what is there is replaced":         {[]porcupine.Operation{op("put", "x", 1, 2, ok), replace("x", 3, 4, ok), op("get", "", 5, 6, nameResult{"new", done})}, true},
+		"what was changed is replaced":      {[]porcupine.Operation{op("put", "x", 1, 2, ok), op("put", "y", 3, 4, ok), replace("x", 5, 6, ok)}, false},
+		"what is there isn't replaced":      {[]porcupine.Operation{op("put", "x", 1, 2, ok), replace("x", 3, 4, nameResult{fate: exists})}, false},
+		"a completed upload over an object": {[]porcupine.Operation{op("put", "x", 1, 2, ok), op("complete", "y", 3, 4, ok)}, false},
+		"from nowhere":                      {[]porcupine.Operation{op("get", "", 1, 2, nameResult{"z", done})}, false},
 	} {
 		if right := porcupine.CheckOperations(groupModel(), tt.ops); right != tt.right {
 			t.Errorf("%s: passes: %v", name, right)

@@ -21,10 +21,19 @@ import (
 // nameOp is what a client does to a name that all clients use. A group is one
 // name in either of two directories: places 0 and 1.
 type nameOp struct {
-	what  string // "put", "create", "move" to the other place, "get", "remove"
+	what  string // "put", "create", "complete" an upload that creates, "replace", "move" to the other place, "get", "remove"
 	group int
 	place int
 	data  string // what is put
+	old   string // what is replaced,
+	tag   string // and its ETag
+	dir   string // where the places are
+}
+
+// in is the operation in a directory.
+func (op nameOp) in(dir string) nameOp {
+	op.dir = dir + "/"
+	return op
 }
 
 // nameResult is what came of it.
@@ -50,7 +59,7 @@ func fateOf(err error) fate {
 		return done
 	case errors.Is(err, fs.ErrNotExist):
 		return absent
-	case strings.Contains(err.Error(), kind.Exist.Error()): // SFTP has no number for it
+	case errors.Is(err, fs.ErrExist), strings.Contains(err.Error(), kind.Exist.Error()): // SFTP has no number for it
 		return exists
 	}
 	return unknown
@@ -61,11 +70,11 @@ type pair [2]string
 
 // apply tells what an operation makes of a group, and what it answers.
 func (op nameOp) apply(s pair) (pair, nameResult) {
-	there := s[op.place] != ""
+	there, creates := s[op.place] != "", op.what == "create" || op.what == "complete"
 	switch {
-	case op.what == "put", op.what == "create" && !there:
+	case op.what == "put", creates && !there, op.what == "replace" && s[op.place] == "="+op.old:
 		s[op.place] = "=" + op.data
-	case op.what == "create":
+	case creates, op.what == "replace" && there:
 		return s, nameResult{fate: exists}
 	case !there:
 		return s, nameResult{fate: absent}
@@ -151,7 +160,7 @@ func (h *names) check(t *testing.T) {
 
 // path of an operation's name, in its own place or in the other one.
 func (op nameOp) path(place int) string {
-	return fmt.Sprintf("%s/hot-%d", sharedDirs[place], op.group)
+	return fmt.Sprintf("%s%s/hot-%d", op.dir, sharedDirs[place], op.group)
 }
 
 var sharedDirs = [2]string{"left", "right"}
