@@ -33,7 +33,7 @@ func TestDamageBelowThreeRootsHoldsTheOwners(t *testing.T) {
 	lost := rootID(t, owner.capOf("d", caps.AuthorityRead))
 	fs.Close()
 	clock.Add(int64(time.Hour))
-	r := lifetime(t, s.open(func(o *filestore.Options) { o.Meta = withoutSlot{o.Meta, lost} }), clock)
+	r := lifetime(t, s.open(func(o *filestore.Options) { o.Meta = withoutSlot(o.Meta, lost) }), clock)
 	if r.Held != 1 || s.stored() != 1 {
 		t.Errorf("what the damaged directory leads to isn't held: %+v", r)
 	}

@@ -203,7 +203,7 @@ func TestSharedBlocksAreHeldByDamageOfAnyRoot(t *testing.T) {
 		alice.remove("alone")
 		fs.Close()
 		clock.Add(int64(time.Hour))
-		damaged := s.open(func(o *filestore.Options) { o.Meta = withoutSlot{o.Meta, rootID(t, part)} })
+		damaged := s.open(func(o *filestore.Options) { o.Meta = withoutSlot(o.Meta, rootID(t, part)) })
 		r := lifetime(t, damaged, clock)
 		if shared && (r.Held != int64(len(names)) || r.Deleted != 0) {
 			// Alice's tree leads to the damaged directory, too, so her garbage is held as well.
@@ -222,45 +222,6 @@ func TestSharedBlocksAreHeldByDamageOfAnyRoot(t *testing.T) {
 			t.Errorf("nothing is shared, so nothing is to be held: %+v", r)
 		}
 	}
-}
-
-// withoutSlot is a metastore whose snapshots lack one slot.
-type withoutSlot struct {
-	metastore.Store
-	id metastore.SlotID
-}
-
-func (s withoutSlot) Collector() metastore.Collector {
-	return slotlessCollector{s.Store.Collector(), s.id}
-}
-
-type slotlessCollector struct {
-	metastore.Collector
-	id metastore.SlotID
-}
-
-func (c slotlessCollector) Snapshot(ctx context.Context) (metastore.View, error) {
-	v, err := c.Collector.Snapshot(ctx)
-	return slotlessView{v, c.id}, err
-}
-
-func (c slotlessCollector) Condemn(ctx context.Context, v metastore.View, ids []metastore.ID) (int, error) {
-	return c.Collector.Condemn(ctx, v.(slotlessView).View, ids)
-}
-
-type slotlessView struct {
-	metastore.View
-	id metastore.SlotID
-}
-
-func (v slotlessView) Slots(ctx context.Context, ids []metastore.SlotID) ([]metastore.Record, error) {
-	recs, err := v.View.Slots(ctx, ids)
-	for i := range recs {
-		if recs[i].ID == v.id {
-			recs[i] = metastore.Record{ID: v.id}
-		}
-	}
-	return recs, err
 }
 
 func TestReachedAgainIsAbsolved(t *testing.T) {

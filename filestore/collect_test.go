@@ -185,7 +185,7 @@ func TestDamageStopsTheSweepOfItsRoot(t *testing.T) {
 		tr.remove("gone")
 	}
 	read, _ := root.Read().SlotRead()
-	lost := s.open(func(o *filestore.Options) { o.Meta = withoutSlotBelow{o.Meta, [32]byte(read.ID())} })
+	lost := s.open(func(o *filestore.Options) { o.Meta = withoutSlotsBelow(o.Meta, [32]byte(read.ID())) })
 	// What the other gateway said to be open counts as long as its lease lasts.
 	fs.Close()
 	now.Add(int64(time.Hour))
