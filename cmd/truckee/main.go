@@ -25,6 +25,9 @@ import (
 )
 
 func main() {
+	if c, _, err := findWith(os.Args[1:], os.LookupEnv); err == nil && c.name == "serve" {
+		slackenTimers()
+	}
 	os.Exit(run(os.Args[1:], env{os.Stdin, os.Stdout, os.Stderr}))
 }
 
