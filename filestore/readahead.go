@@ -43,13 +43,15 @@ const (
 	// streamAgain is how many it reads in sequence before a stream follows one that
 	// was given up, whose chunks were fetched in vain.
 	streamAgain = 64 << 20
-	// aheadDepth is how many chunks are asked for ahead of a stream.
+	// aheadDepth is how many chunks are asked for ahead of a stream, and aheadAlone how
+	// many as long as others leave room: a store far away takes a while for each.
 	aheadDepth = 4
+	aheadAlone = 8
 	// aheadAll is how many chunks are on their way ahead of all streams.
 	aheadAll = 16
 	// aheadShare is the part of the cache that chunks may take which were read ahead
 	// and not read yet: more would displace one another before they are.
-	aheadShare = 3
+	aheadShare = 2
 	// aheadTime is how long a chunk that isn't read takes such a place, and how long
 	// a stream waits for its handle.
 	aheadTime = time.Second
@@ -197,9 +199,14 @@ func (fs *FS) uncountAhead(counts *atomic.Bool) {
 // next. It is called with mu held.
 func (a *readAhead) fetch(fs *FS, r *filetree.Reader, first int64) {
 	chunk := int64(fs.o.ChunkSize)
-	end := min(a.next-a.next%chunk+(aheadDepth+1)*chunk, r.Size())
+	most := max(aheadDepth, fs.o.CacheBytes/chunk/aheadShare)
+	end := min(a.next-a.next%chunk+(aheadAlone+1)*chunk, r.Size())
 	for at := max(a.until, first); at < end; at += chunk {
-		if fs.unread.Load() >= max(aheadDepth, fs.o.CacheBytes/chunk/aheadShare) {
+		room := most
+		if len(a.unread) >= aheadDepth {
+			room -= aheadDepth // which is another stream's, when one comes
+		}
+		if fs.unread.Load() >= room {
 			return
 		}
 		select {
