@@ -15,36 +15,20 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// members names stores as the configuration does.
-func members(stores ...blockstore.Store) (ms []blockstore.Member) {
-	for i, s := range stores {
-		ms = append(ms, blockstore.Member{Name: fmt.Sprint(i), Store: s})
-	}
-	return ms
-}
-
 func open(t testing.TB, o raid0.Options, stores ...blockstore.Store) *raid0.Store {
 	t.Helper()
 	o.Log = quiet
-	s, err := raid0.Open(t.Context(), members(stores...), o)
+	s, err := raid0.Open(t.Context(), blockstoretest.Members(stores...), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func faulty(n int) (fs []*blockstoretest.Faulty, stores []blockstore.Store) {
-	for range n {
-		f := blockstoretest.NewFaulty(memory.New())
-		fs, stores = append(fs, f), append(stores, f)
-	}
-	return fs, stores
-}
-
 func TestStore(t *testing.T) {
 	t.Parallel()
 	blockstoretest.Run(t, func(t *testing.T) blockstore.Store {
-		_, stores := faulty(3)
+		_, stores := blockstoretest.NewFaulties(3, memory.New)
 		return open(t, raid0.Options{Queue: blockstoretest.NewQueue()}, stores...)
 	})
 }

@@ -15,30 +15,14 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// members names stores as the configuration does.
-func members(stores ...blockstore.Store) (ms []blockstore.Member) {
-	for i, s := range stores {
-		ms = append(ms, blockstore.Member{Name: fmt.Sprint(i), Store: s})
-	}
-	return ms
-}
-
 func open(t testing.TB, o raid1.Options, stores ...blockstore.Store) *raid1.Store {
 	t.Helper()
 	o.Log = quiet
-	s, err := raid1.Open(t.Context(), members(stores...), o)
+	s, err := raid1.Open(t.Context(), blockstoretest.Members(stores...), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
-}
-
-func faulty(n int) (fs []*blockstoretest.Faulty, stores []blockstore.Store) {
-	for range n {
-		f := blockstoretest.NewFaulty(memory.New())
-		fs, stores = append(fs, f), append(stores, f)
-	}
-	return fs, stores
 }
 
 func TestStore(t *testing.T) {
@@ -47,7 +31,7 @@ func TestStore(t *testing.T) {
 		t.Run(string(w), func(t *testing.T) {
 			t.Parallel()
 			blockstoretest.Run(t, func(t *testing.T) blockstore.Store {
-				_, stores := faulty(3)
+				_, stores := blockstoretest.NewFaulties(3, memory.New)
 				return open(t, raid1.Options{Write: w, Queue: blockstoretest.NewQueue()}, stores...)
 			})
 		})

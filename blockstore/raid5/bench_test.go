@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/truckee-fs/truckee/blockstore"
+	"github.com/truckee-fs/truckee/blockstore/blockstoretest"
 	"github.com/truckee-fs/truckee/blockstore/local"
 	"github.com/truckee-fs/truckee/blockstore/raid1"
 	"github.com/truckee-fs/truckee/blockstore/raid5"
@@ -22,7 +23,7 @@ var stores = []struct {
 }{
 	{"local", 1, func(_ *testing.B, ls []blockstore.Store) blockstore.Store { return ls[0] }},
 	{"raid1x2", 2, func(b *testing.B, ls []blockstore.Store) blockstore.Store {
-		s, err := raid1.Open(b.Context(), members(ls...), raid1.Options{Log: quiet})
+		s, err := raid1.Open(b.Context(), blockstoretest.Members(ls...), raid1.Options{Log: quiet})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -16,30 +16,14 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// members names stores as the configuration does.
-func members(stores ...blockstore.Store) (ms []blockstore.Member) {
-	for i, s := range stores {
-		ms = append(ms, blockstore.Member{Name: fmt.Sprint(i), Store: s})
-	}
-	return ms
-}
-
 func open(t testing.TB, o raid5.Options, stores ...blockstore.Store) *raid5.Store {
 	t.Helper()
 	o.Log = quiet
-	s, err := raid5.Open(t.Context(), members(stores...), o)
+	s, err := raid5.Open(t.Context(), blockstoretest.Members(stores...), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
-}
-
-func faulty(n int) (fs []*blockstoretest.Faulty, stores []blockstore.Store) {
-	for range n {
-		f := blockstoretest.NewFaulty(memory.New())
-		fs, stores = append(fs, f), append(stores, f)
-	}
-	return fs, stores
 }
 
 func TestStore(t *testing.T) {
@@ -48,7 +32,7 @@ func TestStore(t *testing.T) {
 		t.Run(string(w), func(t *testing.T) {
 			t.Parallel()
 			blockstoretest.Run(t, func(t *testing.T) blockstore.Store {
-				_, stores := faulty(3)
+				_, stores := blockstoretest.NewFaulties(3, memory.New)
 				return open(t, raid5.Options{Write: w, Queue: blockstoretest.NewQueue()}, stores...)
 			})
 		})
@@ -78,7 +62,7 @@ func TestStoreOnLocal(t *testing.T) {
 func TestStoreOfStores(t *testing.T) {
 	t.Parallel()
 	blockstoretest.Run(t, func(t *testing.T) blockstore.Store {
-		inner, err := raid1.Open(t.Context(), members(memory.New(), memory.New()), raid1.Options{Log: quiet})
+		inner, err := raid1.Open(t.Context(), blockstoretest.Members(memory.New(), memory.New()), raid1.Options{Log: quiet})
 		if err != nil {
 			t.Fatal(err)
 		}
