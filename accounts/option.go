@@ -3,6 +3,7 @@ package accounts
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -136,32 +137,12 @@ func unknownOption(name string, word int) error {
 
 // unescape replaces %XX by the byte XX. The result is valid UTF-8.
 func unescape(raw string) (string, error) {
-	var b strings.Builder
-	for i := 0; i < len(raw); i++ {
-		if raw[i] != '%' {
-			b.WriteByte(raw[i])
-			continue
-		}
-		if i+2 >= len(raw) || unhex(raw[i+1]) < 0 || unhex(raw[i+2]) < 0 {
-			return "", errors.New("% is not followed by two hex digits")
-		}
-		b.WriteByte(byte(unhex(raw[i+1])<<4 | unhex(raw[i+2])))
-		i += 2
-	}
-	if !utf8.ValidString(b.String()) {
+	s, err := url.PathUnescape(raw)
+	switch {
+	case err != nil:
+		return "", errors.New("% is not followed by two hex digits")
+	case !utf8.ValidString(s):
 		return "", errors.New("the value is not UTF-8")
 	}
-	return b.String(), nil
-}
-
-func unhex(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
+	return s, nil
 }

@@ -3,6 +3,7 @@ package s3
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 )
@@ -101,41 +102,15 @@ func hostname(host string) string {
 }
 
 // unescape decodes percent escapes, once. A plus sign is a plus sign.
-func unescape(s string) (string, error) { return decode(s, false) }
+func unescape(s string) (string, error) { return unescaped(url.PathUnescape(s)) }
 
 // unescapeQuery is unescape for what is encoded as in a query, where a plus sign is a
 // space.
-func unescapeQuery(s string) (string, error) { return decode(s, true) }
+func unescapeQuery(s string) (string, error) { return unescaped(url.QueryUnescape(s)) }
 
-func decode(s string, plus bool) (string, error) {
-	if !strings.ContainsAny(s, "%+") {
-		return s, nil
+func unescaped(s string, err error) (string, error) {
+	if err != nil {
+		return "", fail(InvalidURI, "")
 	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '+' && plus:
-			b = append(b, ' ')
-		case c != '%':
-			b = append(b, c)
-		case i+2 >= len(s) || hexDigit(s[i+1]) < 0 || hexDigit(s[i+2]) < 0:
-			return "", fail(InvalidURI, "")
-		default:
-			b = append(b, byte(hexDigit(s[i+1])<<4|hexDigit(s[i+2])))
-			i += 2
-		}
-	}
-	return string(b), nil
-}
-
-func hexDigit(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
+	return s, nil
 }
