@@ -46,7 +46,7 @@ func TestKindsOfAnswers(t *testing.T) {
 		{403, "AccessDenied", kind.Denied},
 		{403, "InvalidAccessKeyId", kind.Denied},
 		{403, "SignatureDoesNotMatch", kind.Denied},
-		{403, "RequestTimeTooSkewed", kind.Denied},
+		{403, "RequestTimeTooSkewed", kind.Unavailable},
 		{403, "QuotaExceeded", kind.NoSpace},
 		{400, "ExpiredToken", kind.Denied},
 		{400, "BadDigest", kind.Unavailable},
@@ -78,6 +78,19 @@ func TestKindsOfAnswers(t *testing.T) {
 				t.Errorf("%s, %d %s: %q shows a credential", op, tt.status, tt.code, text)
 			}
 		}
+	}
+}
+
+// A wrong clock is told as such, and not as wrong credentials.
+func TestAWrongClock(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		refuse(w, 403, clockCode, "The difference between the request time and the current time is too large.")
+	}))
+	t.Cleanup(server.Close)
+	_, err := Open(t.Context(), Options{Endpoint: server.URL, Region: "r", Bucket: "b", Key: "k", Secret: "s"})
+	if kind.Of(err) != kind.Unavailable || !strings.Contains(err.Error(), "the clock of this machine") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -68,6 +68,16 @@ func noBucket(err error) bool {
 	return ok && f.code == "NoSuchBucket"
 }
 
+// clockCode is the answer to a signature from another time.
+const clockCode = "RequestTimeTooSkewed"
+
+// wrongClock reports whether an error says that this machine's clock and the
+// server's differ too much.
+func wrongClock(err error) bool {
+	f, ok := errors.AsType[*failure](err)
+	return ok && f.code == clockCode
+}
+
 // kinds by the code in the answer's body, for codes that the status doesn't
 // tell well enough.
 var kinds = map[string]kind.Kind{
@@ -89,6 +99,7 @@ var kinds = map[string]kind.Kind{
 	"InvalidDigest":                  kind.Unavailable,
 	"IncompleteBody":                 kind.Unavailable,
 	"RequestTimeout":                 kind.Unavailable,
+	clockCode:                        kind.Unavailable, // nothing is wrong with the credentials
 	"OperationAborted":               kind.Unavailable,
 	"SlowDown":                       kind.Unavailable,
 	"TooManyRequests":                kind.Unavailable,

@@ -77,6 +77,8 @@ func (s *Store) prove(ctx context.Context) error {
 		return nil
 	case noBucket(err):
 		return kind.Errorf(kind.NotExist, "there is no bucket %q at %s: create it, or correct its name in the configuration of the blockstore", s.bucket, s.where)
+	case wrongClock(err):
+		return kind.Errorf(k, "the clock of this machine differs from that of %s by more than S3 allows, a quarter of an hour: set the one that is wrong (%w)", s.where, err)
 	case k == kind.Denied:
 		return kind.Errorf(k, "%s refuses to list bucket %q: check access key and secret, and that they are given s3:ListBucket, s3:GetObject and s3:PutObject (%w)", s.where, s.bucket, err)
 	case k == kind.Unavailable:
