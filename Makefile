@@ -63,7 +63,7 @@ soak:
 	TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1 $(GO) run ./tests/services -- $(GO) test -count=5 -timeout 120m -run 'Gateways|Churn|Drill|RandomOperations|POSIX' ./tests/e2e
 	TRUCKEE_TEST_REQUIRE=1 $(GO) run ./tests/services -only radosgw,swift,versity -- $(GO) test -race -count=1 -timeout 30m -run 'Conformance|Faults|Crashes|Prefix' ./blockstore/s3
 	TRUCKEE_TEST_REQUIRE=1 $(GO) run ./tests/services -only radosgw,postgres -- $(GO) test -count=1 -timeout 30m -run 'Gateways|Churn|BackupAndRestore|SecondMetastore|SQLiteToGateways' ./tests/e2e
-	TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1 $(GO) test -count=1 -timeout 30m -run ClientFar ./tests/e2e
+	TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1 $(GO) test -count=1 -timeout 90m -run ClientFar ./tests/e2e
 
 bench:
 	$(GO) run ./tests/bench
