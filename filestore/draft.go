@@ -94,7 +94,7 @@ func (f *openFile) newDraft(ctx context.Context) (*draft, error) {
 	f.fs.open.mu.Lock()
 	d.payer = f.tree
 	f.fs.open.mu.Unlock()
-	d.room = max(f.fs.o.FlightBytes/4, leastRoom, 2*d.grid)
+	d.room = max(f.fs.o.FlightBytes/3, leastRoom, 2*d.grid)
 	d.flight = semaphore.NewWeighted(d.room)
 	return d, nil
 }
@@ -102,7 +102,7 @@ func (f *openFile) newDraft(ctx context.Context) (*draft, error) {
 // emptyDraft begins a draft over nothing.
 func (fs *FS) emptyDraft(owner slotID) *draft {
 	d := &draft{fs: fs, owner: owner, cut: noCut, least: noCut, grid: int64(fs.o.ChunkSize), aligned: true}
-	d.room = max(fs.o.FlightBytes/4, leastRoom, 2*d.grid)
+	d.room = max(fs.o.FlightBytes/3, leastRoom, 2*d.grid)
 	d.flight = semaphore.NewWeighted(d.room)
 	d.ctx, d.cancel = context.WithCancel(fs.ctx)
 	return d

@@ -155,7 +155,7 @@ type Filestore struct {
 	CacheMemory  Size `key:"cache_memory" default:"24MiB" min:"1MiB" help:"Memory for decrypted chunks, and as much again for directories."`
 	DraftMemory  Size `key:"draft_memory" default:"8MiB" min:"1MiB" help:"Memory for the unsaved bytes of one open file; beyond it they go, encrypted, to the spool."`
 	DirtyMemory  Size `key:"dirty_memory" default:"16MiB" min:"1MiB" help:"Memory for the unsaved bytes of all open files."`
-	FlightMemory Size `key:"flight_memory" default:"0" help:"Memory for blocks on their way to the blockstore, of which one file may take a quarter: at least 8MiB. 0: 8MiB for blocks on this machine, 96MiB for a store behind a network, which wants many at a time."`
+	FlightMemory Size `key:"flight_memory" default:"0" help:"Memory for blocks on their way to the blockstore, of which one file may take a third: at least 8MiB. 0: 8MiB for blocks on this machine, 96MiB for a store behind a network, which wants many at a time."`
 	SpoolDir     Path `key:"spool_dir" default:"spool" help:"The directory of the encrypted spool, which dies with the process."`
 	SpoolLimit   Size `key:"spool_limit" default:"16GiB" min:"0" help:"What the spool may hold."`
 }

@@ -67,8 +67,9 @@ func (n *Node) CollectForever(ctx context.Context, before func(context.Context) 
 }
 
 // networkFlight is how many bytes are on their way to a store behind a network,
-// if nothing is configured: with a quarter of it one file keeps 24 requests of
-// 1 MiB going, which hides round trips of tens of milliseconds.
+// if nothing is configured: with a third of it one file keeps 32 requests of 1 MiB
+// going, as many as a guard lets through, which hides round trips of tens of
+// milliseconds.
 const networkFlight = 96 << 20
 
 // behindNetwork reports whether a part of a blockstore is not on this machine.
