@@ -15,6 +15,7 @@ type disk struct {
 	sync     func(f *os.File) error
 	allocate func(f *os.File, size int64) error
 	punch    func(f *os.File, off, n int64) error
+	syncDir  func(dir *os.Root) error // makes the names in it durable
 }
 
 func realDisk() disk {
@@ -32,6 +33,7 @@ func realDisk() disk {
 				return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
 			})
 		},
+		syncDir: syncRoot,
 	}
 }
 

@@ -182,7 +182,7 @@ func (s *Store) removeSegment(seg *segment) error {
 	if err := s.home.segments.Remove(segmentName(seg.num)); err != nil {
 		return err
 	}
-	if err := syncRoot(s.home.segments); err != nil {
+	if err := s.disk.syncDir(s.home.segments); err != nil {
 		return err
 	}
 	s.segMu.Lock()

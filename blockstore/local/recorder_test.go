@@ -207,6 +207,12 @@ func (f *failing) disk() disk {
 			}
 			return system.punch(file, off, n)
 		},
+		syncDir: func(dir *os.Root) error {
+			if err := f.fails(); err != nil {
+				return err
+			}
+			return system.syncDir(dir)
+		},
 	}
 }
 

@@ -128,7 +128,7 @@ func (s *Store) initSegment(f *os.File, num uint32) (*segment, error) {
 	if err := f.Sync(); err != nil {
 		return nil, err
 	}
-	if err := syncRoot(s.home.segments); err != nil {
+	if err := s.disk.syncDir(s.home.segments); err != nil {
 		return nil, err
 	}
 	return &segment{num: num, f: f, end: page, limit: limit(size)}, nil
