@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/truckee-fs/truckee/blockstore"
@@ -31,8 +32,11 @@ func (n *Node) figures(ctx context.Context, emit metrics.Emit) {
 		cacheFigures(emit, c.Name, c.Hits, c.Misses, c.Bytes)
 	}
 	emit(metrics.AccountsFaults, float64(len(n.Accounts.Faults())))
-	n.metaFigures(ctx, emit)
-	storeFigures(blockstore.StatusOf(ctx, n.Blocks, blockstore.StatusOptions{}), emit)
+	var blocks, bytes int64
+	var err error
+	s := n.storeStatus(ctx, func() { blocks, bytes, err = n.usage(ctx) })
+	metaFigures(blocks, bytes, err, emit)
+	storeFigures(s, emit)
 	r, ran := n.FS.LastCollection()
 	if !ran {
 		return
@@ -72,9 +76,8 @@ func (n *Node) diskCache(name string, stats func() (hits, misses, bytes int64)) 
 	})
 }
 
-// metaFigures asks the metastore, which shows that it answers.
-func (n *Node) metaFigures(ctx context.Context, emit metrics.Emit) {
-	blocks, bytes, err := n.usage(ctx)
+// metaFigures tell what the metastore answered, and so whether it answers.
+func metaFigures(blocks, bytes int64, err error, emit metrics.Emit) {
 	if err != nil {
 		emit(metrics.MetastoreUp, 0)
 		return
@@ -126,8 +129,22 @@ type StoreHealth struct {
 // Health asks the stores. A node is ready when both answer, with less
 // redundancy than they were made for, too.
 func (n *Node) Health(ctx context.Context) Health {
-	_, err := n.Meta.Seq(ctx)
-	return healthOf(err, blockstore.StatusOf(ctx, n.Blocks, blockstore.StatusOptions{}))
+	var err error
+	s := n.storeStatus(ctx, func() {
+		if _, err = n.Meta.Seq(ctx); err != nil && ctx.Err() != nil {
+			err = kind.Unavailable // it didn't answer in time
+		}
+	})
+	return healthOf(err, s)
+}
+
+// storeStatus asks the blockstore, beside meta, which asks the metastore: the time
+// that one doesn't answer in isn't the other's.
+func (n *Node) storeStatus(ctx context.Context, meta func()) blockstore.Status {
+	var asked sync.WaitGroup
+	asked.Go(meta)
+	defer asked.Wait()
+	return blockstore.StatusOf(ctx, n.Blocks, blockstore.StatusOptions{})
 }
 
 // healthOf is the health of a node whose metastore answered with err.
