@@ -36,27 +36,35 @@ func startProcess(name, logFile string, cmd *exec.Cmd) (*process, error) {
 	// A group of its own: Ctrl-C in a terminal reaches us alone, and we end the
 	// servers in their order.
 	cmd.SysProcAttr.Setpgid = true
+	p := &process{name: name, logFile: logFile}
+	if p.ended, err = startHeld(cmd, &p.err); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	p.pid = cmd.Process.Pid
+	return p, nil
+}
+
+// startHeld starts cmd, which ends when this program does. What it returns is closed
+// when cmd has been waited for; before that *result is what Wait gave.
+func startHeld(cmd *exec.Cmd, result *error) (ended chan struct{}, err error) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
 	dieWithParent(cmd.SysProcAttr)
-	p := &process{name: name, logFile: logFile, ended: make(chan struct{})}
+	ended = make(chan struct{})
 	started := make(chan error, 1)
 	go func() {
 		// The kernel sends the death signal when the thread ends that started
 		// the process, so that thread stays.
 		runtime.LockOSThread()
 		err := cmd.Start()
-		if err == nil {
-			p.pid = cmd.Process.Pid
-		}
 		started <- err
 		if err == nil {
-			p.err = cmd.Wait()
-			close(p.ended)
+			*result = cmd.Wait()
+			close(ended)
 		}
 	}()
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", name, err)
-	}
-	return p, nil
+	return ended, <-started
 }
 
 // log is the end of what the server printed.

@@ -128,12 +128,9 @@ func (t *Truckee) Start(ctx context.Context, flags ...string) error {
 	words := append([]string{"serve", "--sftp", "127.0.0.1:" + strconv.Itoa(t.Port), "--s3", "127.0.0.1:" + strconv.Itoa(t.S3Port)}, flags...)
 	t.cmd = t.Command(context.Background(), words...)
 	t.cmd.Stdout, t.cmd.Stderr = log, log
-	if err := t.cmd.Start(); err != nil {
+	if t.ended, err = startHeld(t.cmd, new(error)); err != nil {
 		return err
 	}
-	ended := make(chan struct{})
-	t.ended = ended
-	go func(cmd *exec.Cmd) { _ = cmd.Wait(); close(ended) }(t.cmd)
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	if err := waitForBanner(ctx, t.Port, t.ended); err != nil {
