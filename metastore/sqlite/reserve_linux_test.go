@@ -19,7 +19,7 @@ import (
 // start, while what grows is refused.
 func TestFullDiskCanBeMadeEmptier(t *testing.T) {
 	t.Parallel()
-	dir, resize := smallDisk(t, "64m")
+	dir, resize := smallDisk(t, "256m") // a reserve of 4 MiB: the log may have to wait for a checkpoint that is under way
 	path := filepath.Join(dir, "meta.db")
 	s := open(t, path)
 	slot, root := metastore.SlotID{1}, metastore.SlotID{2}
@@ -66,7 +66,7 @@ func TestFullDiskCanBeMadeEmptier(t *testing.T) {
 	s = open(t, path)
 	defer s.Close()
 	freeing("started on the full disk")
-	resize("128m")
+	resize("512m")
 	for range 3 {
 		if err := growOnce(t, s, slot); err != nil {
 			t.Fatalf("with room again: %v", err)
