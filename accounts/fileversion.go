@@ -55,16 +55,11 @@ func statFile(path string) (version, error) {
 // readFile reads the file if only its owner, who is this process's user or
 // root, can read and change it.
 func readFile(path string) ([]byte, version, error) {
-	// O_NONBLOCK: a FIFO in the file's place must not hold up every login.
-	h, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	h, st, err := openFile(path)
 	if err != nil {
 		return nil, version{}, err
 	}
 	defer h.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(h.Fd()), &st); err != nil {
-		return nil, version{}, &os.PathError{Op: "stat", Path: path, Err: err}
-	}
 	if err := checkOwner(path, &st); err != nil {
 		return nil, version{}, err
 	}
@@ -73,6 +68,21 @@ func readFile(path string) ([]byte, version, error) {
 		return nil, version{}, err
 	}
 	return b, versionFor(&st, b), nil
+}
+
+// openFile opens a file, and looks at the one that it opened.
+func openFile(path string) (*os.File, unix.Stat_t, error) {
+	var st unix.Stat_t
+	// O_NONBLOCK: a FIFO in the file's place must not hold up every login.
+	h, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, st, err
+	}
+	if err := unix.Fstat(int(h.Fd()), &st); err != nil {
+		h.Close()
+		return nil, st, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return h, st, nil
 }
 
 // checkOwner refuses a file that others can read or change.

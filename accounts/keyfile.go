@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/sys/unix"
 
 	"github.com/truckee-fs/truckee/internal/kind"
 )
@@ -149,15 +147,11 @@ func (f *keyFile) revokes(c *ssh.Certificate) bool {
 // readPublic reads a file that only its owner, who is this process's user or
 // root, can change.
 func readPublic(path string) ([]byte, version, error) {
-	h, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	h, st, err := openFile(path)
 	if err != nil {
 		return nil, version{}, err
 	}
 	defer h.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(h.Fd()), &st); err != nil {
-		return nil, version{}, &os.PathError{Op: "stat", Path: path, Err: err}
-	}
 	if st.Mode&0o022 != 0 {
 		return nil, version{}, kind.Errorf(kind.Denied, "%s can be changed by others (mode %04o): run chmod go-w on it", path, st.Mode&0o7777)
 	}
