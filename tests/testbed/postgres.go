@@ -71,13 +71,7 @@ func (s *Postgres) URL(database string) string {
 
 // command runs a program of PostgreSQL as the user that owns the cluster.
 func (s *Postgres) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, postgresProgram(program), args...)
-	cmd.Dir = s.dir
-	if s.as != nil {
-		as := *s.as
-		cmd.SysProcAttr = &as
-	}
-	return cmd
+	return commandAs(ctx, s.as, s.dir, postgresProgram(program), args...)
 }
 
 // Start starts a server that isn't running, on the same port as before, and

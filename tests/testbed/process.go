@@ -22,6 +22,19 @@ type process struct {
 	err     error         // of Wait, once ended is closed
 }
 
+// commandAs is a program that runs in dir, which is its home, too, as the user that as
+// names; nil: as ours.
+func commandAs(ctx context.Context, as *syscall.SysProcAttr, dir, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir)
+	if as != nil {
+		own := *as
+		cmd.SysProcAttr = &own
+	}
+	return cmd
+}
+
 // startProcess starts cmd with its output appended to logFile.
 func startProcess(name, logFile string, cmd *exec.Cmd) (*process, error) {
 	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)

@@ -127,14 +127,7 @@ func uuid() string {
 }
 
 func (s *Radosgw) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "HOME="+s.dir)
-	if s.as != nil {
-		as := *s.as
-		cmd.SysProcAttr = &as
-	}
-	return cmd
+	return commandAs(ctx, s.as, s.dir, program, args...)
 }
 
 // run runs commands one after another.

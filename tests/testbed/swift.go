@@ -93,14 +93,7 @@ func (s *Swift) rings(ctx context.Context) error {
 }
 
 func (s *Swift) command(ctx context.Context, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "HOME="+s.dir)
-	if s.as != nil {
-		as := *s.as
-		cmd.SysProcAttr = &as
-	}
-	return cmd
+	return commandAs(ctx, s.as, s.dir, program, args...)
 }
 
 // Start starts the servers, which aren't running, on the ports as before, and

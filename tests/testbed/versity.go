@@ -101,13 +101,8 @@ func (s *Versity) Buckets() string { return filepath.Join(s.dir, "buckets") }
 func (s *Versity) users() string   { return filepath.Join(s.dir, "users") }
 
 func (s *Versity) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, s.binary, args...)
-	cmd.Dir = s.dir
-	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+s.Key, "ROOT_SECRET_KEY="+s.Secret, "ADMIN_ACCESS_KEY="+s.Key, "ADMIN_SECRET_KEY="+s.Secret)
-	if s.as != nil {
-		as := *s.as
-		cmd.SysProcAttr = &as
-	}
+	cmd := commandAs(ctx, s.as, s.dir, s.binary, args...)
+	cmd.Env = append(cmd.Env, "ROOT_ACCESS_KEY="+s.Key, "ROOT_SECRET_KEY="+s.Secret, "ADMIN_ACCESS_KEY="+s.Key, "ADMIN_SECRET_KEY="+s.Secret)
 	return cmd
 }
 
