@@ -44,7 +44,7 @@ func main() {
 	peers := flag.String("peers", "", "measure these, too, separated by commas: rclone, sftpgo, or the path of another truckee binary")
 	flag.StringVar(&s.binary, "binary", "", "measure this `file` (default: what is built here)")
 	flag.StringVar(&s.markdown, "markdown", "", "write the table to this `file` too")
-	flag.StringVar(&s.dir, "dir", "", "work in this `directory` (default: a temporary one)")
+	flag.StringVar(&s.dir, "dir", "", "work in a new directory within this `directory`, which goes away at the end (default: TMPDIR)")
 	flags := flag.String("truckee-flags", "", "more `flags` for truckee serve, separated by blanks")
 	list := flag.Bool("list", false, "print the names of workloads and rows, and measure nothing")
 	flag.Parse()
@@ -81,12 +81,10 @@ func printNames() {
 }
 
 func run(ctx context.Context, s settings) (err error) {
-	if s.dir == "" {
-		if s.dir, err = os.MkdirTemp("", "truckee-bench-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(s.dir)
+	if s.dir, err = os.MkdirTemp(s.dir, "truckee-bench-"); err != nil {
+		return err
 	}
+	defer os.RemoveAll(s.dir)
 	began := time.Now()
 	b, err := setUp(ctx, s)
 	if err != nil {

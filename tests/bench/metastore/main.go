@@ -43,7 +43,7 @@ func main() {
 	flag.DurationVar(&m.span, "for", 300*time.Millisecond, "how long a store is measured in each round")
 	atLeast := flag.Float64("at-least", 0, "fail if a `ratio` is below this")
 	markdown := flag.String("markdown", "", "write the table to this `file` too")
-	flag.StringVar(&m.dir, "dir", "", "keep the databases in this `directory` (default: a temporary one)")
+	flag.StringVar(&m.dir, "dir", "", "keep the databases in a new directory within this `directory`, which goes away at the end (default: TMPDIR)")
 	flag.Parse()
 	m.engines = strings.Split(*names, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -58,15 +58,13 @@ func (m measurement) run(ctx context.Context, atLeast float64, markdown string) 
 	if m.rounds < 1 || m.span <= 0 {
 		return errors.New("-rounds and -for must be above zero")
 	}
-	if m.dir == "" {
-		if m.dir, err = os.MkdirTemp("", "truckee-bench-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(m.dir)
-		// PostgreSQL runs as another user than root.
-		if err := os.Chmod(m.dir, 0o711); err != nil {
-			return err
-		}
+	if m.dir, err = os.MkdirTemp(m.dir, "truckee-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(m.dir)
+	// PostgreSQL runs as another user than root.
+	if err := os.Chmod(m.dir, 0o711); err != nil {
+		return err
 	}
 	var rows []row
 	for _, name := range m.engines {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,6 +39,20 @@ func (b *bench) load(ctx context.Context, clients, steps int, step func(ctx cont
 type usage struct {
 	cpu  time.Duration
 	peak int64 // bytes of resident memory at most, since resetPeak
+}
+
+// clientTime is what the clients have used of a processor: this process, and those
+// that it has started and that have ended, which the servers have not.
+func clientTime() (time.Duration, error) {
+	var sum time.Duration
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var r syscall.Rusage
+		if err := syscall.Getrusage(who, &r); err != nil {
+			return 0, err
+		}
+		sum += time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	}
+	return sum, nil
 }
 
 // processUsage reads /proc (proc(5)).

@@ -47,7 +47,7 @@ func main() {
 	flag.IntVar(&b.keys, "keys", 10_000, "keys of the bucket that is listed; 1000000 takes a while")
 	size := flag.Int64("size", 1024, "size of the file that the aws cli copies, in `MiB`")
 	flag.StringVar(&b.binary, "binary", "", "measure this `program` instead of building truckee")
-	flag.StringVar(&b.dir, "dir", "", "work in this `directory` (default: a temporary one)")
+	flag.StringVar(&b.dir, "dir", "", "work in a new directory within this `directory`, which goes away at the end (default: TMPDIR)")
 	markdown := flag.String("markdown", "", "write the table to this `file` too")
 	flag.Parse()
 	b.file = *size << 20
@@ -77,12 +77,10 @@ func main() {
 }
 
 func (b *bench) run(ctx context.Context) (text string, err error) {
-	if b.dir == "" {
-		if b.dir, err = os.MkdirTemp("", "truckee-bench-s3-"); err != nil {
-			return "", err
-		}
-		defer os.RemoveAll(b.dir)
+	if b.dir, err = os.MkdirTemp(b.dir, "truckee-bench-s3-"); err != nil {
+		return "", err
 	}
+	defer os.RemoveAll(b.dir)
 	if err := os.Chmod(b.dir, 0o711); err != nil { // versitygw runs as somebody else
 		return "", err
 	}
@@ -156,18 +154,27 @@ func (b *bench) once(ctx context.Context, w workload, s *server, c *cell) error 
 	if err != nil {
 		return err
 	}
+	client, err := clientTime()
+	if err != nil {
+		return err
+	}
 	begin := time.Now()
 	v, err := w.run(ctx, s, c.bucket)
 	if err != nil {
 		return err
 	}
 	took := time.Since(begin).Seconds()
+	clientAfter, err := clientTime()
+	if err != nil {
+		return err
+	}
 	after, err := processUsage(s.pid())
 	if err != nil {
 		return err
 	}
 	c.figures = append(c.figures, v)
 	c.cpu = append(c.cpu, w.cost((after.cpu-before.cpu).Seconds(), v*took))
+	c.client = append(c.client, w.cost((clientAfter-client).Seconds(), v*took))
 	c.peak = max(c.peak, after.peak)
 	return nil
 }

@@ -17,6 +17,7 @@ type cell struct {
 	bucket  string
 	figures []float64
 	cpu     []float64 // what the server used of a processor, see cost
+	client  []float64 // and what its clients used
 	peak    int64     // bytes of its memory
 	err     error     // it can't do it
 }
@@ -35,8 +36,8 @@ func (w *workload) cost(seconds, done float64) float64 {
 	return seconds
 }
 
-// text is a figure, the ratio of truckee's to it (above 1 where truckee is faster), the
-// cost, and the peak of memory.
+// text is a figure, the ratio of truckee's to it (above 1 where truckee is faster), what
+// the server and the clients cost, and the peak of the server's memory.
 func (r *row) text(i int) string {
 	c := &r.cells[i]
 	if c.err != nil || len(c.figures) == 0 {
@@ -51,7 +52,7 @@ func (r *row) text(i int) string {
 		}
 		out += fmt.Sprintf(" (**%.2f**)", ratio)
 	}
-	return fmt.Sprintf("%s; %.2f, %d", out, median(c.cpu), c.peak>>20)
+	return fmt.Sprintf("%s; %.2f + %.2f, %d", out, median(c.cpu), median(c.client), c.peak>>20)
 }
 
 func (b *bench) line(r *row) string {
@@ -74,7 +75,7 @@ func (b *bench) table(rows []*row) string {
 	for _, r := range rows {
 		lines = append(lines, b.line(r))
 	}
-	return strings.Join(lines, "\n") + "\n\nBehind each figure: in brackets truckee's ratio to it, above 1 where truckee is faster; then what the server used of a processor (seconds a GiB, milliseconds an operation or a thousand keys; else seconds in all), and its memory at most in MiB.\n"
+	return strings.Join(lines, "\n") + "\n\nBehind each figure: in brackets truckee's ratio to it, above 1 where truckee is faster; then what the server and, behind the +, its clients used of a processor (seconds a GiB, milliseconds an operation or a thousand keys; else seconds in all), and the server's memory at most in MiB.\n"
 }
 
 func number(v float64) string {

@@ -62,7 +62,7 @@ func main() {
 	flag.DurationVar(&b.latency, "latency", 20*time.Millisecond, "what is added to a round trip")
 	line := flag.Int64("line", 1000, "the network of the rows that are bounded by it, in `Mbit/s`")
 	markdown := flag.String("markdown", "", "write the table to this `file` too")
-	flag.StringVar(&b.dir, "dir", "", "work in this `directory` (default: a temporary one)")
+	flag.StringVar(&b.dir, "dir", "", "work in a new directory within this `directory`, which goes away at the end (default: TMPDIR)")
 	flag.Parse()
 	b.size <<= 20
 	b.line = *line * 1_000_000 / 8
@@ -92,12 +92,10 @@ func fail(err error) {
 }
 
 func (b *bench) run(ctx context.Context) (err error) {
-	if b.dir == "" {
-		if b.dir, err = os.MkdirTemp("", "truckee-bench-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(b.dir)
+	if b.dir, err = os.MkdirTemp(b.dir, "truckee-bench-"); err != nil {
+		return err
 	}
+	defer os.RemoveAll(b.dir)
 	if err := os.Chmod(b.dir, 0o711); err != nil { // the stores' servers run as others
 		return err
 	}
