@@ -18,9 +18,9 @@ AT_ONCE  = $$((2 * $$(getconf _NPROCESSORS_ONLN)))
 # users get, so that each dependency is compiled once. The race detector needs cgo.
 export GOFLAGS     := $(filter-out -trimpath,$(GOFLAGS)) -trimpath
 export CGO_ENABLED := 0
-race soak: export CGO_ENABLED := 1
+race soak-models soak-radosgw: export CGO_ENABLED := 1
 
-.PHONY: test quick lint serviced race e2e fuzz soak bench build deps clean s3-conformance
+.PHONY: test quick lint serviced race e2e fuzz bench build deps clean s3-conformance
 
 test: deps lint serviced
 
@@ -56,14 +56,35 @@ e2e:
 fuzz:
 	GO="$(GO)" sh scripts/fuzz.sh $(FUZZ)
 
-soak:
+# Every part goes on when another has failed; `make soak-clients` is one alone, with
+# what it needs installed. FUZZ, SEEDS and RUNS say how long.
+SOAK   = soak-clients soak-models soak-gateways soak-radosgw soak-fuzz
+SEEDS ?= 100
+RUNS  ?= 5
+LONG   = TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1
+.PHONY: soak soak-deps $(SOAK)
+
+soak: soak-deps
+	$(MAKE) -k -j1 $(SOAK)
+
+soak-deps:
 	GO="$(GO)" sh scripts/test-deps.sh soak
-	$(MAKE) fuzz FUZZ=60s
-	$(GO) test -race -count=100 -timeout 120m -run Against ./filestore
-	TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1 $(GO) run ./tests/services -- $(GO) test -count=5 -timeout 120m -run 'Gateways|Churn|Drill|RandomOperations|POSIX' ./tests/e2e
-	TRUCKEE_TEST_REQUIRE=1 $(GO) run ./tests/services -only radosgw,swift,versity -- $(GO) test -race -count=1 -timeout 30m -run 'Conformance|Faults|Crashes|Prefix' ./blockstore/s3
-	TRUCKEE_TEST_REQUIRE=1 $(GO) run ./tests/services -only radosgw,postgres -- $(GO) test -count=1 -timeout 30m -run 'Gateways|Churn|BackupAndRestore|SecondMetastore|SQLiteToGateways' ./tests/e2e
-	TRUCKEE_TEST_REQUIRE=1 TRUCKEE_TEST_SOAK=1 $(GO) test -count=1 -timeout 90m -run ClientFar ./tests/e2e
+
+soak-clients:
+	$(LONG) $(GO) test -vet=off -count=1 -timeout 90m -run ClientFar ./tests/e2e
+
+soak-models:
+	$(GO) test -race -vet=off -count=$(SEEDS) -timeout 120m -run Against ./filestore/...
+
+soak-gateways:
+	$(LONG) $(GO) run ./tests/services -- $(GO) test -vet=off -count=$(RUNS) -parallel $(AT_ONCE) -timeout 180m -run 'Gateways|Churn|Drill|RandomOperations|POSIX' ./tests/e2e
+
+soak-radosgw:
+	TRUCKEE_TEST_REQUIRE=1 $(GO) run ./tests/services -only radosgw,swift,versity -- $(GO) test -race -vet=off -count=1 -timeout 30m -run 'Conformance|Faults|Crashes|Prefix' ./blockstore/s3
+	TRUCKEE_TEST_REQUIRE=1 $(GO) run ./tests/services -only radosgw,postgres -- $(GO) test -vet=off -count=1 -timeout 30m -run 'Gateways|Churn|BackupAndRestore|SecondMetastore|SQLiteToGateways' ./tests/e2e
+
+soak-fuzz: FUZZ = 60s
+soak-fuzz: fuzz
 
 bench:
 	$(GO) run ./tests/bench

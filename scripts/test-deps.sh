@@ -16,7 +16,10 @@ lftp:lftp psftp:putty-tools curl:curl rclone:rclone restic:restic borg:borgbacku
 /usr/lib/python3/dist-packages/paramiko:python3-paramiko /usr/lib/python3/dist-packages/asyncssh:python3-asyncssh /usr/share/java/jsch.jar:libjsch-java"
 
 if [ "${1-}" = soak ]; then
-	wanted="$wanted ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common"
+	# AWS's SDK needs a newer Rust than Debian 12's own: that which its browsers have.
+	cargo=cargo
+	if grep -qs '^VERSION_ID="12"' /etc/os-release; then cargo=cargo-web; fi
+	wanted="$wanted ceph-mon:ceph-mon ceph-osd:ceph-osd radosgw:radosgw ceph:ceph-common mvn:maven cargo:$cargo"
 fi
 
 # Debian keeps daemons, and PostgreSQL's programs by version, out of the PATH.
