@@ -53,13 +53,29 @@ func newSums(uuid [16]byte) sums {
 
 // record is the CRC of the record of segment seg at offset off, given whole.
 func (s sums) record(seg uint32, off int64, rec []byte) uint32 {
+	return crc32.Update(s.begin(seg, off, rec), s.table, rec[recordHeader:])
+}
+
+// begin is the CRC of all that comes before the body, of which the header is given.
+func (s sums) begin(seg uint32, off int64, header []byte) uint32 {
 	var seed [32]byte
 	copy(seed[:], s.uuid[:])
 	binary.BigEndian.PutUint64(seed[16:], uint64(seg))
 	binary.BigEndian.PutUint64(seed[24:], uint64(off))
 	sum := crc32.Update(0, s.table, seed[:])
-	sum = crc32.Update(sum, s.table, rec[:48])
-	return crc32.Update(sum, s.table, rec[recordHeader:])
+	return crc32.Update(sum, s.table, header[:48])
+}
+
+// copySum copies body to dst and continues sum over it, in steps that stay in the
+// processor's innermost cache: one after the other takes up to twice as long.
+func (s sums) copySum(dst, body []byte, sum uint32) uint32 {
+	const step = 16 << 10
+	for len(body) > 0 {
+		n := copy(dst, body[:min(step, len(body))])
+		sum = crc32.Update(sum, s.table, dst[:n])
+		dst, body = dst[n:], body[n:]
+	}
+	return sum
 }
 
 // encode lays out the record of e, in segment seg, at the start of buf, and
@@ -70,9 +86,9 @@ func (s sums) encode(buf []byte, seg uint32, e entry, body []byte) {
 	copy(buf[8:], e.id[:])
 	binary.BigEndian.PutUint64(buf[40:], e.seq)
 	clear(buf[52:recordHeader])
-	end := recordHeader + copy(buf[recordHeader:], body)
-	clear(buf[end:e.size()])
-	binary.BigEndian.PutUint32(buf[48:], s.record(seg, e.offset(), buf[:end]))
+	sum := s.copySum(buf[recordHeader:], body, s.begin(seg, e.offset(), buf))
+	binary.BigEndian.PutUint32(buf[48:], sum)
+	clear(buf[recordHeader+len(body) : e.size()])
 }
 
 // parseHeader reads the header of a record that begins at off. It says only
