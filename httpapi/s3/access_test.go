@@ -112,7 +112,7 @@ func TestConditionsSeeTheRequestAndTheObject(t *testing.T) {
 	w.do("bob", "GET", "/bkt/red", nil).want(t, 200)
 	w.do("bob", "GET", "/bkt/blue", nil).want(t, 403)
 
-	put("s3:PutObject", `{"StringEquals":{"s3:x-amz-server-side-encryption":"AES256","s3:RequestObjectTag/a":"b"}}`)
+	put("s3:PutObject*", `{"StringEquals":{"s3:x-amz-server-side-encryption":"AES256","s3:RequestObjectTag/a":"b"}}`)
 	w.do("bob", "PUT", "/bkt/new", []byte("x"), "X-Amz-Server-Side-Encryption", "AES256", "X-Amz-Tagging", "a=b").want(t, 200)
 	w.do("bob", "PUT", "/bkt/new", []byte("x"), "X-Amz-Tagging", "a=b").want(t, 403)
 

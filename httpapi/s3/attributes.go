@@ -25,6 +25,10 @@ func (c *call) getAttributes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Sizes and checksums tell of the contents: as on AWS both permissions are needed.
+	if err := c.authorise(ctx, access{action: "s3:GetObject", bucket: c.bucket, key: c.key}); err != nil {
+		return err
+	}
 	r, err := c.openObject(ctx)
 	if err != nil {
 		return err

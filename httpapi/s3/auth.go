@@ -41,7 +41,7 @@ func (c *call) authenticate(ctx context.Context) error {
 	if err := c.moderate("key " + claim.AccessKey); err != nil {
 		return err
 	}
-	c.who.signed, c.who.since = true, claim.Time
+	c.who.signedBy(claim)
 	form := claim.Payload
 	if claim.Place == sigv4.InQuery && claim.Version == 4 { // version 2 signs few parameters
 		c.hoist()
@@ -50,6 +50,11 @@ func (c *call) authenticate(ctx context.Context) error {
 		}
 	}
 	return c.payload.declare(form, chain)
+}
+
+// signedBy notes a claim that was confirmed.
+func (i *identity) signedBy(claim *sigv4.Claim) {
+	i.signed, i.since, i.place, i.version = true, claim.Time, claim.Place, claim.Version
 }
 
 // signedRequest is what a signature covers.

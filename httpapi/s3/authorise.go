@@ -74,8 +74,9 @@ func (c *call) authorise(ctx context.Context, a access) error {
 	return nil
 }
 
-// mayDescribe refuses tags and an ACL that come with a write where the policy denies
-// to put them by themselves.
+// mayDescribe refuses tags that come with a write of somebody who may not put them by
+// themselves, and an ACL where the policy denies that: the ownership of the bucket says
+// what ACLs are worth.
 func (c *call) mayDescribe(ctx context.Context, a access) error {
 	for action, comes := range map[string]bool{
 		"s3:PutObjectTagging": len(a.tags) > 0 || a.tags == nil && c.r.Header.Get("X-Amz-Tagging") != "",
@@ -85,11 +86,17 @@ func (c *call) mayDescribe(ctx context.Context, a access) error {
 			continue
 		}
 		a.action = action
-		decision, _, err := c.ask(a).byPolicy(ctx)
+		q := c.ask(a)
+		decision, public, err := q.byPolicy(ctx)
 		if err != nil {
 			return err
 		}
-		if decision == policy.Denied {
+		access, err := publicAccess(q.info)
+		if err != nil {
+			return err
+		}
+		given := decision == policy.Allowed && !(public && access.RestrictBuckets)
+		if decision == policy.Denied || action == "s3:PutObjectTagging" && !given && !q.owns() {
 			return fail(AccessDenied, "")
 		}
 	}

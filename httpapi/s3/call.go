@@ -14,6 +14,7 @@ import (
 	"github.com/truckee-fs/truckee/accounts"
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/httpapi/s3/postform"
+	"github.com/truckee-fs/truckee/httpapi/s3/sigv4"
 	"github.com/truckee-fs/truckee/internal/audit"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
@@ -48,6 +49,8 @@ type identity struct {
 	key     string    // the access key id. Empty: nobody in particular
 	signed  bool      // by a signature: response-* parameters count
 	since   time.Time // when it was signed; zero if that isn't known
+	place   sigv4.Place
+	version int // of the signature; zero: there is none
 }
 
 func (i identity) anonymous() bool { return i.key == "" }

@@ -61,6 +61,9 @@ func (c *call) copiedMeta(ctx context.Context, from *source) (filestore.ObjectMe
 		return m, err
 	}
 	if !tagging {
+		if err := c.mayReadTags(ctx, from, &o); err != nil {
+			return m, err
+		}
 		m.Tags = o.Meta.Tags
 		// A policy may depend on the tags: so far it was asked about the request's.
 		if err := c.authorise(ctx, access{action: "s3:PutObject", bucket: c.bucket, key: c.key, tags: tagList(m.Tags)}); err != nil {
@@ -77,6 +80,15 @@ func (c *call) copiedMeta(ctx context.Context, from *source) (filestore.ObjectMe
 		m.Headers = replaced(o.Meta.Headers, class, redirect)
 	}
 	return m, nil
+}
+
+// mayReadTags asks for the right to see the tags of a source, if it has any: in a copy
+// of his own the caller can read them.
+func (c *call) mayReadTags(ctx context.Context, from *source, o *filestore.Object) error {
+	if len(o.Meta.Tags) == 0 {
+		return nil
+	}
+	return c.authorise(ctx, access{action: "s3:GetObjectTagging", bucket: from.bucket, key: from.key, version: from.version.String(), source: true})
 }
 
 // directive reads whether something is to be replaced by what the request has.

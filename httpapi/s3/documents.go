@@ -9,6 +9,7 @@ import (
 
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/httpapi/s3/acl"
+	"github.com/truckee-fs/truckee/httpapi/s3/lifecycle"
 	"github.com/truckee-fs/truckee/httpapi/s3/policy"
 	"github.com/truckee-fs/truckee/httpapi/s3/settings"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -23,7 +24,7 @@ const (
 	docOwnership    = "ownership"
 	docPublicAccess = "public-access"
 	docCORS         = "cors"
-	docLifecycle    = "lifecycle"
+	docLifecycle    = lifecycle.Document
 	docWebsite      = "website"
 	docTagging      = "tagging"
 	docEncryption   = "encryption"

@@ -97,7 +97,7 @@ func (c *call) authenticateForm(ctx context.Context, form *postform.Form) (*post
 	if err := c.moderate("key " + claim.AccessKey); err != nil {
 		return nil, err
 	}
-	c.who.signed, c.who.since = true, claim.Time
+	c.who.signedBy(claim)
 	p, err := postform.ParsePolicy(document)
 	return p, said(err)
 }

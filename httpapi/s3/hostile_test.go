@@ -141,7 +141,7 @@ func TestWhatComesWithAWriteMayBeDenied(t *testing.T) {
 	policy := func(denied, condition string) {
 		t.Helper()
 		w.do("ann", "PUT", "/bkt?policy", []byte(`{"Version":"2012-10-17","Statement":[
-			{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::bkt/*"},
+			{"Effect":"Allow","Principal":"*","Action":"s3:PutObject*","Resource":"arn:aws:s3:::bkt/*"},
 			{"Effect":"Deny","Principal":"*","Action":"`+denied+`","Resource":"arn:aws:s3:::bkt/*"`+condition+`}]}`)).want(t, 204)
 	}
 	put := func(status int, header ...string) {

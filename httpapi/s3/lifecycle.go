@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/truckee-fs/truckee/filestore"
+	"github.com/truckee-fs/truckee/httpapi/s3/lifecycle"
 	"github.com/truckee-fs/truckee/httpapi/s3/settings"
 )
 
@@ -16,7 +17,7 @@ func (c *call) expiration(b *filestore.Bucket, o *filestore.Object) {
 	if err != nil || l == nil || !o.Latest && !o.Version.IsLatest() {
 		return
 	}
-	when, rule, ok := l.Expires(aged(o), settings.Clock{})
+	when, rule, ok := l.Expires(lifecycle.Aged(o), settings.Clock{})
 	if ok {
 		c.w.Header().Set("X-Amz-Expiration", `expiry-date="`+httpTime(when)+`", rule-id="`+url.QueryEscape(rule)+`"`)
 	}
@@ -33,13 +34,4 @@ func (c *call) aborts(initiated time.Time) {
 		c.w.Header().Set("X-Amz-Abort-Date", httpTime(when))
 		c.w.Header().Set("X-Amz-Abort-Rule-Id", rule)
 	}
-}
-
-// aged is the latest version of a key as a lifecycle sees it.
-func aged(o *filestore.Object) settings.Aged {
-	a := settings.Aged{Key: o.Key, Size: o.Size, Tags: tagList(o.Meta.Tags), Mtime: o.Mtime, Current: true, Marker: o.DeleteMarker}
-	if !o.Placed.IsZero() { // the other one is what a client of SFTP has set
-		a.Mtime = o.Placed
-	}
-	return a
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/truckee-fs/truckee/httpapi/s3/acl"
 	"github.com/truckee-fs/truckee/httpapi/s3/settings"
+	"github.com/truckee-fs/truckee/httpapi/s3/sigv4"
 )
 
 // values gives what a condition key of policies holds for the question; false if
@@ -53,9 +54,9 @@ func (q *question) value(key string) (string, bool) {
 	case "versionid":
 		return q.version, q.version != ""
 	case "authtype":
-		return c.authType(), !c.who.anonymous()
+		return c.who.authType(), !c.who.anonymous()
 	case "signatureversion":
-		return c.signatureVersion(), !c.who.anonymous()
+		return c.who.signatureVersion()
 	case "resourceaccount":
 		return q.owner.ID, q.bucket != nil
 	case "x-amz-copy-source":
@@ -158,21 +159,27 @@ func (c *call) global(name string) (string, bool) {
 	return "", false
 }
 
-func (c *call) authType() string {
-	switch {
-	case c.query.has("X-Amz-Signature") || c.query.has("Signature"):
+// authType says where the confirmed signature was: what a request has besides is
+// anybody's to add.
+func (i identity) authType() string {
+	switch i.place {
+	case sigv4.InQuery:
 		return "REST-QUERY-STRING"
-	case c.postsForm():
+	case sigv4.InForm:
 		return "POST"
+	case sigv4.InHeader:
 	}
 	return "REST-HEADER"
 }
 
-func (c *call) signatureVersion() string {
-	if c.query.has("Signature") || strings.HasPrefix(c.r.Header.Get("Authorization"), "AWS ") {
-		return "AWS"
+func (i identity) signatureVersion() (name string, ok bool) {
+	switch i.version {
+	case 4:
+		return "AWS4-HMAC-SHA256", true
+	case 2:
+		return "AWS", true
 	}
-	return "AWS4-HMAC-SHA256"
+	return "", false
 }
 
 // tagValues are those of the keys that name a tag.

@@ -115,7 +115,7 @@ func (s *Server) find(t *target, r *http.Request) (*operation, error) {
 		sub = strings.TrimSpace(sub + " copy")
 	}
 	if op := s.routes[route{at, r.Method, sub}]; op != nil {
-		return op, nil
+		return op, t.versionless(sub)
 	}
 	var allowed []string
 	for other := range s.routes {
@@ -125,6 +125,15 @@ func (s *Server) find(t *target, r *http.Request) (*operation, error) {
 	}
 	slices.Sort(allowed)
 	return nil, fail(MethodNotAllowed, "").header("Allow", strings.Join(allowed, ", ")).with("Method", r.Method).with("ResourceType", resourceTypes[at])
+}
+
+// versionless refuses a version where an upload in parts is meant: policies would be
+// asked about the tags and the owner of an object that isn't the one in question.
+func (t *target) versionless(sub string) error {
+	if !strings.HasPrefix(sub, "upload") || !t.query.has("versionId") {
+		return nil
+	}
+	return fail(InvalidArgument, "This operation does not accept a version-id.").with("ArgumentName", "versionId").with("ArgumentValue", t.query.get("versionId"))
 }
 
 // unambiguous refuses a header that S3 acts upon and that came more than once: what

@@ -79,9 +79,6 @@ type Server struct {
 	// ObjectWriter makes ObjectWriter the ownership of buckets that set none; the
 	// default is BucketOwnerEnforced, as on AWS.
 	ObjectWriter bool
-	// LifecycleDay is the length of a day of lifecycles, which tests shorten.
-	// Zero: 24 hours, which end at midnight (UTC).
-	LifecycleDay time.Duration
 	// DebugSignatures puts the canonical request that a wrong signature was
 	// compared with into the log.
 	DebugSignatures bool
