@@ -78,7 +78,7 @@ func newS3(n *node.Node, l net.Listener, c config.S3, log *slog.Logger) (*s3Serv
 		Region: c.Region, Regions: c.Regions, Domains: c.Domains, WebsiteDomains: c.WebsiteDomains, PublicHosts: c.PublicHosts, MinPart: int64(c.MinPart),
 		Proxies: c.Proxies, MinRate: int64(c.MinRate), MaxRequestRate: c.MaxRequests,
 		HeaderAuth: c.HeaderAuth, SignatureV2: c.SignatureV2, PlainClientKeys: c.PlainClientKeys,
-		LifecycleDay: c.LifecycleDay, ObjectWriter: c.Ownership == "ObjectWriter", DebugSignatures: c.DebugSignatures,
+		ObjectWriter: c.Ownership == "ObjectWriter", DebugSignatures: c.DebugSignatures,
 		Observe: func(o s3.Observation) {
 			s.requests.Add(1)
 			n.Metrics.S3Request(o.Operation, o.Status, o.Received, o.Sent, o.Took)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/truckee-fs/truckee/httpapi/s3/lifecycle"
 	"github.com/truckee-fs/truckee/internal/config"
 	"github.com/truckee-fs/truckee/internal/node"
 )
@@ -19,9 +20,10 @@ type task struct {
 
 // s3Tasks are those of the S3 frontend: uploads that nobody goes on with, and
 // lifecycles of buckets.
-func (s *s3Service) tasks(n *node.Node, c config.S3, log *slog.Logger) []task {
-	all := []task{{"lifecycle", s.handler.ExpireEvery(), func(ctx context.Context) error {
-		done, err := s.handler.Expire(ctx)
+func s3Tasks(n *node.Node, c config.S3, log *slog.Logger) []task {
+	pass := &lifecycle.Pass{Files: n.FS, Day: c.LifecycleDay, Audit: n.Audit, Log: log}
+	all := []task{{"lifecycle", lifecycle.Every(c.LifecycleDay), func(ctx context.Context) error {
+		done, err := pass.Run(ctx)
 		if done.Objects+done.Versions+done.Uploads > 0 {
 			log.Info("lifecycles of buckets", "objects", done.Objects, "versions", done.Versions, "uploads", done.Uploads, "bytes", done.Bytes)
 		}

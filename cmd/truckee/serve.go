@@ -192,7 +192,7 @@ func serveNode(ctx context.Context, inv *invocation, n *node.Node, set setting, 
 	if objects != nil {
 		objects.tell(o.Log)
 		group.Go(objects.serve)
-		for _, t := range objects.tasks(n, o.Config.S3, o.Log) {
+		for _, t := range s3Tasks(n, o.Config.S3, o.Log) {
 			group.Go(func() error { t.run(ctx, n.FS.Turn, o.Log); return nil })
 		}
 	}

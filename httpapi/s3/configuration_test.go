@@ -5,12 +5,10 @@ import (
 	"crypto/md5" // what SSE-C's headers have
 	"encoding/base64"
 	"mime/multipart"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/httpapi/s3"
 )
 

@@ -29,6 +29,8 @@ var rooms = []room{
 	{name: "httpapi/s3/settings"},
 	{name: "httpapi/s3/acl", imports: []string{"httpapi/s3/settings"}},
 	{name: "httpapi/s3/postform", imports: []string{"httpapi/s3/settings"}},
+	// What is done to buckets without being asked.
+	{name: "httpapi/s3/lifecycle", imports: []string{"filestore", "httpapi/s3/settings"}},
 	{name: "httpapi/s3", imports: []string{"httpapi", "filestore", "accounts", "caps"}, siblings: true},
 	{name: "httpapi", imports: []string{"httpapi", "filestore", "accounts", "caps"}},
 
