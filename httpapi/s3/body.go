@@ -198,8 +198,12 @@ func (c *call) document(ctx context.Context, most int64) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	_, err = c.receive(ctx, p, func(data []byte) error {
-		if int64(b.Len()+len(data)) > most {
+		size := int64(b.Len() + len(data))
+		if size > most {
 			return fail(MaxMessageLengthExceeded, "").with("MaxMessageLengthBytes", itoa(most))
+		}
+		if of, most := c.server.documentRoom(c.who); !c.room.grow(of, most, size) {
+			return fail(SlowDown, "")
 		}
 		b.Write(data)
 		return nil

@@ -36,6 +36,7 @@ type call struct {
 	payload payloadForm       // how the body came, as the signature declares it
 	bucket  *filestore.Bucket // of the target, once it was found
 	bytes   *counted          // the body, as it comes
+	room    held              // of the document that the body is
 	form    *postform.Form    // that the object comes in; nil: none
 	instead int               // the status of an object that is shown for another; zero: none
 
@@ -248,6 +249,7 @@ func (c *call) settle(err error) error {
 
 // end is what remains to be done when the answer is on its way.
 func (c *call) end(ctx context.Context) {
+	c.room.give()
 	if err := c.settle(nil); err != nil {
 		c.log(ctx, slog.LevelError, "no record kept", "error", err)
 	}

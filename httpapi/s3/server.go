@@ -85,13 +85,15 @@ type Server struct {
 	// Observe is told of each request at its end. Nil: nobody is.
 	Observe func(Observation)
 
-	once   sync.Once
-	lanes  *lanes     // MD5s of bodies
-	keys   sigv4.Keys // of signatures
-	routes map[route]*operation
-	subs   map[scope]map[string]bool
-	asked  rates // by addresses and access keys
-	wrong  rates // claims of access keys, by addresses
+	once      sync.Once
+	lanes     *lanes     // MD5s of bodies
+	keys      sigv4.Keys // of signatures
+	routes    map[route]*operation
+	subs      map[scope]map[string]bool
+	signed    room  // of documents
+	anonymous room  // of those that nobody in particular sends
+	asked     rates // by addresses and access keys
+	wrong     rates // claims of access keys, by addresses
 
 	parsed parsedDocuments
 	seen   seen
