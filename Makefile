@@ -77,7 +77,7 @@ soak-models:
 	$(GO) test -race -vet=off -count=$(SEEDS) -timeout 120m -run Against ./filestore/...
 
 soak-gateways:
-	$(LONG) $(GO) run ./tests/services -- $(GO) test -vet=off -count=$(RUNS) -parallel $(AT_ONCE) -timeout 180m -run 'Gateways|Churn|Drill|RandomOperations|POSIX' ./tests/e2e
+	$(LONG) $(GO) run ./tests/services -- $(GO) test -vet=off -count=$(RUNS) -parallel $(AT_ONCE) -timeout 180m -run 'Gateways|DoorsAtOnce|Churn|Drill|RandomOperations|POSIX' ./tests/e2e
 
 soak-radosgw:
 	TRUCKEE_TEST_REQUIRE=1 $(GO) run ./tests/services -only radosgw,swift,versity -- $(GO) test -race -vet=off -count=1 -timeout 30m -run 'Conformance|Faults|Crashes|Prefix' ./blockstore/s3
