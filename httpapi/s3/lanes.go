@@ -13,10 +13,9 @@ const (
 	// computed beside others. One or two are as quick alone, and without a copy.
 	lanesFrom = 3
 
-	// maxLaned bounds the hashes of the lanes. The library has 48 buffers for its
-	// blocks, of which a hash may keep one while it waits for another: with fewer
-	// hashes than buffers one of them gets on always. Bodies beyond are hashed alone.
-	maxLaned = 40
+	// maxLaned bounds the hashes of the lanes, since all of them are walked over at
+	// every block. Bodies beyond are hashed alone.
+	maxLaned = 96
 )
 
 // lanes computes the MD5s of bodies that come at the same time: several in the lanes
@@ -36,7 +35,9 @@ type lanes struct {
 func newLanes() *lanes { return &lanes{server: md5simd.NewServer()} }
 
 // begin gives a new MD5, and what gives it back, to be called once when nobody uses
-// it any more.
+// it any more. But for the last one, all that is written to it must be multiples of
+// md5.BlockSize: for the rest of others the library would keep one of its 48 buffers
+// while it waits for another, so that many bodies could wait for one another for good.
 func (l *lanes) begin() (sum hash.Hash, end func()) {
 	laned := l.take()
 	if laned == nil {
