@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/filestore/filetree"
@@ -22,7 +23,9 @@ type incoming struct {
 	d    *draft          // nil: committed or aborted
 	size int64
 
-	leave func() // gives the place of the cell back; nil: it has none
+	leave func()    // gives the place of the cell back; nil: nobody has asked for one
+	since time.Time // when the cell got its place, or would have
+	slow  bool      // the last cell was not filled in placeTime
 }
 
 // incoming begins contents that will belong to owner.
@@ -54,7 +57,7 @@ func (in *incoming) writeCell(p []byte) (int, error) {
 	at := in.size % in.d.grid
 	p = p[:min(int64(len(p)), in.d.grid-at)]
 	if in.leave == nil && at+int64(len(p)) > frameSize {
-		in.leave = in.t.fs.place(in.ctx)
+		in.enter()
 	}
 	n, err := in.d.write(in.ctx, p, in.size)
 	in.size += int64(n)
@@ -64,10 +67,19 @@ func (in *incoming) writeCell(p []byte) (int, error) {
 	return n, err
 }
 
+// enter takes a place for the cell, unless the stream is a slow one.
+func (in *incoming) enter() {
+	if in.leave = func() {}; !in.slow {
+		in.leave = in.t.fs.place(in.ctx)
+	}
+	in.since = time.Now()
+}
+
+// vacate gives the place back, if there is one.
 func (in *incoming) vacate() {
 	if in.leave != nil {
 		in.leave()
-		in.leave = nil
+		in.leave, in.slow = nil, time.Since(in.since) > placeTime
 	}
 }
 

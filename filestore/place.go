@@ -9,11 +9,12 @@ import (
 // A stream that comes in fills one cell after the other, and each is sealed when it is
 // full. Many streams at a time would hold more cells that are half full than memory
 // has room for, and each would go through the spool and back. So beyond its first
-// frame a cell takes one of a few places, and a stream waits for one: but not long,
-// and no stream keeps a place for long, so that slow ones hold up nobody.
+// frame a cell takes one of a few places, and a stream waits for one: but not too long,
+// and no stream keeps a place for long, or gets one again before it has filled a cell
+// in time without, so that slow ones hold up nobody and wait for nobody.
 const (
-	placeWait = 250 * time.Millisecond
-	placeTime = time.Second
+	placeWait = time.Second
+	placeTime = 250 * time.Millisecond
 )
 
 // places are half of what drafts may hold in memory.

@@ -40,7 +40,7 @@ func TestManyStreamsNeedNoSpool(t *testing.T) {
 					if fs.Spooled() > 0 {
 						spooled.Store(true)
 					}
-					time.Sleep(time.Millisecond) // in which all the others write
+					time.Sleep(20 * time.Millisecond) // in which all the others write
 				}
 				_, err := w.Commit(t.Context(), "k", filestore.ObjectMeta{}, filestore.CommitOptions{})
 				return err
@@ -72,5 +72,41 @@ func TestSlowStreamsHoldUpNobody(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 		b.object("l", random(8<<20, 1))
+	})
+}
+
+// TestSlowStreamsWaitForNobody: who couldn't fill a cell while it had a place doesn't
+// queue for the next one, until it has been quick without.
+func TestSlowStreamsWaitForNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newMulti(t, newStorage(t).open(fewPlaces))
+		stream := func() (write func(n int) time.Duration) {
+			w, err := b.NewObject(t.Context())
+			must(t, err)
+			t.Cleanup(w.Abort)
+			return func(n int) time.Duration {
+				begin := time.Now()
+				_, err := w.Write(make([]byte, n))
+				must(t, err)
+				return time.Since(begin)
+			}
+		}
+		occupy := func() {
+			for range 4 {
+				stream()(600 << 10)
+			}
+		}
+		write := stream()
+		write(600 << 10)
+		time.Sleep(time.Second)
+		write(424 << 10)
+		occupy()
+		if took := write(1 << 20); took != 0 {
+			t.Errorf("a slow stream waited %v", took)
+		}
+		if took := write(1 << 20); took == 0 {
+			t.Error("a quick stream got a place that there wasn't")
+		}
 	})
 }
