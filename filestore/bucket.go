@@ -65,7 +65,7 @@ type BucketInfo struct {
 // have together, MaxOwnerDocuments those of all of an account's buckets, in bytes;
 // MaxBuckets is how many an account may have.
 const (
-	MaxDocument       = 64 << 10
+	MaxDocument       = 256 << 10
 	MaxDocuments      = 512 << 10
 	MaxOwnerDocuments = 16 << 20
 	MaxBuckets        = 1000

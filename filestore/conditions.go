@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
@@ -30,8 +31,18 @@ func (c *Conditions) hold(cur *Object) error {
 		return &UnmetError{"Mtime"}
 	case c.Size != nil && *c.Size != cur.Size:
 		return &UnmetError{"Size"}
-	case c.Version != nil && !c.Version.IsLatest() && !c.Version.same(cur.Version):
+	}
+	return nil
+}
+
+// holdVersion demands what c demands of the version that e is, which may be a delete
+// marker.
+func (c *Conditions) holdVersion(e *dirtree.Entry) error {
+	if c.Version != nil && versionOf(e) != *c.Version {
 		return &UnmetError{"Version"}
+	}
+	if _, _, _, past := dirtree.ParseHistoryKey(e.Name); c.Noncurrent && !past {
+		return &UnmetError{"Noncurrent"}
 	}
 	return nil
 }
@@ -51,7 +62,7 @@ func (e *UnmetError) Unwrap() error { return kind.Precondition }
 // demandAny reports whether the conditions demand something of an object, so that
 // one must be there.
 func (c *Conditions) demandAny() bool {
-	return len(c.Match) > 0 || !c.Mtime.IsZero() || c.Size != nil || c.Version != nil
+	return len(c.Match) > 0 || !c.Mtime.IsZero() || c.Size != nil || c.Version != nil || c.Noncurrent
 }
 
 // demand reports whether there are conditions at all.

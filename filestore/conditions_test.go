@@ -133,3 +133,60 @@ func TestConditionsAreExactUnderConcurrency(t *testing.T) {
 		t.Errorf("counted to %s, want %d", got, writers*rounds)
 	}
 }
+
+// A version that somebody else has put in the place of the null version, or has made
+// current again, isn't the one that was asked for.
+func TestConditionsOfVersions(t *testing.T) {
+	t.Parallel()
+	b, _ := bucketAlone(t)
+	null := filestore.VersionID{Null: true}
+	remove := func(key string, v filestore.VersionID, c filestore.Conditions) kind.Kind {
+		_, err := b.DeleteObject(t.Context(), key, v, filestore.DeleteOptions{If: c})
+		return kind.Of(err)
+	}
+	listed := func(key string) filestore.VersionID { // of the null version
+		page, err := b.ListVersions(t.Context(), filestore.VersionListOptions{ListOptions: filestore.ListOptions{Prefix: key, Max: 10}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range page.Items {
+			if v.Object.Version.Null {
+				return v.Object.Version
+			}
+		}
+		t.Fatalf("%s has no null version", key)
+		return filestore.VersionID{}
+	}
+	b.put("a", []byte("1"))
+	b.setVersioning(filestore.VersioningEnabled)
+	first := b.put("a", []byte("22")).Version
+	b.setVersioning(filestore.VersioningSuspended)
+	old := listed("a")
+	b.put("a", []byte("333"))
+	if got := remove("a", null, filestore.Conditions{Version: &old}); got != kind.Precondition {
+		t.Errorf("the null version that took another's place: %v", got)
+	}
+	b.expectVersions("a 30*", "a 2")
+	if got := remove("a", null, filestore.Conditions{Noncurrent: true}); got != kind.Precondition {
+		t.Errorf("the current version, if it is noncurrent: %v", got)
+	}
+	if got := remove("absent", null, filestore.Conditions{Noncurrent: true}); got != kind.Precondition {
+		t.Errorf("what isn't there, if it is noncurrent: %v", got)
+	}
+	b.delete("a", filestore.VersionID{})
+	marker := listed("a")
+	b.put("a", []byte("4444"))
+	if got := remove("a", null, filestore.Conditions{Version: &marker}); got != kind.Precondition {
+		t.Errorf("an object that took a marker's place: %v", got)
+	}
+	b.expectVersions("a 40*", "a 2")
+	if got := remove("a", first, filestore.Conditions{Version: &first, Noncurrent: true}); got != 0 {
+		t.Errorf("a noncurrent version: %v", got)
+	}
+	b.delete("a", filestore.VersionID{})
+	marker = listed("a")
+	if got := remove("a", null, filestore.Conditions{Version: &marker}); got != 0 {
+		t.Errorf("a marker: %v", got)
+	}
+	b.expectVersions()
+}

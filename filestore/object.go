@@ -91,7 +91,9 @@ type Conditions struct {
 	UnmodifiedSince time.Time // not changed after it
 	Mtime           time.Time // changed at it, to the second
 	Size            *int64
-	Version         *VersionID
+
+	Version    *VersionID // this one; of null versions, too, the very one that was made then
+	Noncurrent bool       // current no longer: of a version that was named
 }
 
 // CommitOptions say how a new object is committed. A zero Mtime is now.

@@ -200,6 +200,9 @@ func (b *batch) judge(ctx context.Context, c *Conditions, e *dirtree.Entry) erro
 	if !isObject(e) {
 		return c.hold(nil)
 	}
+	if err := c.holdVersion(e); err != nil {
+		return err
+	}
 	in := e
 	if e.Kind == dirtree.MutableFile {
 		v, err := b.fs.slots.load(ctx, e.Dir)

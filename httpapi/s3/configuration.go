@@ -11,8 +11,12 @@ import (
 	"github.com/truckee-fs/truckee/internal/audit"
 )
 
-// maxSettings is the longest body that a document of a bucket may have.
-const maxSettings = filestore.MaxDocument
+// maxSettings is the longest body that a document of a bucket may have, but for a
+// lifecycle, of which maxLifecycle holds the 1,000 rules.
+const (
+	maxSettings  = 64 << 10
+	maxLifecycle = filestore.MaxDocument
+)
 
 // configurationOperations are those on the documents of buckets and objects.
 func configurationOperations() map[route]*operation {
@@ -47,7 +51,7 @@ func configurationOperations() map[route]*operation {
 	add(onBucket, "publicAccessBlock", "PublicAccessBlock", "BucketPublicAccessBlock", (*call).getPublicAccess, (*call).putPublicAccess, remove(docPublicAccess))
 	add(onBucket, "ownershipControls", "BucketOwnershipControls", "BucketOwnershipControls", (*call).getOwnership, (*call).putOwnership, remove(docOwnership))
 	add(onBucket, "cors", "BucketCors", "BucketCORS", show(docCORS, NoSuchCORSConfiguration), put(docCORS, settings.ParseCORS), remove(docCORS))
-	add(onBucket, "lifecycle", "BucketLifecycleConfiguration", "LifecycleConfiguration", show(docLifecycle, NoSuchLifecycleConfiguration), put(docLifecycle, settings.ParseLifecycle), remove(docLifecycle))
+	add(onBucket, "lifecycle", "BucketLifecycleConfiguration", "LifecycleConfiguration", (*call).getLifecycle, (*call).putLifecycle, (*call).deleteLifecycle)
 	add(onBucket, "website", "BucketWebsite", "BucketWebsite", show(docWebsite, NoSuchWebsiteConfiguration), put(docWebsite, settings.ParseWebsite), remove(docWebsite))
 	add(onBucket, "encryption", "BucketEncryption", "EncryptionConfiguration", show(docEncryption, ServerSideEncryptionConfigurationNotFoundError), put(docEncryption, settings.ParseEncryption), remove(docEncryption))
 	add(onBucket, "tagging", "BucketTagging", "BucketTagging", show(docTagging, NoSuchTagSet), (*call).putBucketTagging, remove(docTagging))

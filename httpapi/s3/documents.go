@@ -26,6 +26,7 @@ const (
 	docCORS         = "cors"
 	docLifecycle    = lifecycle.Document
 	docWebsite      = "website"
+	docMinimum      = "lifecycle-minimum" // of transitions, as its word
 	docTagging      = "tagging"
 	docEncryption   = "encryption"
 	docPayment      = "payment"

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -151,4 +152,54 @@ func TestLifecyclesDoNotBelieveTimesOfFiles(t *testing.T) {
 	pass(lifecycle.Ended{})
 	now = now.Add(90 * time.Second)
 	pass(lifecycle.Ended{Objects: 4, Versions: 2})
+}
+
+// The least size of transitions comes back as it was put, by a header: Terraform's
+// resource waits for that. It goes with the rules.
+func TestTheLeastSizeOfTransitions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("bkt")
+	const header = "X-Amz-Transition-Default-Minimum-Object-Size"
+	rules := []byte(`<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`)
+	for _, tt := range [][2]string{
+		{"", "all_storage_classes_128K"}, {"varies_by_storage_class", "varies_by_storage_class"},
+		{"", "all_storage_classes_128K"}, {"all_storage_classes_128K", "all_storage_classes_128K"},
+	} {
+		var more []string
+		if tt[0] != "" {
+			more = []string{header, tt[0]}
+		}
+		if got := w.do("ann", "PUT", "/bkt?lifecycle", rules, more...).want(t, 200).Header.Get(header); got != tt[1] {
+			t.Errorf("put with %q: %q", tt[0], got)
+		}
+		if got := w.do("ann", "GET", "/bkt?lifecycle", nil).want(t, 200).Header.Get(header); got != tt[1] {
+			t.Errorf("put with %q, got: %q", tt[0], got)
+		}
+	}
+	w.do("ann", "PUT", "/bkt?lifecycle", rules, header, "tiny").want(t, 400, "InvalidArgument")
+	w.do("ann", "DELETE", "/bkt?lifecycle", nil).want(t, 204)
+	if got := w.do("ann", "GET", "/bkt?lifecycle", nil).want(t, 404).Header.Get(header); got != "" {
+		t.Errorf("without rules: %q", got)
+	}
+}
+
+// As many rules as there may be can be put, and one more can't.
+func TestALifecycleOfManyRules(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("bkt")
+	rules := func(n int) []byte {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "<Rule><ID>the rule of team %d</ID><Filter><Prefix>teams/%d/scratch/</Prefix></Filter><Status>Enabled</Status><Expiration><Days>7</Days></Expiration></Rule>", i, i)
+		}
+		return []byte("<LifecycleConfiguration>" + b.String() + "</LifecycleConfiguration>")
+	}
+	w.do("ann", "PUT", "/bkt?lifecycle", rules(1001)).want(t, 400, "MalformedXML")
+	w.do("ann", "PUT", "/bkt?lifecycle", rules(1000)).want(t, 200)
+	w.put("bkt", "teams/999/scratch/x", "x")
+	if got := w.do("ann", "HEAD", "/bkt/teams/999/scratch/x", nil).Header.Get("X-Amz-Expiration"); !strings.Contains(got, "999") {
+		t.Errorf("%q", got)
+	}
 }

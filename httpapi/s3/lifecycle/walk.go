@@ -86,11 +86,13 @@ func (w *walk) end(o *filestore.Object, v settings.Aged) {
 		return
 	}
 	r := filestore.DeleteRequest{Key: o.Key}
+	// Whoever replaces it now keeps what he has put, in place of a null version, too;
+	// and whoever makes a version current again keeps that.
+	r.If.Version = &o.Version
 	if o.Latest && !o.DeleteMarker {
-		// Whoever replaces it now keeps what he has put.
-		r.If = filestore.Conditions{Match: []string{o.ETag}, Mtime: o.Mtime}
+		r.If.Match, r.If.Mtime = []string{o.ETag}, o.Mtime
 	} else {
-		r.Version = o.Version
+		r.Version, r.If.Noncurrent = o.Version, !o.Latest
 	}
 	w.pending = append(w.pending, over{*o, rule, r})
 }

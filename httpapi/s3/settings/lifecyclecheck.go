@@ -2,6 +2,38 @@ package settings
 
 import "time"
 
+// CheckNew refuses rules that would be kept and not do what they say: actions that
+// the filter beside them says nothing of. It is for rules that are put, so that those
+// that a bucket has stay readable.
+func (l *Lifecycle) CheckNew() error {
+	for i := range l.Rules {
+		r := &l.Rules[i]
+		greater, less := r.Filter.sizes()
+		switch sized := greater != nil || less != nil; {
+		case sized && r.Abort != nil:
+			return refuse("InvalidRequest", "AbortIncompleteMultipartUpload cannot be specified with Object Size.")
+		case sized && r.Expiration != nil && r.Expiration.DeleteMarker != nil:
+			return refuse("InvalidRequest", "ExpiredObjectDeleteMarker cannot be specified with Object Size.")
+		case r.mixesDates():
+			return refuse("InvalidRequest", "Found mixed 'Date' and 'Days' based Expiration and Transition actions in lifecycle rule for prefix '%s'", r.prefix())
+		}
+	}
+	return nil
+}
+
+// mixesDates reports whether some actions on current versions go by days, others by
+// dates.
+func (r *LifecycleRule) mixesDates() bool {
+	var days, dates bool
+	if e := r.Expiration; e != nil {
+		days, dates = e.Days != nil, e.Date != nil
+	}
+	for _, t := range r.Transitions {
+		days, dates = days || t.Days != nil, dates || t.Date != nil
+	}
+	return days && dates
+}
+
 func (r *LifecycleRule) check() error {
 	if r.Status != "Enabled" && r.Status != "Disabled" {
 		return malformed("The Status of a rule is neither Enabled nor Disabled.")

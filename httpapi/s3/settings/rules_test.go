@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -95,6 +96,27 @@ func TestVersionsMarkersAndUploads(t *testing.T) {
 	}
 	if _, _, ok := l.Aborts("b", written, day); ok || !l.AbortsAny() || l.AgesVersions() {
 		t.Error("an upload of another key ends, too, or the rule is overlooked")
+	}
+}
+
+// Rules of which a part would be kept and mean nothing are refused when they are put;
+// where they are kept already they can still be read.
+func TestRulesThatWouldMeanNothing(t *testing.T) {
+	t.Parallel()
+	const size = `<Filter><ObjectSizeGreaterThan>9</ObjectSizeGreaterThan></Filter>`
+	const abort = `<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>`
+	const days, date, marker = `<Expiration><Days>9</Days></Expiration>`, `<Expiration><Date>2026-05-03</Date></Expiration>`, `<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>`
+	const laterDate, laterDays = `<Transition><Date>2026-05-01</Date><StorageClass>GLACIER</StorageClass></Transition>`, `<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>`
+	for inner, ok := range map[string]bool{
+		size + days: true, "<Filter/>" + abort: true, "<Filter/>" + days + laterDays: true, "<Filter/>" + date + laterDate: true, "<Filter/>" + marker: true,
+		size + abort: false, size + days + abort: false, size + marker: false, "<Filter/>" + days + laterDate: false, "<Filter/>" + date + laterDays: false,
+		`<Filter><And><Prefix>a</Prefix><ObjectSizeLessThan>9</ObjectSizeLessThan></And></Filter>` + abort: false,
+	} {
+		l := lifecycle(t, "<Rule><Status>Enabled</Status>"+inner+"</Rule>")
+		var refused *Error
+		if err := l.CheckNew(); ok != (err == nil) || err != nil && (!errors.As(err, &refused) || refused.Code != "InvalidRequest") {
+			t.Errorf("%s: %v", inner, err)
+		}
 	}
 }
 
