@@ -130,6 +130,9 @@ func (c *call) putPolicy(ctx context.Context) error {
 		return err
 	}
 	p, err := policy.Parse(body, c.target.bucket)
+	if err == nil {
+		err = p.CheckNew(c.target.bucket)
+	}
 	if err != nil {
 		return said(err)
 	}
