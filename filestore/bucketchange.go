@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/truckee-fs/truckee/caps"
+	"github.com/truckee-fs/truckee/filestore/collect"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
@@ -98,7 +99,7 @@ func (b *batch) seal(c metastore.SealedChange) error {
 }
 
 // sourceUploads is what the root table says of directories of uploads.
-const sourceUploads = "uploads"
+const sourceUploads = collect.SourceUploads
 
 // directory is the one of the bucket's name, which it makes if it isn't there.
 func (m *bucketMaking) directory(ctx context.Context, b *batch, w *work) (caps.SlotWrite, error) {

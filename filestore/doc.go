@@ -38,7 +38,9 @@
 //     setattr; way and whole say what has to hold when they commit
 //   - buckets and their registry: bucket*, row; objects by whole keys: object*; versions
 //     of them: version*, lock, setlock, setmeta, age; uploads in parts: upload*
-//   - what is charged: quota, attribution, recount, usage
-//   - check and collection: reach*, viewnodes, check, collect, mark, sweep, marker, turn,
-//     autocollect, roots, usedroots
+//   - what is charged: quota, attribution, usage
+//   - roots, and what is done by one gateway of all: roots, usedroots, turn
+//
+// Check and collection know none of this, and are a package of their own, collect;
+// collector lends it what it needs.
 package filestore

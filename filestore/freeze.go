@@ -8,6 +8,7 @@ import (
 
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/filestore/snapshot"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/retry"
 	"github.com/truckee-fs/truckee/metastore"
@@ -151,7 +152,7 @@ func (z *freezing) directory(ctx context.Context, r caps.SlotRead) (frozenCopy, 
 	if err != nil {
 		return frozenCopy{}, err
 	}
-	d := dirtree.Open(dirtree.Keys{Read: r}, st.Root, viewNodes{z.view}, z.fs.nodeCache)
+	d := dirtree.Open(dirtree.Keys{Read: r}, st.Root, snapshot.Nodes{View: z.view}, z.fs.nodeCache)
 	read, err := dirtree.Freeze(z.entries(ctx, d), func(n dirtree.Node) error { return z.emit(ctx, n) })
 	if err != nil {
 		return frozenCopy{}, err
@@ -211,7 +212,7 @@ func (z *freezing) contents(ctx context.Context, c *dirtree.Entry, r caps.SlotRe
 	if err != nil {
 		return err
 	}
-	d := dirtree.Open(dirtree.Keys{Read: r}, st.Root, viewNodes{z.view}, z.fs.nodeCache)
+	d := dirtree.Open(dirtree.Keys{Read: r}, st.Root, snapshot.Nodes{View: z.view}, z.fs.nodeCache)
 	in, err := contentsAt(ctx, d, st)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/truckee-fs/truckee/filestore/collect"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/filestore/filetree"
 	"github.com/truckee-fs/truckee/internal/kind"
@@ -24,26 +25,25 @@ type FS struct {
 	now   func() time.Time
 	water *marks
 
-	source     source
-	nodeCache  *dirtree.NodeCache
-	fileCache  *filetree.Cache
-	slots      *slotCache
-	commit     *committer
-	open       *registry
-	roots      usedRoots
-	buckets    *bucketTable
-	writer     *writer
-	spool      *spool
-	collecting sync.Mutex // held by the one collection that runs
-	collected  atomic.Pointer[CollectReport]
-	dirty      atomic.Int64 // bytes that drafts hold in memory
-	buffers    buffers
-	usage      usageCache
-	charges    chargedCache
-	ahead      chan struct{} // a token for each chunk that is being read ahead
-	places     chan struct{} // a token for each cell of a stream that comes in
-	streams    *streams
-	unread     atomic.Int64 // chunks that were read ahead and wait for their streams
+	source    source
+	nodeCache *dirtree.NodeCache
+	fileCache *filetree.Cache
+	slots     *slotCache
+	commit    *committer
+	open      *registry
+	roots     usedRoots
+	buckets   *bucketTable
+	writer    *writer
+	spool     *spool
+	collector *collect.Collector
+	dirty     atomic.Int64 // bytes that drafts hold in memory
+	buffers   buffers
+	usage     usageCache
+	charges   chargedCache
+	ahead     chan struct{} // a token for each chunk that is being read ahead
+	places    chan struct{} // a token for each cell of a stream that comes in
+	streams   *streams
+	unread    atomic.Int64 // chunks that were read ahead and wait for their streams
 
 	foldAfter int // the constant, but in tests
 
@@ -76,6 +76,7 @@ func New(ctx context.Context, o Options) (*FS, error) {
 	fs.buffers.bound(&fs.o)
 	fs.streams = newStreams(fs)
 	fs.foldAfter = foldAfter
+	fs.collector = newCollector(fs)
 	fs.spool = newSpool(o.SpoolDir, o.SpoolBytes)
 	err := fs.beginHeartbeat(ctx)
 	if err == nil {

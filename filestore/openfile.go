@@ -73,15 +73,6 @@ func identityOf(e *dirtree.Entry) identity {
 	return identity{e.Kind, e.File.ID, e.Size, string(e.Data)}
 }
 
-// isFile reports whether entries of a kind can be opened as files.
-func isFile(k dirtree.Kind) bool {
-	switch k {
-	case dirtree.EmptyFile, dirtree.OneChunk, dirtree.TreeFile, dirtree.Inline:
-		return true
-	}
-	return false
-}
-
 func (fs *FS) baseOf(e *dirtree.Entry) base {
 	switch e.Kind {
 	case dirtree.OneChunk, dirtree.TreeFile:

@@ -225,7 +225,7 @@ func (p *publication) create(ctx context.Context, b *batch, w *work) (dirtree.En
 	case e == nil:
 		w.namesChanged()
 		return p.f.entry, nil
-	case p.f.exclusive, !isFile(e.Kind):
+	case p.f.exclusive, !e.Kind.IsFile():
 		return dirtree.Entry{}, kind.Exist
 	}
 	return *e, nil

@@ -134,7 +134,7 @@ func entryInfo(e *dirtree.Entry, readOnly bool) Info {
 		i.Kind, i.Size, i.Mutable, i.FileID = KindFile, 0, true, mutableFileID(e.Dir)
 	case e.Kind == dirtree.Symlink:
 		i.Kind, i.Target, i.Size = KindSymlink, string(e.Data), int64(len(e.Data))
-	case isFile(e.Kind), isLiteral(e):
+	case e.Kind.IsFile(), isLiteral(e):
 		i.Kind = KindFile
 	default:
 		i.Kind = KindOther

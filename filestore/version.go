@@ -112,5 +112,5 @@ func isMarker(e *dirtree.Entry) bool {
 
 // isObject reports whether an entry is an object: a file of any kind.
 func isObject(e *dirtree.Entry) bool {
-	return e != nil && (isFile(e.Kind) || e.Kind == dirtree.MutableFile)
+	return e != nil && (e.Kind.IsFile() || e.Kind == dirtree.MutableFile)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/filestore/snapshot"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/internal/retry"
 	"github.com/truckee-fs/truckee/metastore"
@@ -107,7 +108,7 @@ func (w *whole) withoutLocks(ctx context.Context, top caps.SlotRead, versions bo
 		if st.History != (dirtree.Root{}) && !versions {
 			return errKeptBelow
 		}
-		keys, source := dirtree.Keys{Read: r}, viewNodes{w.view}
+		keys, source := dirtree.Keys{Read: r}, snapshot.Nodes{View: w.view}
 		for _, tree := range []*dirtree.Dir{dirtree.Open(keys, st.Root, source, w.fs.nodeCache), dirtree.OpenHistory(keys, st.History, source, w.fs.nodeCache)} {
 			if todo, err = unlocked(ctx, tree, now, todo); err != nil {
 				return err

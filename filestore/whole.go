@@ -10,6 +10,7 @@ import (
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/filestore/filetree"
+	"github.com/truckee-fs/truckee/filestore/snapshot"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
 )
@@ -131,7 +132,7 @@ func (w *whole) slot(ctx context.Context, v caps.SlotVerify) error {
 	}
 	w.slots[id] = dirtree.RecordHash(recs[0].Bytes)
 	for _, root := range []dirtree.Root{p.Root, p.History} {
-		if err := dirtree.WalkVerify(ctx, v, root, viewNodes{w.view}, w.visitor(ctx, nil)); err != nil {
+		if err := dirtree.WalkVerify(ctx, v, root, snapshot.Nodes{View: w.view}, w.visitor(ctx, nil)); err != nil {
 			return err
 		}
 	}
@@ -142,7 +143,7 @@ func (w *whole) frozenDir(ctx context.Context, v caps.FrozenVerify) error {
 	if w.dirsOnly || !w.meet(v.Root, v.Key) {
 		return nil // nothing that has a slot is below it
 	}
-	return dirtree.WalkFrozen(ctx, v, viewNodes{w.view}, w.visitor(ctx, func(id [32]byte) {
+	return dirtree.WalkFrozen(ctx, v, snapshot.Nodes{View: w.view}, w.visitor(ctx, func(id [32]byte) {
 		w.blocks[id] = struct{}{}
 	}))
 }
@@ -170,7 +171,7 @@ func (w *whole) file(ctx context.Context, ref filetree.VerifyRef) error {
 	if w.dirsOnly || ref.ID.IsZero() {
 		return nil
 	}
-	if err := filetree.WalkVerify(ctx, viewBlocks{viewNodes{w.view}, w.fs}, ref, wholeFile{w}); err != nil {
+	if err := filetree.WalkVerify(ctx, snapshot.Files{Nodes: snapshot.Nodes{View: w.view}, Blocks: w.fs.o.Blocks}, ref, wholeFile{w}); err != nil {
 		return fmt.Errorf("walk a file: %w", err)
 	}
 	return nil

@@ -162,7 +162,7 @@ func (f ForeignCaps) verify() caps.Cap {
 
 // ownBytes is what the entry adds to its directory's byte count.
 func (e *Entry) ownBytes() int64 {
-	if e.Kind.ownFile() {
+	if e.Kind.IsFile() {
 		return int64(e.Size)
 	}
 	return 0

@@ -35,14 +35,14 @@ func (k Kind) String() string {
 // ends in "/". A foreign capability sorts as a file, whatever it leads to.
 func (k Kind) IsDir() bool { return k == Directory || k == FrozenDir }
 
-// hasSlot reports whether the entry leads to a slot.
-func (k Kind) hasSlot() bool { return k == Directory || k == MutableFile }
-
-// ownFile reports whether the entry is a file whose bytes belong to the
+// IsFile reports whether the entry is a file whose bytes belong to the
 // directory itself, and not to a slot or a capability that it leads to.
-func (k Kind) ownFile() bool {
+func (k Kind) IsFile() bool {
 	return k == EmptyFile || k == OneChunk || k == TreeFile || k == Inline
 }
+
+// hasSlot reports whether the entry leads to a slot.
+func (k Kind) hasSlot() bool { return k == Directory || k == MutableFile }
 
 // form is what a tree holds, which decides how its entries may look.
 type form uint8
@@ -60,7 +60,7 @@ func (f form) admits(k Kind) bool {
 	case formHistory:
 		return k != FrozenDir
 	case formFile:
-		return k.ownFile()
+		return k.IsFile()
 	case formFrozen:
 		return !k.hasSlot()
 	}

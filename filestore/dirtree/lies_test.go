@@ -375,7 +375,7 @@ func TestFormsAdmitTheirEntriesOnly(t *testing.T) {
 			{formHistory, history(e), e.Kind != FrozenDir},
 			{formHistory, misnamed(e), false},
 			{formFile, e, e.Name == ""},
-			{formFile, &nameless, e.Kind.ownFile()},
+			{formFile, &nameless, e.Kind.IsFile()},
 			{formDirectory, history(e), false},
 		} {
 			if _, err := tt.form.admit(tt.e); (err == nil) != tt.ok {

@@ -37,6 +37,10 @@ var rooms = []room{
 	// Chunks and file trees know no directory, directories no file system.
 	{name: "filestore/filetree", imports: []string{"caps", "blockstore"}},
 	{name: "filestore/dirtree", imports: []string{"caps", "blockstore", "filestore/filetree"}},
+	// What is walked by verify keys, of one moment.
+	{name: "filestore/snapshot", imports: []string{"blockstore", "metastore"}},
+	// Check and collection open nothing for anybody: they know no filestore.
+	{name: "filestore/collect", imports: []string{"caps", "blockstore", "metastore", "filestore/filetree", "filestore/dirtree", "filestore/snapshot"}},
 	{name: "filestore", imports: []string{"filestore/...", "caps", "blockstore", "metastore"}, siblings: true},
 
 	{name: "accounts", imports: []string{"accounts/...", "caps", "metastore"}, siblings: true},
@@ -137,6 +141,8 @@ func directions() []rule {
 				imports("metastore/sqlite", "filestore"),
 				imports("metastore/postgres", "metastore/sqlite"),
 				imports("filestore", "accounts"),
+				imports("filestore/collect", "filestore"),
+				imports("filestore/snapshot", "caps"),
 				imports("filestore", "sftpd"),
 				imports("filestore", "blockstore/local"),
 				imports("filestore/filetree", "metastore"),

@@ -19,6 +19,7 @@ var revealers = []string{
 // become ciphers and sealed references.
 var keyUsers = []string{
 	"filestore",
+	"filestore/collect", // hashes verify keys into what it remembers
 	"filestore/dirtree",
 	"filestore/filetree",
 }

@@ -63,7 +63,7 @@ func (n *Node) CollectForever(ctx context.Context, before func(context.Context) 
 	if !n.Config.GC.Enabled {
 		return
 	}
-	n.FS.CollectForever(ctx, filestore.AutoOptions{CollectOptions: n.CollectOptions(), Interval: n.Config.GC.Interval, Before: before})
+	n.FS.CollectForever(ctx, filestore.AutoOptions{Options: n.CollectOptions(), Interval: n.Config.GC.Interval, Before: before})
 }
 
 // networkFlight is how many bytes are on their way to a store behind a network,

@@ -1,4 +1,4 @@
-package filestore
+package collect
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"github.com/truckee-fs/truckee/metastore"
 )
 
-// CollectOptions say how Collect goes about it.
-type CollectOptions struct {
+// Options say how Collect goes about it.
+type Options struct {
 	// DryRun changes nothing and reports what would be done.
 	DryRun bool
 
@@ -20,7 +20,7 @@ type CollectOptions struct {
 	Yes bool
 
 	// Adopt takes the blockstore over from another metastore, or for one that
-	// was restored from a backup: see FS.Claim.
+	// was restored from a backup: see Claim.
 	Adopt bool
 
 	// Grace is how long a block stays after the first mark that missed it.
@@ -37,17 +37,17 @@ type CollectOptions struct {
 	Pace int64
 }
 
-// Times of CollectOptions.
+// Times of Options.
 const (
 	DefaultGrace   = 7 * 24 * time.Hour
 	DefaultKeepLog = 24 * time.Hour
 	NoGrace        = time.Nanosecond
 )
 
-// CollectReport is what Collect found and did, or with DryRun would have done.
+// Report is what Collect found and did, or with DryRun would have done.
 // Every block that the index has is in one of Reachable, Drafts, Waiting, Held,
 // Denied, Undone and Deleted; the bytes are those of sealed blocks.
-type CollectReport struct {
+type Report struct {
 	Began  time.Time
 	Took   time.Duration
 	DryRun bool
@@ -66,7 +66,7 @@ type CollectReport struct {
 	LogRows   int // old slot records dropped
 	Damage    []Damage
 	NeedsYes  bool   // more than a tenth would be deleted: nothing was
-	Foreign   string // of a dry run: why a collection would be refused, see FS.Claim
+	Foreign   string // of a dry run: why a collection would be refused, see Claim
 }
 
 // Collect gives back the space of what nothing leads to any more, by the rules
@@ -78,28 +78,28 @@ type CollectReport struct {
 // blockstore belongs to another metastore, see Claim.
 //
 // A run that ends early has done a part of its work; the next one goes on.
-func (fs *FS) Collect(ctx context.Context, o CollectOptions) (CollectReport, error) {
-	if !fs.collecting.TryLock() {
-		return CollectReport{}, fmt.Errorf("collect: another collection is running: %w", kind.Conflict)
+func (k *Collector) Collect(ctx context.Context, o Options) (Report, error) {
+	if !k.running.TryLock() {
+		return Report{}, fmt.Errorf("collect: another collection is running: %w", kind.Conflict)
 	}
-	defer fs.collecting.Unlock()
+	defer k.running.Unlock()
 	if o.Grace == 0 {
 		o.Grace = DefaultGrace
 	}
 	if o.KeepLog == 0 {
 		o.KeepLog = DefaultKeepLog
 	}
-	ctx, done, err := fs.lead(ctx)
+	ctx, done, err := k.env.lead(ctx)
 	if err != nil {
-		return CollectReport{}, fmt.Errorf("collect: %w", err)
+		return Report{}, fmt.Errorf("collect: %w", err)
 	}
 	defer done()
 	c := &collection{
-		fs: fs, o: o, meta: fs.o.Meta.Collector(), stopped: make(map[slotID]bool), pace: pace.New(o.Pace),
-		report: CollectReport{Began: fs.now(), DryRun: o.DryRun},
+		env: &k.env, o: o, meta: k.env.Meta.Collector(), stopped: make(map[metastore.SlotID]bool), pace: pace.New(o.Pace),
+		report: Report{Began: k.env.Now(), DryRun: o.DryRun},
 	}
 	err = c.run(ctx)
-	c.report.Took = fs.now().Sub(c.report.Began)
+	c.report.Took = k.env.Now().Sub(c.report.Began)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
 			err = cause
@@ -108,28 +108,31 @@ func (fs *FS) Collect(ctx context.Context, o CollectOptions) (CollectReport, err
 	}
 	if !o.DryRun {
 		report := c.report
-		fs.collected.Store(&report)
+		k.last.Store(&report)
 	}
 	return c.report, nil
 }
 
-// LastCollection returns the report of the newest collection that this FS has
+// LastCollection returns the report of the newest collection that this Collector has
 // carried through; false if there was none.
-func (fs *FS) LastCollection() (CollectReport, bool) {
-	if r := fs.collected.Load(); r != nil {
+func (k *Collector) LastCollection() (Report, bool) {
+	if r := k.last.Load(); r != nil {
 		return *r, true
 	}
-	return CollectReport{}, false
+	return Report{}, false
 }
 
 // errDeposed ends a collection whose gateway has lost the lease to collect.
 var errDeposed = fmt.Errorf("another gateway has taken over the collection: %w", kind.Conflict)
 
+// giveBackTime bounds how long the lease to collect is tried to be given back.
+const giveBackTime = time.Minute
+
 // lead takes the lease to collect and renews it until done is called. The
 // context that it returns ends when the lease is lost.
-func (fs *FS) lead(ctx context.Context) (_ context.Context, done func(), err error) {
-	meta, ttl := fs.o.Meta.Collector(), fs.o.Lease
-	ok, err := meta.Lead(ctx, fs.o.Gateway, ttl)
+func (e *Env) lead(ctx context.Context) (_ context.Context, done func(), err error) {
+	meta, ttl := e.Meta.Collector(), e.Lease
+	ok, err := meta.Lead(ctx, e.Gateway, ttl)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -149,7 +152,7 @@ func (fs *FS) lead(ctx context.Context) (_ context.Context, done func(), err err
 				return
 			case <-tick.C:
 			}
-			ok, err := meta.Lead(ctx, fs.o.Gateway, ttl)
+			ok, err := meta.Lead(ctx, e.Gateway, ttl)
 			switch {
 			case err == nil && ok:
 				last = time.Now()
@@ -161,29 +164,29 @@ func (fs *FS) lead(ctx context.Context) (_ context.Context, done func(), err err
 	return ctx, func() {
 		cancel(nil)
 		<-ended
-		giveBack, stop := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
+		giveBack, stop := context.WithTimeout(context.WithoutCancel(ctx), giveBackTime)
 		defer stop()
-		if _, err := meta.Lead(giveBack, fs.o.Gateway, 0); err != nil {
-			fs.log.Warn("the lease to collect couldn't be given back; it lapses", slog.Any("error", err))
+		if _, err := meta.Lead(giveBack, e.Gateway, 0); err != nil {
+			e.Log.Warn("the lease to collect couldn't be given back; it lapses", slog.Any("error", err))
 		}
 	}, nil
 }
 
 // collection is one run of Collect.
 type collection struct {
-	fs       *FS
-	o        CollectOptions
+	env      *Env
+	o        Options
 	meta     metastore.Collector
 	pace     *pace.Pace
 	view     metastore.View
 	reach    *reach
 	drafts   map[metastore.DraftID]bool
-	stopped  map[slotID]bool // owners whose sweep damage has stopped
-	readOnly bool            // the credentials don't allow to delete
-	pins     []heldPin       // commits that are pinned
-	gone     []slotID        // rows of the root table of which nothing is left
-	missed   int             // steps in a row that the blockstore didn't carry out
-	report   CollectReport
+	stopped  map[metastore.SlotID]bool // owners whose sweep damage has stopped
+	readOnly bool                      // the credentials don't allow to delete
+	pins     []heldPin                 // commits that are pinned
+	gone     []metastore.SlotID        // rows of the root table of which nothing is left
+	missed   int                       // steps in a row that the blockstore didn't carry out
+	report   Report
 
 	stored                   int64 // rows in state new and live
 	condemn, absolve, shared []metastore.ID
@@ -195,7 +198,7 @@ func (c *collection) run(ctx context.Context) error {
 		return err
 	}
 	// What this gateway has open counts as of now, not as of its last heartbeat.
-	if err := c.fs.beat(ctx); err != nil {
+	if err := c.env.Beat(ctx); err != nil {
 		return err
 	}
 	if err := c.survey(ctx); err != nil {
@@ -223,13 +226,13 @@ func (c *collection) run(ctx context.Context) error {
 // allow to delete from it.
 func (c *collection) claim(ctx context.Context) error {
 	if c.o.DryRun {
-		claim, err := c.fs.claim(ctx)
+		claim, err := c.env.claim(ctx)
 		if err == nil && claim.refuses() != nil {
 			c.report.Foreign = claim.refuses().Error()
 		}
 		return err
 	}
-	marked, err := c.fs.turn(ctx, c.o.Adopt)
+	marked, err := c.env.turn(ctx, c.o.Adopt)
 	if err != nil {
 		return err
 	}
@@ -253,6 +256,6 @@ func (c *collection) survey(ctx context.Context) error {
 }
 
 // Quiet reports whether nothing needs an operator's eye.
-func (r *CollectReport) Quiet() bool {
+func (r *Report) Quiet() bool {
 	return len(r.Damage) == 0 && !r.NeedsYes && r.Foreign == "" && r.Denied == 0
 }

@@ -1,44 +1,47 @@
-package filestore
+package collect
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/filestore/snapshot"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
-func (r *reach) current(ctx context.Context, id slotID) (metastore.Record, error) {
-	recs, err := r.view.Slots(ctx, []slotID{id})
+func (r *reach) current(ctx context.Context, id metastore.SlotID) (metastore.Record, error) {
+	recs, err := r.view.Slots(ctx, []metastore.SlotID{id})
 	if err != nil {
 		return metastore.Record{}, err
 	}
 	return recs[0], nil
 }
 
-func markOf(p dirtree.PublicState) Mark { return Mark{Epoch: p.Epoch, Version: p.Version} }
+// newer reports whether a slot's record is newer than another, by (epoch, version).
+func newer(epoch uint32, version uint64, than dirtree.PublicState) bool {
+	return epoch > than.Epoch || epoch == than.Epoch && version > than.Version
+}
 
 // overtaken reports whether a slot is older in the walk's transaction than its
 // mark only because it was changed since that began: the current record is as
 // new as the mark.
-func (r *reach) overtaken(ctx context.Context, id slotID, m Mark) bool {
-	if r.fs.o.Meta == nil {
+func (r *reach) overtaken(ctx context.Context, id metastore.SlotID, epoch uint32, version uint64) bool {
+	if r.env.Meta == nil {
 		return false
 	}
-	recs, err := r.fs.o.Meta.Slots(ctx, []slotID{id})
+	recs, err := r.env.Meta.Slots(ctx, []metastore.SlotID{id})
 	if err != nil || recs[0].Bytes == nil {
 		return false
 	}
 	p, err := dirtree.VerifySlot(id, recs[0].Bytes)
-	return err == nil && !markOf(p).Before(m)
+	return err == nil && !newer(epoch, version, p)
 }
 
 // slot walks one directory or mutable file.
 func (r *reach) slot(ctx context.Context, v visit) error {
-	id := slotID(v.verify.ID())
+	id := metastore.SlotID(v.verify.ID())
 	v.at.slot = id
 	k := r.key(id, v.verify.VerifyKey())
 	if r.done(r.slots, k, v.at.no) {
@@ -58,7 +61,7 @@ func (r *reach) slot(ctx context.Context, v visit) error {
 	if p.Type != v.verify.Type() {
 		return r.damaged(v.at, "a link says that the slot is of another type than it is")
 	}
-	if m, seen := r.fs.water.Mark(id); seen && !r.past && markOf(p).Before(m) && !r.overtaken(ctx, id, m) {
+	if epoch, version, seen := r.env.Seen(id); seen && !r.past && newer(epoch, version, p) && !r.overtaken(ctx, id, epoch, version) {
 		return r.damaged(v.at, "the slot's record is older than one seen before")
 	}
 	if p.Tombstone {
@@ -82,7 +85,7 @@ func (r *reach) slot(ctx context.Context, v visit) error {
 		if v.read != nil && p.Type == caps.SlotDirectory {
 			err = r.readable(ctx, v, root, root == p.History)
 		} else {
-			err = dirtree.WalkVerify(ctx, v.verify, root, viewNodes{r.view}, r.visitor(ctx, v.at, false))
+			err = dirtree.WalkVerify(ctx, v.verify, root, snapshot.Nodes{View: r.view}, r.visitor(ctx, v.at, false))
 		}
 		if err != nil {
 			return err
@@ -98,7 +101,7 @@ func (r *reach) readable(ctx context.Context, v visit, root dirtree.Root, histor
 	if history {
 		open = dirtree.OpenHistory
 	}
-	dir := open(dirtree.Keys{Read: *v.read}, root, viewNodes{r.view}, r.fs.nodeCache)
+	dir := open(dirtree.Keys{Read: *v.read}, root, snapshot.Nodes{View: r.view}, r.env.NodeCache)
 	for e, err := range dir.Scan(ctx, "") {
 		if err != nil {
 			if fault := new(dirtree.NodeError); errors.As(err, &fault) {
@@ -107,7 +110,7 @@ func (r *reach) readable(ctx context.Context, v visit, root dirtree.Root, histor
 			return fmt.Errorf("walk: %w", err)
 		}
 		at := v.at
-		at.path += "/" + shownName(e)
+		at.path += "/" + r.env.Shown(e)
 		if err := e.Check(); err != nil {
 			if err := r.damaged(at, "the entry contradicts itself"); err != nil {
 				return err
@@ -124,21 +127,9 @@ func (r *reach) readable(ctx context.Context, v visit, root dirtree.Root, histor
 	return nil
 }
 
-// shownName is what a report calls an entry: of one in a history, its key and version.
-func shownName(e *dirtree.Entry) string {
-	sortKey, _, _, past := dirtree.ParseHistoryKey(e.Name)
-	switch {
-	case !past:
-		return e.Name
-	case e.Kind.IsDir():
-		return strings.TrimSuffix(sortKey, "/")
-	}
-	return sortKey + "?versionId=" + versionOf(e).String()
-}
-
 // chargeOf is what an entry is charged with.
 func chargeOf(e *dirtree.Entry) int64 {
-	if isFile(e.Kind) {
+	if e.Kind.IsFile() {
 		return int64(e.Size)
 	}
 	return 0

@@ -1,4 +1,4 @@
-package filestore
+package collect
 
 import (
 	"context"
@@ -25,7 +25,7 @@ import (
 // Memory: about 20 bytes a block, 30 a directory, file node or frozen directory
 // (TestMemoryOfAMark holds that), and 170 for each directory that waits.
 type reach struct {
-	fs   *FS
+	env  *Env
 	view metastore.View
 	salt [32]byte     // of the sets' keys, so that nobody can make two of them meet
 	seed maphash.Seed // likewise, for the blocks
@@ -33,14 +33,14 @@ type reach struct {
 	slots  map[short]rootNo    // directories and mutable files, whose contents change
 	nodes  map[short]rootNo    // file nodes and frozen directories, which don't
 	blocks map[blockKey]rootNo // what has a row in the block index
-	roots  []slotID            // by their number
-	number map[slotID]rootNo
-	passed map[rootNo]bool // roots that lead to what two had led to before: it wasn't walked again
-	shared map[slotID]bool // slots that a root leads to which isn't their owner; nil: nobody asks
+	roots  []metastore.SlotID  // by their number
+	number map[metastore.SlotID]rootNo
+	passed map[rootNo]bool           // roots that lead to what two had led to before: it wasn't walked again
+	shared map[metastore.SlotID]bool // slots that a root leads to which isn't their owner; nil: nobody asks
 
 	// record finds the record of a slot that the walk uses: the current one, or
 	// for a pin the one of then.
-	record func(ctx context.Context, id slotID) (metastore.Record, error)
+	record func(ctx context.Context, id metastore.SlotID) (metastore.Record, error)
 	// past: records are those of a pin, older than the high-water marks, as they should be.
 	past bool
 
@@ -51,8 +51,8 @@ type reach struct {
 	damaged func(at site, what string) error
 	// counted, if set, is told of what each entry that is read by name is charged
 	// with, and to whom; isRoot tells the roots.
-	counted func(root slotID, files, bytes int64)
-	isRoot  map[slotID]bool
+	counted func(root metastore.SlotID, files, bytes int64)
+	isRoot  map[metastore.SlotID]bool
 
 	// chunk, if set, is told of each chunk when it is met first.
 	chunk func(ctx context.Context, at site, ref filetree.VerifyRef) error
@@ -63,12 +63,12 @@ type reach struct {
 
 // site says where in a tree something was met.
 type site struct {
-	root slotID // of the root that led here
-	no   rootNo // its number; zero if roots needn't be told apart
-	more bool   // it was met before, from another root
-	paid slotID // the nearest root above, which entries are charged to
-	slot slotID // the directory
-	path string // if the walk can read names
+	root metastore.SlotID // of the root that led here
+	no   rootNo           // its number; zero if roots needn't be told apart
+	more bool             // it was met before, from another root
+	paid metastore.SlotID // the nearest root above, which entries are charged to
+	slot metastore.SlotID // the directory
+	path string           // if the walk can read names
 }
 
 // visit is a slot or a frozen directory that is still to be walked. Directories
@@ -80,9 +80,9 @@ type visit struct {
 	frozen *caps.FrozenVerify // set: it is this, and no slot
 }
 
-func newReach(fs *FS, view metastore.View) *reach {
+func newReach(env *Env, view metastore.View) *reach {
 	r := &reach{
-		fs: fs, view: view, seed: maphash.MakeSeed(), roots: []slotID{{}}, number: make(map[slotID]rootNo), shared: make(map[slotID]bool),
+		env: env, view: view, seed: maphash.MakeSeed(), roots: []metastore.SlotID{{}}, number: make(map[metastore.SlotID]rootNo), shared: make(map[metastore.SlotID]bool),
 		passed: make(map[rootNo]bool),
 		slots:  make(map[short]rootNo), nodes: make(map[short]rootNo), blocks: make(map[blockKey]rootNo),
 	}

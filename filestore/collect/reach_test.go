@@ -1,4 +1,4 @@
-package filestore
+package collect
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/filestore/filetree"
+	"github.com/truckee-fs/truckee/filestore/snapshot"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
 	metamemory "github.com/truckee-fs/truckee/metastore/memory"
@@ -21,12 +22,12 @@ import (
 // heap is a View of what a test puts there.
 type heap struct {
 	metastore.View
-	slots map[slotID]metastore.Record
+	slots map[metastore.SlotID]metastore.Record
 	nodes map[metastore.ID][]byte
 	stack int // deepest, in calls, that a node was asked for
 }
 
-func (h *heap) Slots(_ context.Context, ids []slotID) ([]metastore.Record, error) {
+func (h *heap) Slots(_ context.Context, ids []metastore.SlotID) ([]metastore.Record, error) {
 	out := make([]metastore.Record, len(ids))
 	for i, id := range ids {
 		out[i] = h.slots[id]
@@ -44,24 +45,20 @@ func (h *heap) Nodes(_ context.Context, ids []metastore.ID) ([][]byte, error) {
 }
 
 func (h *heap) Node(ctx context.Context, id [32]byte) ([]byte, error) {
-	return viewNodes{h}.Node(ctx, id)
+	return snapshot.Nodes{View: h}.Node(ctx, id)
 }
 
 func newHeap() *heap {
-	return &heap{slots: make(map[slotID]metastore.Record), nodes: make(map[metastore.ID][]byte)}
+	return &heap{slots: make(map[metastore.SlotID]metastore.Record), nodes: make(map[metastore.ID][]byte)}
 }
 
 func (h *heap) reach(t *testing.T) (r *reach, damage *int) {
 	t.Helper()
-	fs, err := New(t.Context(), Options{
-		Blocks: blockmemory.New(), Meta: metamemory.New(),
-		Master: caps.KeyOf([32]byte{1}), SpoolDir: t.TempDir(),
-	})
-	if err != nil {
-		t.Fatal(err)
+	env := &Env{
+		Blocks: blockmemory.New(), Meta: metamemory.New(), NodeCache: dirtree.NewNodeCache(1 << 20),
+		Seen: func(metastore.SlotID) (uint32, uint64, bool) { return 0, 0, false },
 	}
-	t.Cleanup(func() { fs.Close() })
-	r, damage = newReach(fs, h), new(int)
+	r, damage = newReach(env, h), new(int)
 	r.damaged = func(site, string) error { *damage++; return nil }
 	return r, damage
 }
@@ -96,7 +93,7 @@ func (h *heap) directory(t *testing.T, n byte) caps.SlotVerify {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.slots[slotID(w.ID())] = metastore.Record{ID: slotID(w.ID()), Version: 1, Bytes: rec}
+	h.slots[metastore.SlotID(w.ID())] = metastore.Record{ID: metastore.SlotID(w.ID()), Version: 1, Bytes: rec}
 	return w.Read().Verify()
 }
 
@@ -189,7 +186,7 @@ func TestALyingEntryHidesNothing(t *testing.T) {
 				}
 			}
 		}
-		if ok, _ := r.reached(metastore.ID(tt.wantReached), slotID{}); !ok {
+		if ok, _ := r.reached(metastore.ID(tt.wantReached), metastore.SlotID{}); !ok {
 			t.Errorf("%s: what the right link leads to was not reached", tt.name)
 		}
 		if *damage != 1 {
@@ -210,7 +207,7 @@ func TestDeepFrozenDirectories(t *testing.T) {
 	if err := r.from(t.Context(), visit{frozen: &v}); err != nil {
 		t.Fatal(err)
 	}
-	if ok, _ := r.reached(metastore.ID(chunkOf(40).ID), slotID{}); !ok {
+	if ok, _ := r.reached(metastore.ID(chunkOf(40).ID), metastore.SlotID{}); !ok {
 		t.Error("the innermost file was not reached")
 	}
 	if h.stack > 100 {
@@ -248,7 +245,7 @@ func TestDeadReferencesAreNoDamage(t *testing.T) {
 		t.Errorf("%d faults", *damage)
 	}
 	for _, n := range []byte{10, 20, 31} {
-		if ok, _ := r.reached(metastore.ID(chunkOf(n).ID), slotID{}); ok {
+		if ok, _ := r.reached(metastore.ID(chunkOf(n).ID), metastore.SlotID{}); ok {
 			t.Errorf("chunk %d was reached by a wrong key", n)
 		}
 	}
@@ -265,7 +262,7 @@ func TestWhatCantBeHadNowIsDamage(t *testing.T) {
 		lost := file
 		lost.Size = 0
 		child := dirtree.Child{Kind: dirtree.TreeFile, File: lost}
-		r.fs.o.Blocks = down{r.fs.o.Blocks}
+		r.env.Blocks = down{r.env.Blocks}
 		if err := r.visitor(t.Context(), site{}, false).Child(child); kind.Of(err) != kind.Unavailable {
 			t.Errorf("a check can't be carried through: %v", err)
 		}
@@ -273,7 +270,6 @@ func TestWhatCantBeHadNowIsDamage(t *testing.T) {
 		if err := r.visitor(t.Context(), site{}, false).Child(child); err != nil || *damage != 1 {
 			t.Errorf("%d faults, %v", *damage, err)
 		}
-		r.fs.Close()
 	})
 }
 

@@ -1,4 +1,4 @@
-package filestore
+package collect
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 // AutoOptions say when CollectForever collects, and how.
 type AutoOptions struct {
-	CollectOptions
+	Options
 
 	// Interval is the time from one collection to the next, by whichever
 	// gateway. Zero: a day.
@@ -27,7 +27,7 @@ type AutoOptions struct {
 	Before func(ctx context.Context) error
 
 	// Report, if set, is told of each collection that was carried through.
-	Report func(CollectReport)
+	Report func(Report)
 }
 
 // DefaultInterval is that of AutoOptions.
@@ -36,34 +36,34 @@ const DefaultInterval = 24 * time.Hour
 // CollectForever collects again and again until ctx ends. Of several gateways on
 // one metastore each time one does so: who finds that another has collected since
 // waits for the next time. What goes wrong is logged and tried again.
-func (fs *FS) CollectForever(ctx context.Context, o AutoOptions) {
+func (k *Collector) CollectForever(ctx context.Context, o AutoOptions) {
 	if o.Interval <= 0 {
 		o.Interval = DefaultInterval
 	}
-	seen, _ := fs.nonce(ctx)
+	seen, _ := k.env.nonce(ctx)
 	for {
-		if !pace.Sleep(ctx, fs.untilNext(o)) {
+		if !pace.Sleep(ctx, k.env.untilNext(o)) {
 			return
 		}
-		o.Last = fs.now()
-		now, err := fs.nonce(ctx)
+		o.Last = k.env.Now()
+		now, err := k.env.nonce(ctx)
 		if err == nil && now != seen {
 			seen = now // another gateway has
 			continue
 		}
-		report, err := fs.collectNow(ctx, o)
-		if n, nerr := fs.nonce(ctx); nerr == nil {
+		report, err := k.collectNow(ctx, o)
+		if n, nerr := k.env.nonce(ctx); nerr == nil {
 			seen = n
 		}
 		switch {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, kind.Conflict):
-			fs.log.Debug("another gateway collects")
+			k.env.Log.Debug("another gateway collects")
 		case err != nil:
-			fs.log.Error("no collection", slog.Any("error", err))
+			k.env.Log.Error("no collection", slog.Any("error", err))
 		default:
-			fs.tell(report)
+			k.env.tell(ctx, report)
 			if o.Report != nil {
 				o.Report(report)
 			}
@@ -71,37 +71,37 @@ func (fs *FS) CollectForever(ctx context.Context, o AutoOptions) {
 	}
 }
 
-func (fs *FS) collectNow(ctx context.Context, o AutoOptions) (CollectReport, error) {
+func (k *Collector) collectNow(ctx context.Context, o AutoOptions) (Report, error) {
 	if o.Before != nil {
 		if err := o.Before(ctx); err != nil {
-			return CollectReport{}, err
+			return Report{}, err
 		}
 	}
-	return fs.Collect(ctx, o.CollectOptions)
+	return k.Collect(ctx, o.Options)
 }
 
 // untilNext is the time until the next collection is due, and up to a tenth of
 // the interval more, so that gateways don't all wake up at the same moment; after
 // a start at least a minute, or a tenth of the interval.
-func (fs *FS) untilNext(o AutoOptions) time.Duration {
+func (e *Env) untilNext(o AutoOptions) time.Duration {
 	jitter := rand.N(o.Interval/10 + 1)
-	due := o.Last.Add(o.Interval).Sub(fs.now())
+	due := o.Last.Add(o.Interval).Sub(e.Now())
 	return max(due, min(time.Minute, o.Interval/10)) + jitter
 }
 
 // nonce is that of the newest collection.
-func (fs *FS) nonce(ctx context.Context) ([16]byte, error) {
-	id, err := fs.o.Meta.Identity(ctx)
+func (e *Env) nonce(ctx context.Context) ([16]byte, error) {
+	id, err := e.Meta.Identity(ctx)
 	return id.Nonce, err
 }
 
 // tell logs what a collection did.
-func (fs *FS) tell(r CollectReport) {
+func (e *Env) tell(ctx context.Context, r Report) {
 	level := slog.LevelInfo
 	if !r.Quiet() {
 		level = slog.LevelWarn
 	}
-	fs.log.Log(fs.ctx, level, "collected",
+	e.Log.Log(ctx, level, "collected",
 		slog.Int64("deleted", r.Deleted), slog.Int64("deleted_bytes", r.DeletedBytes),
 		slog.Int64("waiting", r.Waiting), slog.Int64("waiting_bytes", r.WaitingBytes),
 		slog.Int64("reachable", r.Reachable), slog.Int64("reachable_bytes", r.ReachableBytes),

@@ -1,4 +1,4 @@
-package filestore
+package collect
 
 import (
 	"crypto/sha256"
@@ -22,7 +22,7 @@ type rootNo uint32
 const sharedBy rootNo = 0
 
 // root begins the walk from another root.
-func (r *reach) root(id slotID) site {
+func (r *reach) root(id metastore.SlotID) site {
 	no, known := r.number[id]
 	if !known {
 		no = rootNo(len(r.roots))
@@ -76,12 +76,12 @@ func (r *reach) meet(id [32]byte, no rootNo) (again bool) {
 
 // reached reports whether the walk has met a block, and whether from another root
 // than its owner.
-func (r *reach) reached(id metastore.ID, owner slotID) (reached, shared bool) {
+func (r *reach) reached(id metastore.ID, owner metastore.SlotID) (reached, shared bool) {
 	no, reached := r.blocks[r.blockKey(id)]
 	return reached, reached && r.foreign(no, owner)
 }
 
 // foreign reports whether another root than the owner leads to something.
-func (r *reach) foreign(no rootNo, owner slotID) bool {
-	return owner != slotID{} && (no == sharedBy || r.roots[no] != owner)
+func (r *reach) foreign(no rootNo, owner metastore.SlotID) bool {
+	return owner != metastore.SlotID{} && (no == sharedBy || r.roots[no] != owner)
 }

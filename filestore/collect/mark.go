@@ -1,4 +1,4 @@
-package filestore
+package collect
 
 import (
 	"context"
@@ -22,7 +22,7 @@ func (c *collection) mark(ctx context.Context) error {
 		return err
 	}
 	c.view = view
-	c.reach = newReach(c.fs, pacedView{view, c.pace})
+	c.reach = newReach(c.env, pacedView{view, c.pace})
 	c.reach.damaged, c.reach.tolerant = c.damaged, true
 	if c.drafts, err = view.LiveDrafts(ctx); err != nil {
 		return err
@@ -90,15 +90,15 @@ const clockSkew = 24 * time.Hour
 type past struct {
 	view    metastore.View
 	seq     uint64
-	changed map[slotID]metastore.Record
+	changed map[metastore.SlotID]metastore.Record
 	made    time.Time // of the newest record of then
 }
 
 func recordsAt(ctx context.Context, view metastore.View, seq uint64) (*past, error) {
-	p := &past{view: view, seq: seq, changed: make(map[slotID]metastore.Record)}
+	p := &past{view: view, seq: seq, changed: make(map[metastore.SlotID]metastore.Record)}
 	var batch []metastore.Record
 	flush := func() error {
-		ids := make([]slotID, len(batch))
+		ids := make([]metastore.SlotID, len(batch))
 		for i, rec := range batch {
 			ids[i] = rec.ID
 		}
@@ -140,11 +140,11 @@ func recordTime(rec []byte) time.Time {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(rec[at:])))
 }
 
-func (p *past) record(ctx context.Context, id slotID) (metastore.Record, error) {
+func (p *past) record(ctx context.Context, id metastore.SlotID) (metastore.Record, error) {
 	if rec, ok := p.changed[id]; ok {
 		return rec, nil
 	}
-	recs, err := p.view.Slots(ctx, []slotID{id})
+	recs, err := p.view.Slots(ctx, []metastore.SlotID{id})
 	if err != nil || recs[0].Seq > p.seq {
 		return metastore.Record{ID: id}, err
 	}
@@ -167,7 +167,7 @@ func (c *collection) markRoots(ctx context.Context, wanted func(metastore.Root) 
 			return err
 		}
 		at := c.reach.root(of)
-		verify, err := c.fs.openRoot(root.ID, root.Sealed)
+		verify, err := c.env.OpenRoot(root)
 		if err != nil {
 			at.slot = root.ID
 			if err := c.damaged(at, "its row in the root table doesn't open under this node's master key"); err != nil {
@@ -185,10 +185,10 @@ func (c *collection) markRoots(ctx context.Context, wanted func(metastore.Root) 
 // over notes a bucket's directory of uploads that went with its bucket, once no pin is
 // from before that: till then its row lets the pin's uploads be found.
 func (c *collection) over(ctx context.Context, root metastore.Root, pins []metastore.Pin) error {
-	if root.Source != sourceUploads {
+	if root.Source != SourceUploads {
 		return nil
 	}
-	recs, err := c.view.Slots(ctx, []slotID{root.ID})
+	recs, err := c.view.Slots(ctx, []metastore.SlotID{root.ID})
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (c *collection) over(ctx context.Context, root metastore.Root, pins []metas
 // forget takes the rows that over has noted out of the root table.
 func (c *collection) forget(ctx context.Context) error {
 	for _, id := range c.gone {
-		err := c.fs.o.Meta.Commit(ctx, &metastore.Request{ForgetRoots: []slotID{id}})[0]
+		err := c.env.Meta.Commit(ctx, &metastore.Request{ForgetRoots: []metastore.SlotID{id}})[0]
 		if err != nil && !errors.Is(err, kind.Conflict) { // somebody else did
 			return fmt.Errorf("forget a root: %w", err)
 		}
@@ -213,12 +213,12 @@ func (c *collection) forget(ctx context.Context) error {
 
 // partOf is the root that what is below another counts for: a bucket's directory of
 // uploads is a root because no name leads to it, and belongs to the bucket's owner.
-func (c *collection) partOf(ctx context.Context, root metastore.Root) (slotID, error) {
-	if root.Source != sourceUploads {
+func (c *collection) partOf(ctx context.Context, root metastore.Root) (metastore.SlotID, error) {
+	if root.Source != SourceUploads {
 		return root.ID, nil
 	}
-	recs, err := c.view.Slots(ctx, []slotID{root.ID})
-	if err != nil || recs[0].Owner == (slotID{}) {
+	recs, err := c.view.Slots(ctx, []metastore.SlotID{root.ID})
+	if err != nil || recs[0].Owner == (metastore.SlotID{}) {
 		return root.ID, err
 	}
 	return recs[0].Owner, nil
@@ -239,8 +239,8 @@ func (c *collection) stopPassed() {
 // is shared: what can't be walked can't be told from what is garbage.
 func (c *collection) damaged(at site, what string) error {
 	c.stopped[at.root] = true
-	c.stopped[slotID{}] = true
-	c.fs.log.Error("damage found: nothing of this root is collected",
+	c.stopped[metastore.SlotID{}] = true
+	c.env.Log.Error("damage found: nothing of this root is collected",
 		slog.String("root", at.root.String()), slog.String("slot", at.slot.String()), slog.String("what", what))
 	if len(c.report.Damage) < maxDamage {
 		c.report.Damage = append(c.report.Damage, Damage{Path: "directory " + at.slot.String(), What: what})

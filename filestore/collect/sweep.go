@@ -1,4 +1,4 @@
-package filestore
+package collect
 
 import (
 	"context"
@@ -70,7 +70,7 @@ func (c *collection) pinned(row metastore.Block) bool {
 		return false
 	}
 	return slices.ContainsFunc(c.pins, func(p heldPin) bool {
-		return p.seq < row.CondemnedSeq && (row.Owner != slotID{} || row.Seen.Before(p.made.Add(clockSkew)))
+		return p.seq < row.CondemnedSeq && (row.Owner != metastore.SlotID{} || row.Seen.Before(p.made.Add(clockSkew)))
 	})
 }
 
@@ -118,7 +118,7 @@ func (c *collection) share(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	slots := make([]slotID, 0, len(c.reach.shared))
+	slots := make([]metastore.SlotID, 0, len(c.reach.shared))
 	for id := range c.reach.shared {
 		slots = append(slots, id)
 	}
@@ -130,7 +130,7 @@ func (c *collection) share(ctx context.Context) error {
 			return err
 		}
 		for _, id := range step {
-			c.fs.slots.forget(id) // it tells the owner
+			c.env.Shared(id)
 		}
 	}
 	return nil
@@ -169,7 +169,7 @@ func (c *collection) sweep(ctx context.Context) error {
 		return err
 	}
 	return c.steps(ctx, c.finish, func(ids []metastore.ID) error {
-		rows, err := c.fs.o.Meta.Blocks(ctx, ids)
+		rows, err := c.env.Meta.Blocks(ctx, ids)
 		if err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func (c *collection) erase(ctx context.Context, rows []metastore.Block) error {
 		}
 	}
 	if len(stored) > 0 && !c.readOnly {
-		switch err := blockstore.DeleteBatch(ctx, c.fs.o.Blocks, stored); {
+		switch err := blockstore.DeleteBatch(ctx, c.env.Blocks, stored); {
 		case errors.Is(err, kind.Denied):
 			c.readOnly = true
 		case errors.Is(err, kind.Unavailable) && c.missed < maxMissed:
@@ -238,7 +238,7 @@ func (c *collection) erase(ctx context.Context, rows []metastore.Block) error {
 func (c *collection) probe(ctx context.Context) error {
 	var nobodys blockstore.ID
 	rand.Read(nobodys[:])
-	err := c.fs.o.Blocks.Delete(ctx, nobodys)
+	err := c.env.Blocks.Delete(ctx, nobodys)
 	if errors.Is(err, kind.Denied) {
 		c.readOnly = true
 		return nil

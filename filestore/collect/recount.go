@@ -1,4 +1,4 @@
-package filestore
+package collect
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
+	"github.com/truckee-fs/truckee/filestore/snapshot"
 	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
 )
@@ -20,17 +21,17 @@ func (c *checker) prepareRecount(ctx context.Context) error {
 	}
 	// As they are beside the view: one that goes while the check runs counts.
 	var err error
-	if c.buckets, err = c.fs.buckets.list(ctx, nil, "", "", 0); err != nil {
+	if c.uploads, err = c.env.Uploads(ctx); err != nil {
 		return err
 	}
-	c.counts, c.r.isRoot = make(map[slotID]*Recount), make(map[slotID]bool)
+	c.counts, c.r.isRoot = make(map[metastore.SlotID]*Recount), make(map[metastore.SlotID]bool)
 	for root, err := range c.view.AllRoots(ctx) {
 		if err != nil {
 			return err
 		}
 		c.r.isRoot[root.ID] = true
 	}
-	c.r.counted = func(root slotID, files, size int64) {
+	c.r.counted = func(root metastore.SlotID, files, size int64) {
 		n := c.counts[root]
 		if n == nil {
 			n = &Recount{Root: root}
@@ -48,7 +49,7 @@ func (c *checker) recount(ctx context.Context) error {
 	if err := c.countUploads(ctx); err != nil {
 		return err
 	}
-	ids := slices.SortedFunc(maps.Keys(c.counts), func(a, b slotID) int { return bytes.Compare(a[:], b[:]) })
+	ids := slices.SortedFunc(maps.Keys(c.counts), func(a, b metastore.SlotID) int { return bytes.Compare(a[:], b[:]) })
 	for _, id := range ids {
 		n := c.counts[id]
 		if !c.r.isRoot[id] {
@@ -63,7 +64,7 @@ func (c *checker) recount(ctx context.Context) error {
 		}
 		charge := metastore.Charge{Root: id, Files: n.Files - n.WasFiles, Bytes: n.Bytes - n.WasBytes}
 		// Once: what has an unknown outcome can't be charged again.
-		if err := c.fs.o.Meta.Commit(ctx, &metastore.Request{Charges: []metastore.Charge{charge}})[0]; err != nil {
+		if err := c.env.Meta.Commit(ctx, &metastore.Request{Charges: []metastore.Charge{charge}})[0]; err != nil {
 			return fmt.Errorf("set counters right: %w", err)
 		}
 		c.report.Recounts = append(c.report.Recounts, *n)
@@ -74,26 +75,26 @@ func (c *checker) recount(ctx context.Context) error {
 // countUploads adds the unfinished uploads of the buckets of the roots that were
 // counted: each is a file, and its parts are so many bytes.
 func (c *checker) countUploads(ctx context.Context) error {
-	for _, s := range c.buckets {
-		n := c.counts[slotID(s.root.ID())]
+	for _, s := range c.uploads {
+		n := c.counts[s.Root]
 		if n == nil {
 			continue
 		}
-		if recs, err := c.view.Slots(ctx, []slotID{slotID(s.uploads.ID())}); err != nil || recs[0].Bytes == nil {
+		if recs, err := c.view.Slots(ctx, []metastore.SlotID{metastore.SlotID(s.Dir.ID())}); err != nil || recs[0].Bytes == nil {
 			if err != nil {
 				return fmt.Errorf("read a slot: %w", err)
 			}
 			continue // the bucket was made since the view began
 		}
-		st, err := c.state(ctx, s.uploads.Read())
+		st, err := c.state(ctx, s.Dir)
 		if err != nil {
 			return err
 		}
 		if st.Tombstone {
 			continue
 		}
-		uploads := dirtree.Open(dirtree.Keys{Read: s.uploads.Read()}, st.Root, viewNodes{c.view}, c.fs.nodeCache)
-		for e, err := range uploads.ScanFrom(ctx, unfinishedMark) {
+		uploads := dirtree.Open(dirtree.Keys{Read: s.Dir}, st.Root, snapshot.Nodes{View: c.view}, c.env.NodeCache)
+		for e, err := range uploads.ScanFrom(ctx, s.From) {
 			if err != nil {
 				return fmt.Errorf("read uploads: %w", err)
 			}
@@ -109,8 +110,8 @@ func (c *checker) countUploads(ctx context.Context) error {
 
 // state opens a slot's record in the check's transaction.
 func (c *checker) state(ctx context.Context, r caps.SlotRead) (dirtree.SlotState, error) {
-	id := slotID(r.ID())
-	recs, err := c.view.Slots(ctx, []slotID{id})
+	id := metastore.SlotID(r.ID())
+	recs, err := c.view.Slots(ctx, []metastore.SlotID{id})
 	if err != nil {
 		return dirtree.SlotState{}, fmt.Errorf("read a slot: %w", err)
 	}

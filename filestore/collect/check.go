@@ -1,4 +1,4 @@
-package filestore
+package collect
 
 import (
 	"context"
@@ -25,6 +25,10 @@ type CheckOptions struct {
 
 	// Only leaves those other roots out.
 	Only bool
+
+	// At is the commit as of which the tree is looked at, one that a pin keeps. Zero:
+	// the newest.
+	At uint64
 
 	// Recount sets the counters of what is charged to the roots of Trees, and to
 	// roots within them, to what is there, if nothing is damaged.
@@ -71,13 +75,13 @@ const maxDamage = 1000
 // live row in the index and is there, and with Deep the bytes of every block.
 // Damage is reported, not returned as an error; an error means that the check
 // couldn't be carried through.
-func (fs *FS) Check(ctx context.Context, o CheckOptions) (CheckReport, error) {
-	view, err := fs.o.Meta.Collector().Snapshot(ctx)
+func (k *Collector) Check(ctx context.Context, o CheckOptions) (CheckReport, error) {
+	view, err := k.env.Meta.Collector().Snapshot(ctx)
 	if err != nil {
 		return CheckReport{}, fmt.Errorf("check: %w", err)
 	}
 	defer view.Close()
-	c := &checker{fs: fs, view: view, o: o, r: newReach(fs, view), names: map[slotID]string{}}
+	c := &checker{env: &k.env, view: view, o: o, r: newReach(&k.env, view), names: map[metastore.SlotID]string{}}
 	c.r.damaged, c.r.shared = c.damaged, nil
 	c.r.chunk = c.chunk
 	if err := c.run(ctx); err != nil {
@@ -87,22 +91,29 @@ func (fs *FS) Check(ctx context.Context, o CheckOptions) (CheckReport, error) {
 }
 
 type checker struct {
-	fs     *FS
+	env    *Env
 	view   metastore.View
 	o      CheckOptions
 	r      *reach
 	report CheckReport
-	names  map[slotID]string // of roots
+	names  map[metastore.SlotID]string // of roots
 	told   map[Damage]bool
-	counts map[slotID]*Recount
-	// buckets are those that were there when the check began, if it counts.
-	buckets []*bucketState
+	counts map[metastore.SlotID]*Recount
+	// uploads are those of the buckets that were there when the check began, if it counts.
+	uploads []Uploads
 	sites   map[blockKey]site // where chunks were met
 }
 
 func (c *checker) run(ctx context.Context) error {
 	if err := c.prepareRecount(ctx); err != nil {
 		return err
+	}
+	if c.o.At != 0 {
+		then, err := recordsAt(ctx, c.view, c.o.At)
+		if err != nil {
+			return err
+		}
+		c.r.past, c.r.record = true, then.record
 	}
 	c.sites, c.told = make(map[blockKey]site), make(map[Damage]bool)
 	for _, t := range c.o.Trees {
@@ -126,7 +137,7 @@ func (c *checker) run(ctx context.Context) error {
 func (c *checker) tree(ctx context.Context, t NamedTree) error {
 	if read, ok := caps.ReadCap(t.Cap); ok {
 		if slot, ok := read.SlotRead(); ok {
-			at := c.root(slotID(slot.ID()), t.Name)
+			at := c.root(metastore.SlotID(slot.ID()), t.Name)
 			if c.o.Recount {
 				c.r.counted(at.root, 0, 0) // also if there is nothing
 			}
@@ -139,21 +150,21 @@ func (c *checker) tree(ctx context.Context, t NamedTree) error {
 	}
 	verify, _ := t.Cap.Verify()
 	if slot, ok := verify.SlotVerify(); ok {
-		return c.r.from(ctx, visit{verify: slot, at: c.root(slotID(slot.ID()), t.Name)})
+		return c.r.from(ctx, visit{verify: slot, at: c.root(metastore.SlotID(slot.ID()), t.Name)})
 	}
 	if frozen, ok := verify.FrozenVerify(); ok {
-		return c.r.from(ctx, visit{frozen: &frozen, at: c.root(slotID(frozen.Root), t.Name)})
+		return c.r.from(ctx, visit{frozen: &frozen, at: c.root(metastore.SlotID(frozen.Root), t.Name)})
 	}
 	if file, ok := verify.FileVerify(); ok {
 		c.r.files++
-		return c.r.refs(ctx, c.root(slotID(file.Root), t.Name), filetree.VerifyRefOf(file))
+		return c.r.refs(ctx, c.root(metastore.SlotID(file.Root), t.Name), filetree.VerifyRefOf(file))
 	}
 	return fmt.Errorf("%v can't be opened here: %w", t.Cap, kind.Unsupported)
 }
 
 // root is where the walk of a named tree begins; its public name stands for it
 // in the report.
-func (c *checker) root(id slotID, name string) site {
+func (c *checker) root(id metastore.SlotID, name string) site {
 	c.names[id] = name
 	return site{root: id, slot: id}
 }
@@ -167,7 +178,7 @@ func (c *checker) rest(ctx context.Context) error {
 		if _, done := c.names[root.ID]; done {
 			continue
 		}
-		verify, err := c.fs.openRoot(root.ID, root.Sealed)
+		verify, err := c.env.OpenRoot(root)
 		if err != nil {
 			if err := c.damaged(site{root: root.ID, slot: root.ID}, "its row in the root table doesn't open under this node's master key"); err != nil {
 				return err
@@ -231,10 +242,10 @@ func (c *checker) look(ctx context.Context, id blockstore.ID) (int64, error) {
 		return int64(len(data)), blockstore.CheckID(id, data)
 	}
 	if !c.o.Deep {
-		info, err := c.fs.o.Blocks.Stat(ctx, id)
+		info, err := c.env.Blocks.Stat(ctx, id)
 		return info.Size, err
 	}
-	data, err := blockstore.Uncached(c.fs.o.Blocks).Get(ctx, id)
+	data, err := blockstore.Uncached(c.env.Blocks).Get(ctx, id)
 	if err != nil {
 		return 0, err
 	}

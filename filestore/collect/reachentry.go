@@ -1,4 +1,4 @@
-package filestore
+package collect
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"github.com/truckee-fs/truckee/caps"
 	"github.com/truckee-fs/truckee/filestore/dirtree"
 	"github.com/truckee-fs/truckee/filestore/filetree"
+	"github.com/truckee-fs/truckee/filestore/snapshot"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
@@ -83,7 +84,7 @@ func (r *reach) frozen(ctx context.Context, at site, v caps.FrozenVerify) error 
 		}
 		return opened(id, level, size)
 	}
-	return dirtree.WalkFrozen(ctx, v, viewNodes{r.view}, vis)
+	return dirtree.WalkFrozen(ctx, v, snapshot.Nodes{View: r.view}, vis)
 }
 
 // refs walks file trees.
@@ -92,7 +93,7 @@ func (r *reach) refs(ctx context.Context, at site, refs ...filetree.VerifyRef) e
 		if ref.ID.IsZero() {
 			continue
 		}
-		if err := filetree.WalkVerify(ctx, viewBlocks{viewNodes{r.view}, r.fs}, ref, fileVisitor{r, ctx, at}); err != nil {
+		if err := filetree.WalkVerify(ctx, snapshot.Files{Nodes: snapshot.Nodes{View: r.view}, Blocks: r.env.Blocks}, ref, fileVisitor{r, ctx, at}); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package filestore
+package collect
 
 import (
 	"bytes"
@@ -102,13 +102,13 @@ func (c claim) refuses() error {
 }
 
 // claim reads the marker and holds it against the metastore's identity.
-func (fs *FS) claim(ctx context.Context) (claim, error) {
-	id, err := retry.Value(ctx, func() (metastore.Identity, error) { return fs.o.Meta.Identity(ctx) })
+func (e *Env) claim(ctx context.Context) (claim, error) {
+	id, err := retry.Value(ctx, func() (metastore.Identity, error) { return e.Meta.Identity(ctx) })
 	if err != nil {
 		return claim{}, fmt.Errorf("read the metastore's identity: %w", err)
 	}
 	c := claim{identity: id}
-	data, err := retry.Value(ctx, func() ([]byte, error) { return blockstore.GetMarker(ctx, fs.o.Blocks) })
+	data, err := retry.Value(ctx, func() ([]byte, error) { return blockstore.GetMarker(ctx, e.Blocks) })
 	switch kind.Of(err) {
 	case 0:
 	case kind.Unsupported:
@@ -149,13 +149,13 @@ func numberOf(nonce [16]byte) uint64 { return binary.BigEndian.Uint64(nonce[:8])
 // has collected there since this one did: two of them would take each other's
 // blocks for garbage. Both can be served from, but nothing is collected before
 // Collect with Adopt.
-func (fs *FS) Claim(ctx context.Context) error {
-	c, err := fs.claim(ctx)
+func (k *Collector) Claim(ctx context.Context) error {
+	c, err := k.env.claim(ctx)
 	if err != nil {
 		return fmt.Errorf("claim the blockstore: %w", err)
 	}
 	if c.state == claimNone {
-		if err := unlessDenied(fs.setMarker(ctx, c.identity)); err != nil {
+		if err := unlessDenied(k.env.setMarker(ctx, c.identity)); err != nil {
 			return fmt.Errorf("claim the blockstore: %w", err)
 		}
 		return nil
@@ -167,8 +167,8 @@ func (fs *FS) Claim(ctx context.Context) error {
 // after the metastore was restored from a backup, or when the metastore that the
 // blocks belonged to is gone. Where that one is in use all the same, it notices
 // that by its next collection, and collects no more.
-func (fs *FS) Adopt(ctx context.Context) error {
-	marked, err := fs.turn(ctx, true)
+func (k *Collector) Adopt(ctx context.Context) error {
+	marked, err := k.env.turn(ctx, true)
 	if err == nil && !marked {
 		err = fmt.Errorf("the credentials don't allow to mark it: %w", kind.Denied)
 	}
@@ -182,15 +182,15 @@ func (fs *FS) Adopt(ctx context.Context) error {
 // adopt it does so whatever the marker says. It reports false, and everything is
 // as it was, if the credentials don't allow to write the marker. Denied if the
 // marker says no.
-func (fs *FS) turn(ctx context.Context, adopt bool) (marked bool, err error) {
-	c, err := fs.claim(ctx)
+func (e *Env) turn(ctx context.Context, adopt bool) (marked bool, err error) {
+	c, err := e.claim(ctx)
 	if err != nil {
 		return false, err
 	}
 	if c.state == claimNone || c.behind {
 		// So that a run cut short leaves a marker that the next one understands,
 		// however many runs in a row are.
-		if err := fs.setMarker(ctx, c.identity); err != nil {
+		if err := e.setMarker(ctx, c.identity); err != nil {
 			return false, unlessDenied(err)
 		}
 	}
@@ -199,10 +199,10 @@ func (fs *FS) turn(ctx context.Context, adopt bool) (marked bool, err error) {
 	case no != nil && !adopt:
 		return false, no
 	case no != nil:
-		fs.log.Warn("the blockstore is taken over", slog.String("reason", no.Error()))
+		e.Log.Warn("the blockstore is taken over", slog.String("reason", no.Error()))
 		number = max(number, c.number+1) // not to look like a collection cut short
 	}
-	meta, old := fs.o.Meta.Collector(), c.identity.Nonce
+	meta, old := e.Meta.Collector(), c.identity.Nonce
 	rand.Read(c.identity.Nonce[8:])
 	binary.BigEndian.PutUint64(c.identity.Nonce[:], number)
 	if err := meta.SetNonce(ctx, old, c.identity.Nonce); err != nil {
@@ -211,7 +211,7 @@ func (fs *FS) turn(ctx context.Context, adopt bool) (marked bool, err error) {
 	if c.state == claimMute {
 		return true, nil
 	}
-	err = fs.setMarker(ctx, c.identity)
+	err = e.setMarker(ctx, c.identity)
 	if errors.Is(err, kind.Denied) {
 		return false, meta.SetNonce(ctx, c.identity.Nonce, old)
 	}
@@ -225,11 +225,19 @@ func unlessDenied(err error) error {
 	return err
 }
 
-func (fs *FS) setMarker(ctx context.Context, id metastore.Identity) error {
-	m := marker{uuid: id.UUID, nonce: id.Nonce, at: fs.now().UnixNano()}
-	err := retry.Do(ctx, func() error { return blockstore.SetMarker(ctx, fs.o.Blocks, m.encode()) })
+func (e *Env) setMarker(ctx context.Context, id metastore.Identity) error {
+	m := marker{uuid: id.UUID, nonce: id.Nonce, at: e.Now().UnixNano()}
+	err := retry.Do(ctx, func() error { return blockstore.SetMarker(ctx, e.Blocks, m.encode()) })
 	if err != nil {
 		return fmt.Errorf("mark the blockstore: %w", err)
 	}
 	return nil
+}
+
+// SameOwner reports whether two markers of blockstores are of one metastore, be it
+// of different collections.
+func SameOwner(a, b []byte) bool {
+	x, err1 := decodeMarker(a)
+	y, err2 := decodeMarker(b)
+	return err1 == nil && err2 == nil && x.uuid == y.uuid
 }
