@@ -126,27 +126,27 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 // run takes the request through all that comes before its handler, and the
 // handler.
 func (c *call) run(ctx context.Context) error {
-	var err error
-	if c.target, err = parseTarget(c.r, c.server.addressed(c.r.Host, c.r.Header["X-Forwarded-Host"]), c.server.Domains); err != nil {
-		return c.astray(err)
+	site, err := c.find()
+	if err != nil && site {
+		return c.sitePage(err)
+	}
+	if err != nil {
+		return err
 	}
 	if err := c.moderate(c.source()); err != nil {
 		return err
 	}
-	site, ok := bucketOfHost(c.host, c.server.WebsiteDomains)
-	if c.r.Method == http.MethodOptions && !ok {
+	if c.r.Method == http.MethodOptions {
 		return c.preflight(ctx)
 	}
-	if !ok {
-		c.crossOrigin(ctx)
-	}
+	c.crossOrigin(ctx)
 	if c.server.Audit != nil {
 		if err := c.server.Audit.Ready(); err != nil {
 			return err
 		}
 	}
-	if ok {
-		return c.serveSite(ctx, site)
+	if site {
+		return c.serveSite(ctx)
 	}
 	if err := c.unambiguous(); err != nil {
 		return c.astray(err)
@@ -182,6 +182,16 @@ func (c *call) run(ctx context.Context) error {
 	return nil
 }
 
+// find reads what the request addresses, and tells whether that is a site.
+func (c *call) find() (site bool, err error) {
+	host, domains := c.server.addressed(c.r.Host, c.r.Header["X-Forwarded-Host"]), c.server.Domains
+	if _, site = bucketOfHost(host, c.server.WebsiteDomains); site {
+		domains = c.server.WebsiteDomains
+	}
+	c.target, err = parseTarget(c.r, host, domains)
+	return site, c.astray(err)
+}
+
 // maxStray bounds what the record of a refused request repeats of its path.
 const maxStray = 3*maxKey + 128
 
@@ -189,7 +199,7 @@ const maxStray = 3*maxKey + 128
 // record has the path as it was sent, and nothing of its query, which may hold a
 // signature.
 func (c *call) astray(err error) error {
-	if c.op != nil || c.record.Op != "" {
+	if err == nil || c.op != nil || c.record.Op != "" {
 		return err
 	}
 	c.record.Op, c.record.Account = audit.Refused, c.who.account.Name

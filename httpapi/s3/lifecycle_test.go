@@ -163,8 +163,10 @@ func TestTheLeastSizeOfTransitions(t *testing.T) {
 	const header = "X-Amz-Transition-Default-Minimum-Object-Size"
 	rules := []byte(`<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`)
 	for _, tt := range [][2]string{
-		{"", "all_storage_classes_128K"}, {"varies_by_storage_class", "varies_by_storage_class"},
-		{"", "all_storage_classes_128K"}, {"all_storage_classes_128K", "all_storage_classes_128K"},
+		{"", "all_storage_classes_128K"},
+		{"varies_by_storage_class", "varies_by_storage_class"},
+		{"", "all_storage_classes_128K"},
+		{"all_storage_classes_128K", "all_storage_classes_128K"},
 	} {
 		var more []string
 		if tt[0] != "" {

@@ -16,19 +16,13 @@ import (
 
 // serveSite answers a request to a bucket's host below a website domain: the
 // bucket as a site, read by whoever may read its objects without a name.
-func (c *call) serveSite(ctx context.Context, name string) error {
+func (c *call) serveSite(ctx context.Context) error {
 	c.op = &operation{name: "GetWebsite", action: "s3:GetObject", audit: audit.Read, streams: true}
 	if c.r.Method != http.MethodGet && c.r.Method != http.MethodHead {
 		return fail(MethodNotAllowed, "").header("Allow", "GET, HEAD")
 	}
-	key, err := unescape(strings.TrimPrefix(c.path, "/"))
-	if err == nil {
-		err = checkKey(key)
-	}
-	if err != nil {
-		return c.sitePage(err)
-	}
-	c.target.bucket, c.key, c.query = name, key, nil
+	key := c.key
+	c.query = nil // no sub-resource, no version
 	if err := c.findBucket(ctx); err != nil {
 		return c.sitePage(err)
 	}
@@ -37,7 +31,7 @@ func (c *call) serveSite(ctx context.Context, name string) error {
 		return c.sitePage(err)
 	}
 	if site == nil {
-		return c.sitePage(fail(NoSuchWebsiteConfiguration, "").with("BucketName", name))
+		return c.sitePage(fail(NoSuchWebsiteConfiguration, "").with("BucketName", c.target.bucket))
 	}
 	if to, ok := site.Route(c.scheme(), c.host, key, 0); ok {
 		return c.redirect(to.Location, to.Status)
