@@ -114,7 +114,7 @@ func TestRecords(t *testing.T) {
 func TestRecordsOfDigests(t *testing.T) {
 	t.Parallel()
 	rec := &recorder{}
-	w := newWorld(t, func(s *s3.Server) { s.Audit = rec })
+	w := newWorld(t, plainKeys, func(s *s3.Server) { s.Audit = rec })
 	w.do("ann", "PUT", "/data", nil)
 	sum := sha256.Sum256([]byte("hello"))
 	named := fmt.Sprintf("sha256:%x", sum)
@@ -131,5 +131,10 @@ func TestRecordsOfDigests(t *testing.T) {
 		if got := rec.last().Digest; got != tt.want {
 			t.Errorf("%v: digest %q, want %q", tt.header, got, tt.want)
 		}
+	}
+	// Of what a client's key hides nothing stands anywhere that guesses could be held against.
+	w.do("ann", "PUT", "/data/f", []byte("hello"), sealed(sealPrefix, strings.Repeat("k", 32))...).want(t, 200)
+	if got := rec.last().Digest; got != "" {
+		t.Errorf("under a client's key: digest %q", got)
 	}
 }
