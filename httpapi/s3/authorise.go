@@ -78,6 +78,10 @@ func (c *call) authorise(ctx context.Context, a access) error {
 // themselves, and an ACL where the policy denies that: the ownership of the bucket says
 // what ACLs are worth.
 func (c *call) mayDescribe(ctx context.Context, a access) error {
+	write, _, err := c.ask(a).byPolicy(ctx)
+	if err != nil {
+		return err
+	}
 	for action, comes := range map[string]bool{
 		"s3:PutObjectTagging": len(a.tags) > 0 || a.tags == nil && c.r.Header.Get("X-Amz-Tagging") != "",
 		"s3:PutObjectAcl":     acl.InHeaders(c.r.Header),
@@ -96,7 +100,9 @@ func (c *call) mayDescribe(ctx context.Context, a access) error {
 			return err
 		}
 		given := decision == policy.Allowed && !(public && access.RestrictBuckets)
-		if decision == policy.Denied || action == "s3:PutObjectTagging" && !given && !q.owns() {
+		// Who writes by an ACL has what he writes, with its tags.
+		tags := action == "s3:PutObjectTagging" && write == policy.Allowed
+		if decision == policy.Denied || tags && !given && !q.owns() {
 			return fail(AccessDenied, "")
 		}
 	}

@@ -73,6 +73,14 @@ func TestTagsOfAWriteNeedTheirPermission(t *testing.T) {
 	w.do("ann", "PUT", "/bkt?policy", allows("s3:PutObject", "s3:PutObjectTagging")).want(t, 204)
 	writes(200)
 	w.put("bkt", "own", "data", "X-Amz-Tagging", "a=b") // whose bucket it is needs no policy
+
+	// What is written by an ACL is its writer's, with its tags; unless a policy denies them.
+	w.bucket("open", "X-Amz-Object-Ownership", "ObjectWriter", "X-Amz-Acl", "public-read-write")
+	w.do("bob", "PUT", "/open/k", nil, "X-Amz-Tagging", "a=b").want(t, 200)
+	w.do("", "PUT", "/open/j", nil, "X-Amz-Tagging", "a=b").want(t, 200)
+	w.do("ann", "PUT", "/open?policy", allow("Deny", `"*"`, "s3:PutObjectTagging", "open/*", "")).want(t, 204)
+	w.do("bob", "PUT", "/open/k", nil, "X-Amz-Tagging", "a=b").want(t, 403)
+	w.do("bob", "PUT", "/open/k", nil).want(t, 200)
 }
 
 // An upload makes a new object: to name a version of an old one can't lead a policy to

@@ -2,10 +2,12 @@ package policy
 
 import "strings"
 
-// CheckNew refuses statements that can't apply to any request, as AWS does when they
-// are put: an action that none of the resources has, a condition on what none of the
-// actions asks. Whoever wrote one believes something to be allowed, or denied, that
-// isn't. Policies that a bucket has already stay readable. Its errors wrap ErrMalformed.
+// CheckNew refuses denials that can't apply to any request, as AWS does when they are
+// put: an action that none of the resources has, a condition on what none of the
+// actions asks. Whoever wrote one believes something to be denied that isn't. AWS
+// refuses an allowance of that kind, too, which does no harm: RGW's clients put them
+// (ceph/s3-tests). Policies that a bucket has already stay readable. Its errors wrap
+// ErrMalformed.
 func (p *Policy) CheckNew(bucket string) error {
 	for i := range p.statements {
 		if err := p.statements[i].applies(bucket); err != nil {
@@ -16,7 +18,7 @@ func (p *Policy) CheckNew(bucket string) error {
 }
 
 func (s *statement) applies(bucket string) error {
-	if s.actions.not {
+	if s.actions.not || s.effect != Deny {
 		return nil
 	}
 	if !s.resources.not {

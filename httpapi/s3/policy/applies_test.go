@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// A statement whose actions aren't about its resources, or whose condition isn't about
-// its actions, is refused when it is put, as on AWS.
-func TestStatementsThatApplyToNothing(t *testing.T) {
+// A denial whose actions aren't about its resources, or whose condition isn't about its
+// actions, is refused when it is put, as on AWS; an allowance isn't.
+func TestDenialsOfNothing(t *testing.T) {
 	t.Parallel()
 	const bucket, objects, both = `"arn:aws:s3:::b"`, `"arn:aws:s3:::b/*"`, `["arn:aws:s3:::b","arn:aws:s3:::b/*"]`
 	for _, tt := range []struct {
@@ -53,7 +53,11 @@ func TestStatementsThatApplyToNothing(t *testing.T) {
 			t.Errorf("%s: %v", doc, err)
 		}
 	}
-	p, err := Parse([]byte(one(`"Effect":"Deny","Principal":"*","Action":"s3:ListBucket","NotResource":"arn:aws:s3:::b/*"`)), "b")
+	p, err := Parse([]byte(one(`"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":`+bucket)), "b")
+	if err != nil || p.CheckNew("b") != nil {
+		t.Errorf("an allowance: %v", err)
+	}
+	p, err = Parse([]byte(one(`"Effect":"Deny","Principal":"*","Action":"s3:ListBucket","NotResource":"arn:aws:s3:::b/*"`)), "b")
 	if err != nil || p.CheckNew("b") != nil {
 		t.Errorf("NotResource: %v", err)
 	}
