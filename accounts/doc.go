@@ -66,4 +66,13 @@
 //
 // No error, log record or formatting verb shows a password, a hash or a
 // capability: errors name the file, the line and the word's place.
+//
+// # Where to look
+//
+// Authenticator (accounts.go) is what frontends ask, S3Keys (s3key.go) what the S3
+// frontend does. File answers by a set, the accounts of one good version of the file:
+// document and line parse it, option and values the words behind a capability, edit
+// writes it. Proofs are in hash and gate (passwords), key, keyfile, certificate and krl.
+// Chain asks an account server (server, answers) for the names that the file doesn't
+// have.
 package accounts

@@ -16,4 +16,23 @@
 //
 // Sources: RFC 4251 to 4254, RFC 8308, RFC 8332, draft-ietf-secsh-filexfer-02,
 // and OpenSSH's PROTOCOL.
+//
+// # Where to look
+//
+// Begin with Server in server.go, conn.serve, and session.go, which has the loop of
+// requests. Apart from them:
+//
+//   - listeners and connections: listening, connections, watch, crowd, backlog, proxy
+//     (the PROXY protocol), netconn, sniff; who is turned away: penalty, refusal, bounds
+//   - logins: auth, algorithms, profile, hostkeys
+//   - a channel and what is started in it: channel; SFTP is session, shell commands are
+//     exec (words, commands, scp*)
+//   - requests: names, file, listing, rename, attrs, extended (copydata, checkfile);
+//     packets are package wire, and come by input. flights and replies have what waits
+//     for storage while requests behind it are executed
+//   - names of files: path, home, alias, uri; what one client does otherwise: quirks,
+//     append
+//   - the filestore as a session sees it: tree, mount, volume; what is recorded of it:
+//     audit, auditfile; errors: status, complaints
+//   - what an operator sees: clients, figures, tally
 package sftpd

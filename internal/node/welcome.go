@@ -56,8 +56,8 @@ func (w Welcome) Write(out io.Writer) error {
 		}
 		line(label, ssh.FingerprintSHA256(s.PublicKey())+" ("+s.PublicKey().Type()+")")
 	}
-	line("back up", fmt.Sprintf("%s now and after every account change: without it nothing can be read;", w.Node.Private()))
-	line("", fmt.Sprintf("by `truckee backup FILE` %s, and after it %s, regularly: the files, encrypted", w.Node.Config.Metastore.DB.Place(), place(w.Node.Config.Blockstore.Tree)))
+	line("back up", fmt.Sprintf("%s, now and after every change of an account: without it nothing can be read", w.Node.Private()))
+	line("", fmt.Sprintf("%s by `truckee backup FILE`, and then %s, regularly: the files, encrypted", w.Node.Config.Metastore.DB.Place(), place(w.Node.Config.Blockstore.Tree)))
 	b.WriteString("\n")
 	_, err = io.WriteString(out, b.String())
 	return err
