@@ -44,7 +44,9 @@ func (c *call) authenticate(ctx context.Context) error {
 	c.who.signedBy(claim)
 	form := claim.Payload
 	if claim.Place == sigv4.InQuery && claim.Version == 4 { // version 2 signs few parameters
-		c.hoist()
+		if err := c.hoist(); err != nil {
+			return err
+		}
 		if form == "" {
 			form = c.r.Header.Get("X-Amz-Content-Sha256")
 		}
@@ -198,7 +200,7 @@ func maskParameters(query string) string {
 
 // hoist makes headers of the parameters that stand for them in a presigned URL:
 // SDKs write there what they would send in headers beginning with x-amz-.
-func (c *call) hoist() {
+func (c *call) hoist() error {
 	for _, p := range c.query {
 		name := strings.ToLower(p.name)
 		if !strings.HasPrefix(name, "x-amz-") || strings.HasPrefix(p.name, "X-Amz-") && authParameters[p.name] {
@@ -209,11 +211,32 @@ func (c *call) hoist() {
 		if strings.HasPrefix(name, "x-amz-checksum-") {
 			continue
 		}
+		if err := firstOf(checkHeaderName(p.name), checkHeaderValue(p.name, p.value)); err != nil {
+			return err
+		}
 		if len(c.r.Header.Values(name)) == 0 {
 			c.r.Header.Set(name, p.value)
 			c.hoisted = true
 		}
 	}
+	return nil
+}
+
+// checkHeaderValue refuses what came in another place than a header and is to be one,
+// where none could have said it: an answer that gives it back is one that clients can't
+// read.
+func checkHeaderValue(name, value string) error {
+	if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+		return fail(InvalidArgument, "A field has a value that no header can have.").with("ArgumentName", name)
+	}
+	return nil
+}
+
+func checkHeaderName(name string) error {
+	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }) {
+		return fail(InvalidArgument, "A field has a name that no header can have.")
+	}
+	return nil
 }
 
 var authParameters = map[string]bool{

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
@@ -215,6 +216,35 @@ func TestPresigned(t *testing.T) {
 	fetch(t, "GET", get.URL, nil, nil).want(t, 403, "AccessDenied")
 	now = now.Add(-time.Hour)
 	fetch(t, "GET", get.URL, nil, nil).want(t, 403, "AccessDenied")
+}
+
+// What stands for a header in a URL is one that a header could be: objects that no
+// client could read the answer of can't be made.
+func TestPresignedHeadersAreHeaders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("data")
+	w.put("data", "k", "hello")
+	presigned := func(method, query string) string {
+		req, err := http.NewRequestWithContext(t.Context(), method, w.http.URL+"/data/k?X-Amz-Expires=60&"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u := w.user("ann")
+		link, _, err := v4.NewSigner().PresignHTTP(t.Context(), aws.Credentials{AccessKeyID: u.key, SecretAccessKey: u.secret}, req, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return link
+	}
+	for query, status := range map[string]int{"x-amz-meta-a=b%09c": 200, "x-amz-meta-a=b%00c": 400, "x-amz-meta-a=b%0D%0Ac": 400, "x-amz-meta-a%20b=c": 400, "x-amz-meta-a%3Ab=c": 400} {
+		if r := fetch(t, "PUT", presigned("PUT", query), []byte("x"), nil); r.StatusCode != status {
+			t.Errorf("%s: %d %s, want %d", query, r.StatusCode, r.body, status)
+		}
+	}
+	w.get("data", "k").want(t, 200)
+	fetch(t, "GET", presigned("GET", "response-content-type=a%2Fb"), nil, nil).want(t, 200)
+	fetch(t, "GET", presigned("GET", "response-content-type=a%00b"), nil, nil).want(t, 400, "InvalidArgument")
 }
 
 func TestSignatureV2(t *testing.T) {

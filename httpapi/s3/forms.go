@@ -113,8 +113,10 @@ func (c *call) takeFields(form *postform.Form) error {
 		}
 	}
 	for _, field := range form.Fields {
-		if field.Name != "tagging" && strings.ContainsFunc(field.Value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-			return fail(InvalidArgument, "A field has a value that no header can have.").with("ArgumentName", field.Name)
+		if field.Name != "tagging" {
+			if err := checkHeaderValue(field.Name, field.Value); err != nil {
+				return err
+			}
 		}
 		switch field.Name {
 		case "acl":
@@ -135,8 +137,8 @@ func (c *call) takeFields(form *postform.Form) error {
 			if !strings.HasPrefix(field.Name, "x-amz-") {
 				continue
 			}
-			if strings.ContainsFunc(field.Name, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }) {
-				return fail(InvalidArgument, "A field has a name that no header can have.")
+			if err := checkHeaderName(field.Name); err != nil {
+				return err
 			}
 			h.Add(field.Name, field.Value)
 		}

@@ -152,6 +152,9 @@ func (c *call) override() error {
 		if !c.who.signed {
 			return fail(InvalidRequest, "Request specific response headers cannot be used for anonymous GET requests.")
 		}
+		if err := checkHeaderValue(p.name, p.value); err != nil {
+			return err
+		}
 		c.w.Header().Set(name, p.value)
 	}
 	return nil
