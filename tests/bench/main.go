@@ -24,6 +24,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/truckee-fs/truckee/tests/testbed"
 )
 
 // settings are the flags.
@@ -81,7 +83,7 @@ func printNames() {
 }
 
 func run(ctx context.Context, s settings) (err error) {
-	if s.dir, err = os.MkdirTemp(s.dir, "truckee-bench-"); err != nil {
+	if s.dir, err = testbed.WorkDir(s.dir); err != nil {
 		return err
 	}
 	defer os.RemoveAll(s.dir)

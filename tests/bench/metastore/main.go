@@ -26,6 +26,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/truckee-fs/truckee/tests/testbed"
 )
 
 // measurement is what a run measures.
@@ -58,7 +60,7 @@ func (m measurement) run(ctx context.Context, atLeast float64, markdown string) 
 	if m.rounds < 1 || m.span <= 0 {
 		return errors.New("-rounds and -for must be above zero")
 	}
-	if m.dir, err = os.MkdirTemp(m.dir, "truckee-bench-"); err != nil {
+	if m.dir, err = testbed.WorkDir(m.dir); err != nil {
 		return err
 	}
 	defer os.RemoveAll(m.dir)

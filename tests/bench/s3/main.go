@@ -77,7 +77,7 @@ func main() {
 }
 
 func (b *bench) run(ctx context.Context) (text string, err error) {
-	if b.dir, err = os.MkdirTemp(b.dir, "truckee-bench-s3-"); err != nil {
+	if b.dir, err = testbed.WorkDir(b.dir); err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(b.dir)

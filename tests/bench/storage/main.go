@@ -92,7 +92,7 @@ func fail(err error) {
 }
 
 func (b *bench) run(ctx context.Context) (err error) {
-	if b.dir, err = os.MkdirTemp(b.dir, "truckee-bench-"); err != nil {
+	if b.dir, err = testbed.WorkDir(b.dir); err != nil {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
