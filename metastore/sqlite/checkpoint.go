@@ -59,9 +59,26 @@ func (s *Store) checkpoints() {
 }
 
 func (s *Store) checkpoint() error {
-	s.checkpointing.Lock() // two at once would find each other's locks
+	if err := s.checkpointBeside(); err != nil {
+		return err
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.checkpointing.Lock()
 	defer s.checkpointing.Unlock()
-	c, err := openConn(s.path, exclusiveVFS)
+	mode := int32(checkpointPassive)
+	if wal := s.w.c.wal(); wal != nil && wal.size > s.walSizes.limit && !s.hasViews() {
+		mode = checkpointTruncate
+	}
+	return s.w.c.checkpoint(mode)
+}
+
+// checkpointBeside copies what it can while commits go on. It must not wait for the
+// writer, who may wait for it (renewLog).
+func (s *Store) checkpointBeside() error {
+	s.checkpointing.Lock()
+	defer s.checkpointing.Unlock()
+	c, err := openConn(s.path, gatherVFS)
 	if err != nil {
 		return err
 	}
@@ -69,14 +86,19 @@ func (s *Store) checkpoint() error {
 	if err := c.exec(settings + "PRAGMA cache_size = -256"); err != nil {
 		return err
 	}
-	if err := c.checkpoint(checkpointPassive); err != nil {
-		return err
+	s.meet(besideWriter)
+	return c.checkpoint(checkpointPassive)
+}
+
+// Where tests hold a store.
+const (
+	besideWriter     = "a checkpoint beside the writer"
+	behindCheckpoint = "the writer behind that checkpoint"
+)
+
+// meet tells a test where the store is.
+func (s *Store) meet(where string) {
+	if s.at != nil {
+		s.at(where)
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	mode := int32(checkpointPassive)
-	if wal := s.w.c.wal(); wal != nil && wal.size > s.walSizes.limit && !s.hasViews() {
-		mode = checkpointTruncate
-	}
-	return s.w.c.checkpoint(mode)
 }

@@ -160,14 +160,30 @@ func (c *conn) changes() int64 { return sqlite3.Xsqlite3_changes64(c.tls, c.db) 
 
 // wal gives the log file of a connection opened through gatherVFS, nil while it has none.
 func (c *conn) wal() *walFile {
+	if file := c.file(sqlite3.SQLITE_FCNTL_JOURNAL_POINTER); file != 0 {
+		return walFileOf(file)
+	}
+	return nil
+}
+
+// pages tells how many the database has within the running transaction: what PRAGMA
+// page_count gives, without a statement for every commit.
+func (c *conn) pages() int64 {
+	main := (*sqlite3.TDb)(pointer((*sqlite3.Tsqlite3)(pointer(c.db)).FaDb)) // the first one
+	tree := (*sqlite3.TBtree)(pointer(main.FpBt))
+	return int64((*sqlite3.TBtShared)(pointer(tree.FpBt)).FnPage)
+}
+
+// file asks the library for one of the connection's files; 0: it isn't open.
+func (c *conn) file(which int32) uintptr {
 	slot := c.tls.Alloc(int(unsafe.Sizeof(uintptr(0))))
 	defer c.tls.Free(int(unsafe.Sizeof(uintptr(0))))
-	rc := sqlite3.Xsqlite3_file_control(c.tls, c.db, 0, sqlite3.SQLITE_FCNTL_JOURNAL_POINTER, slot)
+	rc := sqlite3.Xsqlite3_file_control(c.tls, c.db, 0, which, slot)
 	file := *(*uintptr)(pointer(slot))
 	if rc != sqlite3.SQLITE_OK || file == 0 || (*sqlite3.Tsqlite3_file)(pointer(file)).FpMethods == 0 {
-		return nil
+		return 0
 	}
-	return walFileOf(file)
+	return file
 }
 
 // keepWAL makes closing the connection leave database and log as they are.
@@ -177,10 +193,12 @@ func (c *conn) keepWAL() {
 	sqlite3.Xsqlite3_db_config(c.tls, c.db, sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, libc.VaList(on, int32(1), uintptr(0)))
 }
 
-// The modes of a checkpoint: what can be done beside others, or all of it and
-// the log cut to nothing, which needs the writer.
+// The modes of a checkpoint: what can be done beside others, or all of it, and then
+// no reader keeps the log from beginning anew, or it is cut to nothing; these two need
+// the writer.
 const (
 	checkpointPassive  = sqlite3.SQLITE_CHECKPOINT_PASSIVE
+	checkpointRestart  = sqlite3.SQLITE_CHECKPOINT_RESTART
 	checkpointTruncate = sqlite3.SQLITE_CHECKPOINT_TRUNCATE
 )
 

@@ -48,6 +48,14 @@ func (s *Store) Pragma(name string) (int64, error) {
 	return s.w.c.queryInt("PRAGMA " + name)
 }
 
+// Kick has the checkpointer begin once more.
+func (s *Store) Kick() {
+	select {
+	case s.kick <- struct{}{}:
+	default: // it will
+	}
+}
+
 // Query reads one number.
 func (s *Store) Query(sql string) (int64, error) {
 	s.writing.Lock()
@@ -72,3 +80,27 @@ func WALSizes(target, limit int64) Option {
 
 // Path is where the database lies.
 func (s *Store) Path() string { return s.path }
+
+// The places that At tells of.
+const (
+	BesideWriter     = besideWriter
+	BehindCheckpoint = behindCheckpoint
+)
+
+// At has where called with what the store has come to.
+func At(where func(string)) Option { return func(s *Store) { s.at = where } }
+
+// Kill leaves the files as a process does that is killed.
+func (s *Store) Kill() {
+	s.closed.Store(true)
+	s.queue.Close()
+	close(s.kick)
+	<-s.finished
+	s.closeViews()
+	s.readers.close()
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.w.c.keepWAL()
+	s.w.c.close()
+	s.lock.release()
+}

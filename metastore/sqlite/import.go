@@ -21,6 +21,9 @@ func (s *Store) Import(ctx context.Context, rows iter.Seq2[metastore.Row, error]
 	if s.w.c.db == 0 {
 		return fmt.Errorf("sqlite: %w", kind.Closed)
 	}
+	if s.reserve.lacking() {
+		return errFull
+	}
 	o := &op{run: func(t *tx) error {
 		// A panic of rows must not leave a half to be committed.
 		err := fmt.Errorf("sqlite: import: broken off: %w", kind.Other)

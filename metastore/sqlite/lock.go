@@ -69,7 +69,7 @@ func kindOfFileError(err error) kind.Kind {
 		return kind.NotExist
 	case errors.Is(err, os.ErrPermission), errors.Is(err, unix.EROFS):
 		return kind.Denied
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+	case isFull(err):
 		return kind.NoSpace
 	}
 	return kind.Unavailable

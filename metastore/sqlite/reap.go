@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/truckee-fs/truckee/internal/kind"
 	"github.com/truckee-fs/truckee/metastore"
 )
 
@@ -21,8 +22,21 @@ type reaper struct {
 	oldestKept, logPage, nodeInfo *stmt // of the view's connection
 }
 
-// Reap implements metastore.Collector.
-func (c *collector) Reap(ctx context.Context, keep time.Duration, dryRun bool) (metastore.Reaped, error) {
+// Reap implements metastore.Collector. Its view keeps the write-ahead log, which on a
+// full disk lacks room before all is dropped: then it goes on with another one.
+func (c *collector) Reap(ctx context.Context, keep time.Duration, dryRun bool) (all metastore.Reaped, err error) {
+	for {
+		got, err := c.reap(ctx, keep, dryRun)
+		all.Nodes += got.Nodes
+		all.NodeBytes += got.NodeBytes
+		all.LogRows += got.LogRows
+		if kind.Of(err) != kind.NoSpace || got == (metastore.Reaped{}) {
+			return all, err
+		}
+	}
+}
+
+func (c *collector) reap(ctx context.Context, keep time.Duration, dryRun bool) (metastore.Reaped, error) {
 	opened, err := c.Snapshot(ctx)
 	if err != nil {
 		return metastore.Reaped{}, err

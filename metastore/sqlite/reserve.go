@@ -1,7 +1,7 @@
 package sqlite
 
 import (
-	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -69,7 +69,7 @@ func (r *reserve) take() {
 	switch {
 	case err == nil:
 		r.held = true
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+	case isFull(err):
 		_ = os.Remove(r.path)
 	default: // it can't be had here at all
 		_ = os.Remove(r.path)
@@ -108,33 +108,45 @@ func (s *Store) makeRoom() {
 // walTight is how long the write-ahead log gets on a full disk.
 const walTight = 256 << 10
 
-// saveRoom keeps the write-ahead log short while the reserve is given up.
+// saveRoom keeps the write-ahead log short while the reserve is given up, and has it
+// give back what it took while a view kept it.
 func (s *Store) saveRoom() {
-	if !s.reserve.givenUp() && !s.reserve.saving {
+	tight := s.reserve.givenUp()
+	if !tight && !s.reserve.saving {
 		return // as a rule
 	}
-	if wal := s.w.c.wal(); wal != nil {
-		wal.frugal = s.reserve.givenUp()
-		s.reserve.saving = wal.frugal
-		if wal.frugal && wal.end > walTight {
-			s.renewLog()
+	wal := s.w.c.wal()
+	if wal == nil {
+		return
+	}
+	if tight != s.reserve.saving {
+		limit := int64(-1) // none
+		if tight {
+			limit = 2 * walTight
 		}
+		// SQLite cuts the log when it has begun anew.
+		_ = s.w.c.exec(fmt.Sprintf("PRAGMA journal_size_limit = %d", limit))
+	}
+	wal.frugal, s.reserve.saving = tight, tight
+	if tight && wal.end > walTight {
+		s.renewLog()
 	}
 }
 
 // renewLog has the write-ahead log begin anew in the blocks that it has, if no view
-// keeps it, and if there is room for what it adds to the database: half of that
-// would take the room and give none.
+// keeps it: the database file has blocks for what is in it (room.go). The writer is
+// held.
 func (s *Store) renewLog() {
-	pages, err := s.w.c.queryInt("PRAGMA page_count")
-	st, statErr := os.Stat(s.path)
-	if err != nil || statErr != nil || pages*pageSize-st.Size() > s.reserve.free() {
-		return
+	if !s.checkpointing.TryLock() {
+		s.meet(behindCheckpoint)
+		s.checkpointing.Lock()
 	}
-	if s.checkpointing.TryLock() {
-		defer s.checkpointing.Unlock()
-		_ = s.w.c.checkpoint(checkpointPassive) // what it can't do, it doesn't
+	defer s.checkpointing.Unlock()
+	mode := int32(checkpointRestart)
+	if s.hasViews() {
+		mode = checkpointPassive // the other one would wait for them
 	}
+	_ = s.w.c.checkpoint(mode) // what it can't do, it doesn't
 }
 
 // errFull refuses what would grow the database.
@@ -148,7 +160,7 @@ func (s *Store) admit(ops []*op) []*op {
 			growing++
 		}
 	}
-	if growing == 0 || !s.reserve.lacking() {
+	if growing == 0 || !s.reserve.lacking() || s.roomWithin() {
 		return ops
 	}
 	freeing := make([]*op, 0, len(ops)-growing)
@@ -160,6 +172,14 @@ func (s *Store) admit(ops []*op) []*op {
 		}
 	}
 	return freeing
+}
+
+// roomWithin tells whether as much as the reserve is free within the database, whose
+// file never becomes smaller: what grows may take the pages beyond that, if no view
+// has the log take up room meanwhile.
+func (s *Store) roomWithin() bool {
+	free, err := s.w.c.queryInt("PRAGMA freelist_count")
+	return err == nil && free*pageSize >= s.reserve.size && !s.hasViews()
 }
 
 // frees tells whether a request makes less of what its roots hold, or enters and

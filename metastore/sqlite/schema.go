@@ -202,11 +202,21 @@ func checkVersion(c *conn) (version int64, err error) {
 }
 
 // migrate applies what is missing, each step in a transaction of its own.
-func migrate(c *conn, version int64) error {
+func migrate(c *conn, b *blocks, version int64) error {
 	for ; version < schemaVersion; version++ {
-		step := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; PRAGMA application_id = %d; COMMIT",
+		step := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; PRAGMA application_id = %d",
 			migrations[version], version+1, applicationID)
-		if err := c.exec(step); err != nil {
+		pages, err := int64(0), c.exec(step)
+		if err == nil {
+			pages, err = c.queryInt("PRAGMA page_count")
+		}
+		if err == nil {
+			err = b.cover(pages*pageSize, false)
+		}
+		if err == nil {
+			err = c.exec("COMMIT")
+		}
+		if err != nil {
 			return fmt.Errorf("sqlite: migrate to version %d: %w", version+1, err)
 		}
 	}

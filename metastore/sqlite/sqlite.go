@@ -48,13 +48,16 @@ type Store struct {
 	closed atomic.Bool
 	seq    atomic.Uint64 // the newest durable commit
 
-	writing sync.Mutex // held by whoever uses w or reserve
+	writing sync.Mutex // held by whoever uses w or reserve; taken before checkpointing
 	w       *writer
 	reserve reserve
 
 	readers readers
 
+	// checkpointing is held by whoever checkpoints: two at once would find each
+	// other's locks.
 	checkpointing sync.Mutex
+	at            func(where string) // of tests: what meet calls
 
 	kick     chan struct{} // wakes the checkpointer
 	finished chan struct{} // closed when the checkpointer is done
@@ -198,9 +201,13 @@ func (s *Store) Close() error {
 	s.readers.close()
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	err := s.w.c.checkpoint(checkpointTruncate)
+	mode := int32(checkpointTruncate)
+	if s.reserve.lacking() {
+		mode = checkpointPassive
+		s.w.c.keepWAL() // the next start may find no other room than the log's
+	}
+	err := s.w.c.checkpoint(mode)
 	s.w.c.close()
-	s.reserve.lacking() // the next start may need it
 	s.lock.release()
 	if err != nil {
 		// Nothing is lost: the log is read when the database is next opened.

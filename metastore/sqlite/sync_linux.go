@@ -25,9 +25,16 @@ func dataSync(f *sqlite3.TunixFile) (done bool, rc int32) {
 }
 
 // allocate gives the first size bytes of a file their blocks.
-func allocate(f *os.File, size int64) error {
+func allocate(f *os.File, size int64) error { return fallocate(int(f.Fd()), 0, 0, size) }
+
+// allocateBehind gives n bytes of a file from off on their blocks, and leaves its size.
+func allocateBehind(fd int, off, n int64) error {
+	return fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, off, n)
+}
+
+func fallocate(fd int, mode uint32, off, n int64) error {
 	for {
-		if err := unix.Fallocate(int(f.Fd()), 0, 0, size); !errors.Is(err, unix.EINTR) {
+		if err := unix.Fallocate(fd, mode, off, n); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}

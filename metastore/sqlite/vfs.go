@@ -15,7 +15,7 @@ import (
 )
 
 // The writer's virtual file system: SQLite's own "unix-excl", but for the
-// write-ahead log. SQLite writes a log in pieces, 24 bytes and a page in turn,
+// write-ahead log, and for the end of the database file (databaseTruncate). SQLite writes a log in pieces, 24 bytes and a page in turn,
 // two system calls a page; here they are gathered and written with one call
 // when SQLite syncs, which it does before it lets anybody read them
 // (synchronous=FULL). The log file grows by whole mebibytes of zeros, and sync
@@ -37,10 +37,11 @@ const (
 	growBy = 1 << 20
 )
 
-// walFile lies behind SQLite's own unixFile, in the library's memory. Its
+// walFile lies behind SQLite's own unixFile, in the library's memory; a database
+// file uses the first two fields alone. Its
 // fields are addresses and numbers only: the Go collector does not look here.
 type walFile struct {
-	methods uintptr // our io_methods; zero: not a log
+	methods uintptr // our io_methods; zero: neither a log nor a database
 	inner   uintptr // SQLite's
 	buf     uintptr // gathered bytes, all of them to be written at off
 	cap     int64
@@ -117,7 +118,7 @@ func gatherOpen(tls *libc.TLS, _, name, file uintptr, flags int32, outFlags uint
 	w := walFileOf(file)
 	*w = walFile{}
 	rc := as[openFunc](inner().FxOpen)(tls, innerVFS(), name, file, flags, outFlags)
-	if rc != sqlite3.SQLITE_OK || flags&sqlite3.SQLITE_OPEN_WAL == 0 {
+	if rc != sqlite3.SQLITE_OK || flags&(sqlite3.SQLITE_OPEN_WAL|sqlite3.SQLITE_OPEN_MAIN_DB) == 0 {
 		return rc
 	}
 	own := libc.Xmalloc(tls, types.Size_t(unsafe.Sizeof(sqlite3.Tsqlite3_io_methods{})))
@@ -129,12 +130,16 @@ func gatherOpen(tls *libc.TLS, _, name, file uintptr, flags int32, outFlags uint
 	m := (*sqlite3.Tsqlite3_io_methods)(pointer(own))
 	*m = *w.io()
 	m.FxClose = funcOf(gatherClose)
+	f.FpMethods = own
+	if flags&sqlite3.SQLITE_OPEN_MAIN_DB != 0 {
+		m.FxTruncate = funcOf(databaseTruncate)
+		return rc
+	}
 	m.FxRead = funcOf(gatherRead)
 	m.FxWrite = funcOf(gatherWrite)
 	m.FxTruncate = funcOf(gatherTruncate)
 	m.FxSync = funcOf(gatherSync)
 	m.FxFileSize = funcOf(gatherFileSize)
-	f.FpMethods = own
 	return rc
 }
 
@@ -205,7 +210,7 @@ func (w *walFile) flush(file uintptr) int32 {
 	fd := int((*sqlite3.TunixFile)(pointer(file)).Fh)
 	w.len = 0
 	if err := writeAt(fd, gathered, w.off); err != nil {
-		if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		if isFull(err) {
 			return sqlite3.SQLITE_FULL
 		}
 		return sqlite3.SQLITE_IOERR_WRITE
@@ -240,6 +245,17 @@ func writeAt(fd int, b []byte, off int64) error {
 		b, off = b[n:], off+int64(n)
 	}
 	return nil
+}
+
+// databaseTruncate lets a checkpoint make the database file longer, not shorter: it
+// would cut off the blocks that a commit beside it got (room.go). The file is never too
+// long, since the database's pages don't become fewer.
+func databaseTruncate(tls *libc.TLS, file uintptr, size int64) int32 {
+	var st unix.Stat_t
+	if unix.Fstat(int((*sqlite3.TunixFile)(pointer(file)).Fh), &st) == nil && st.Size >= size {
+		return sqlite3.SQLITE_OK
+	}
+	return as[sizeFunc](walFileOf(file).io().FxTruncate)(tls, file, size)
 }
 
 func gatherTruncate(tls *libc.TLS, file uintptr, size int64) int32 {

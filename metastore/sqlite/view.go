@@ -67,6 +67,12 @@ func (v *view) begin() error {
 	s := v.s
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	if s.closed.Load() {
+		return fmt.Errorf("sqlite: %w", kind.Closed)
+	}
+	if s.reserve.givenUp() {
+		s.renewLog() // all that the log has room for is then for commits beside the view
+	}
 	v.at = s.timestamp()
 	if err := v.r.begin.run(); err != nil {
 		return err

@@ -39,6 +39,7 @@ type state struct {
 	node   int64  // the highest n of node
 	blocks int64  // rows of blk in state new and live
 	bytes  int64  // the sum of their len
+	pages  int64  // of the database
 }
 
 // writer is the connection that writes, with its statements.
@@ -46,6 +47,7 @@ type writer struct {
 	c  *conn
 	st state
 	reads
+	blocks
 
 	walEnd   int64 // the log's end after the last commit
 	kickedAt int64 // its end when the last checkpoint was due
@@ -93,10 +95,10 @@ func newWriter(c *conn) (*writer, error) {
 	if err := c.exec(fmt.Sprintf("PRAGMA cache_size = -%d", writerCache)); err != nil {
 		return nil, err
 	}
-	if err := migrate(c, version); err != nil {
+	w := &writer{c: c, blocks: blocksOf(c)}
+	if err := migrate(c, &w.blocks, version); err != nil {
 		return nil, err
 	}
-	w := &writer{c: c}
 	if err := w.prepare(); err != nil {
 		return nil, err
 	}
@@ -178,7 +180,11 @@ func (w *writer) load() error {
 	if w.st.blocks, err = w.c.queryInt("SELECT files FROM charge WHERE root = x''"); err != nil {
 		return err
 	}
-	w.st.bytes, err = w.c.queryInt("SELECT bytes FROM charge WHERE root = x''")
+	if w.st.bytes, err = w.c.queryInt("SELECT bytes FROM charge WHERE root = x''"); err != nil {
+		return err
+	}
+	w.st.pages, err = w.c.queryInt("PRAGMA page_count")
+	w.adopt(w.st.pages * pageSize)
 	return err
 }
 
@@ -260,6 +266,10 @@ func (s *Store) transact(ops []*op, careful bool) error {
 			t.abandon()
 			return err
 		}
+	}
+	if err := s.claim(t, ops); err != nil {
+		t.abandon()
+		return err
 	}
 	if err := w.commit.run(); err != nil {
 		t.abandon()
