@@ -83,7 +83,7 @@ func TestClientFarJuiceFS(t *testing.T) {
 	tree := c.smallTree("tree")
 	c.file("tree/big", noise(20<<20))
 	for round := range 2 { // the second has nothing in its cache
-		juicefs("mount", "-d", "--no-usage-report", "--cache-size", "0", "--cache-dir", filepath.Join(c.home, "cache"), db, mnt)
+		juicefs("mount", "-d", "--no-usage-report", "--log", filepath.Join(c.home, "juicefs.log"), "--cache-size", "0", "--cache-dir", filepath.Join(c.home, "cache"), db, mnt)
 		unmount := (&testbed.Mount{Dir: mnt}).Unmount
 		t.Cleanup(func() { _ = unmount() })
 		if round == 0 {
