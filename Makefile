@@ -1,7 +1,7 @@
 # make test    everything that CI runs: installs what the tests need, then all tests (README)
 # make quick   unit and conformance tests of the packages, for the inner loop; those that need a server are skipped
 # make bench   the table of docs/performance.md, measured here
-# make soak    longer runs: fuzz targets, model tests under many seeds, drills, clients from other registries (Maven, npm)
+# make soak    longer runs: clients from other registries (Maven, npm), model tests under many seeds, drills, fuzz targets
 # make build   bin/truckee
 # make s3-conformance S3TESTS=<checkout of ceph/s3-tests>    remakes docs/s3-conformance.md
 
