@@ -11,34 +11,39 @@ import (
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// CopyPart makes a part of n bytes of an object from off on, without moving them:
-// the part shares what the object is stored in, but for what the range cuts at its
-// two ends. m is as for PartWriter.Commit: who hasn't read the bytes has no MD5 of
+// ObjectRange is N bytes from Off on of an object that is open.
+type ObjectRange struct {
+	From   *ObjectReader
+	Off, N int64
+}
+
+// CopyPart makes a part of a range of an object, without moving its bytes: the part
+// shares what the object is stored in, but for what the range cuts at its two ends. m is as for PartWriter.Commit: who hasn't read the bytes has no MD5 of
 // them. NotExist, Invalid and NoSpace as for PartWriter; Invalid, too, for a range
 // that isn't in the object.
-func (b *Bucket) CopyPart(ctx context.Context, key, id string, number int, from *ObjectReader, off, n int64, m PartMeta) (PartInfo, error) {
-	info, err := b.copyPart(ctx, key, id, number, from, off, n, m)
+func (b *Bucket) CopyPart(ctx context.Context, key, id string, number int, r ObjectRange, m PartMeta) (PartInfo, error) {
+	info, err := b.copyPart(ctx, key, id, number, r, m)
 	return info, wrap("copy part", err)
 }
 
-func (b *Bucket) copyPart(ctx context.Context, key, id string, number int, from *ObjectReader, off, n int64, m PartMeta) (PartInfo, error) {
+func (b *Bucket) copyPart(ctx context.Context, key, id string, number int, r ObjectRange, m PartMeta) (PartInfo, error) {
 	name, err := partName(number)
 	if err != nil {
 		return PartInfo{}, err
 	}
-	if size := from.Object().Size; off < 0 || n < 0 || off > size-n {
-		return PartInfo{}, fmt.Errorf("%d bytes from %d of %d: %w", n, off, size, kind.Invalid)
+	if size := r.From.Object().Size; r.Off < 0 || r.N < 0 || r.Off > size-r.N {
+		return PartInfo{}, fmt.Errorf("%d bytes from %d of %d: %w", r.N, r.Off, size, kind.Invalid)
 	}
 	u, err := b.upload(ctx, key, id)
 	if err != nil {
 		return PartInfo{}, err
 	}
-	if err := u.tree.room(ctx, 0, n); err != nil {
+	if err := u.tree.room(ctx, 0, r.N); err != nil {
 		return PartInfo{}, err
 	}
 	in := u.tree.incoming(ctx, u.owner())
 	defer in.Abort()
-	c, err := in.d.share(ctx, from, off, n)
+	c, err := in.d.share(ctx, r)
 	if err != nil {
 		return PartInfo{}, err
 	}
@@ -58,23 +63,23 @@ func (b *Bucket) copyPart(ctx context.Context, key, id string, number int, from 
 
 // share makes contents of a range of what is open, for a commit that links all of
 // their blocks: nothing else of the same commit keeps them (formats 11).
-func (d *draft) share(ctx context.Context, from *ObjectReader, off, n int64) (*contents, error) {
-	j := &joiner{d: d, c: &contents{size: n}}
-	of := from.f.file()
-	if of.base.reader == nil || n <= dirtree.MaxInline {
-		j.small = make([]byte, n)
-		if err := readFull(ctx, from, j.small, off); err != nil {
+func (d *draft) share(ctx context.Context, r ObjectRange) (*contents, error) {
+	j := &joiner{d: d, c: &contents{size: r.N}}
+	of := r.From.f.file()
+	if of.base.reader == nil || r.N <= dirtree.MaxInline {
+		j.small = make([]byte, r.N)
+		if err := readFull(ctx, r.From, j.small, r.Off); err != nil {
 			return nil, err
 		}
 		return j.contents(ctx)
 	}
-	pieces, err := of.base.reader.Slice(ctx, off, n)
+	pieces, err := of.base.reader.Slice(ctx, r.Off, r.N)
 	if err != nil {
 		return nil, fmt.Errorf("copy a range: %w", err)
 	}
 	for _, p := range pieces {
 		if p.Cut {
-			ref, err := d.reseal(ctx, j.c, from, p)
+			ref, err := d.reseal(ctx, j.c, r.From, p)
 			if err != nil {
 				return nil, err
 			}

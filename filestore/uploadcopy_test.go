@@ -21,7 +21,7 @@ func (b multi) copyPart(key, id string, number int, from string, off, n int64) (
 		b.t.Fatal(err)
 	}
 	defer r.Close()
-	return b.CopyPart(b.t.Context(), key, id, number, r, off, n, filestore.PartMeta{})
+	return b.CopyPart(b.t.Context(), key, id, number, filestore.ObjectRange{From: r, Off: off, N: n}, filestore.PartMeta{})
 }
 
 func TestCopiedPartsAreThoseRanges(t *testing.T) {
@@ -146,7 +146,7 @@ func TestACopiedPartOutlivesItsSource(t *testing.T) {
 		t.Errorf("%d blocks that are open were deleted", n)
 	}
 	id := b.create("k")
-	p, err := b.CopyPart(t.Context(), "k", id, 1, r, 100, 2<<20, filestore.PartMeta{})
+	p, err := b.CopyPart(t.Context(), "k", id, 1, filestore.ObjectRange{From: r, Off: 100, N: 2 << 20}, filestore.PartMeta{})
 	must(t, err)
 	r.Close()
 	if n := briefly(); n == 0 {

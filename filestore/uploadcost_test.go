@@ -32,7 +32,7 @@ func (b multi) filled(key string, n int) (id string, parts []filestore.CompleteP
 				MD5: md5.Sum([]byte{byte(i)}), HasMD5: true,
 				Checksums: []filestore.Checksum{{Algorithm: "CRC64NVME", Value: []byte("12345678")}},
 			}
-			p, err := b.CopyPart(b.t.Context(), key, id, i+1, r, 0, r.Object().Size, m)
+			p, err := b.CopyPart(b.t.Context(), key, id, i+1, filestore.ObjectRange{From: r, N: r.Object().Size}, m)
 			parts[i] = filestore.CompletePart{Number: i + 1, ETag: p.ETag}
 			return err
 		})

@@ -196,18 +196,24 @@ func (r *recorded) List(ctx context.Context, p filestore.Path) iter.Seq2[filesto
 	}
 }
 
-// copied records that bytes of a file went to another within the server.
-func copied(t tree, from, to filestore.Path, off, at, n int64, began time.Time, err error) error {
+// copying is n bytes from off on of a file that went to another, there from at on.
+type copying struct {
+	from, to   filestore.Path
+	off, at, n int64
+}
+
+// copied records what was copied within the server.
+func copied(t tree, c copying, began time.Time, err error) error {
 	r, ok := t.(*recorded)
 	if !ok {
 		return err
 	}
-	a := r.about(audit.Copy, from)
-	a.Target, a.Read, a.Written = r.shown(to), n, n
-	if n > 0 {
-		a.From, a.To = at, at+n
+	a := r.about(audit.Copy, c.from)
+	a.Target, a.Read, a.Written = r.shown(c.to), c.n, c.n
+	if c.n > 0 {
+		a.From, a.To = c.at, c.at+c.n
 	}
-	a.Detail = fmt.Sprintf("from offset %d", off)
+	a.Detail = fmt.Sprintf("from offset %d", c.off)
 	return r.told(a, began, err)
 }
 

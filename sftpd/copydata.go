@@ -52,7 +52,7 @@ func (s *session) copyData(ctx context.Context, id uint32, d *wire.Decoder) ([]b
 		}
 		began := time.Now()
 		n, err := io.CopyBuffer(dst, onlyReader{src}, make([]byte, digestBuffer))
-		return nil, copied(s.tree, from.at, to.at, int64(off), int64(at), n, began, err)
+		return nil, copied(s.tree, copying{from.at, to.at, int64(off), int64(at), n}, began, err)
 	}))
 	return to.path, nil
 }

@@ -38,7 +38,7 @@ func (c *call) copyTo(ctx context.Context, from *source, m filestore.ObjectMeta,
 		case m.Checksums[0].Composite:
 			algorithm = checksum.Algorithm(m.Checksums[0].Algorithm)
 		}
-		got, err := digest(ctx, from.plain, 0, o.Size, algorithm, nil)
+		got, err := digest(ctx, excerpt{from.plain, 0, o.Size}, algorithm, nil)
 		if err != nil {
 			return filestore.Object{}, err
 		}
@@ -86,7 +86,7 @@ func (c *call) copySealed(ctx context.Context, from *source, m filestore.ObjectM
 		m.Client = key.newSeal()
 		salt = m.Client.Salt
 	}
-	got, err := recrypt(ctx, from.plain, 0, o.Size, algorithm, w, key, salt)
+	got, err := recrypt(ctx, excerpt{from.plain, 0, o.Size}, algorithm, &sealedWriter{w, key, salt})
 	if err != nil {
 		return filestore.Object{}, err
 	}
@@ -96,14 +96,27 @@ func (c *call) copySealed(ctx context.Context, from *source, m filestore.ObjectM
 	return made, err
 }
 
-// recrypt moves plain text to w, encrypted by key if there is one.
-func recrypt(ctx context.Context, src *sealedReader, off, n int64, algorithm checksum.Algorithm, w io.Writer, key *clientKey, salt [32]byte) (received, error) {
-	write, err := key.writer(w, salt)
+// excerpt is n bytes from off on of what is copied.
+type excerpt struct {
+	src    *sealedReader
+	off, n int64
+}
+
+// sealedWriter is where a copy goes: w, encrypted by key if there is one.
+type sealedWriter struct {
+	w    io.Writer
+	key  *clientKey
+	salt [32]byte
+}
+
+// recrypt moves plain text to w.
+func recrypt(ctx context.Context, e excerpt, algorithm checksum.Algorithm, w *sealedWriter) (received, error) {
+	write, err := w.key.writer(w.w, w.salt)
 	if err != nil {
 		return received{}, err
 	}
-	got, err := digest(ctx, src, off, n, algorithm, write)
-	got.md5 = key.etag(got.md5)
+	got, err := digest(ctx, e, algorithm, write)
+	got.md5 = w.key.etag(got.md5)
 	return got, err
 }
 
@@ -111,10 +124,10 @@ func recrypt(ctx context.Context, src *sealedReader, off, n int64, algorithm che
 // source a copy can only share the blocks.
 const maxRead = 5 << 30
 
-// digest reads a range, gives it to sink, and computes its MD5 and checksum.
-func digest(ctx context.Context, src *sealedReader, off, n int64, algorithm checksum.Algorithm, sink func([]byte) error) (received, error) {
-	got := received{size: n, algorithm: algorithm}
-	if n > maxRead {
+// digest reads an excerpt, gives it to sink, and computes its MD5 and checksum.
+func digest(ctx context.Context, e excerpt, algorithm checksum.Algorithm, sink func([]byte) error) (received, error) {
+	got := received{size: e.n, algorithm: algorithm}
+	if e.n > maxRead {
 		return got, fail(InvalidRequest, "The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(maxRead))
 	}
 	sum := md5.New()
@@ -122,12 +135,12 @@ func digest(ctx context.Context, src *sealedReader, off, n int64, algorithm chec
 	if algorithm != "" {
 		beside = algorithm.New()
 	}
-	defer src.stream(ctx, off, n)()
+	defer e.src.stream(ctx, e.off, e.n)()
 	buffer := sendBuffers.Get().(*[sendBuffer]byte)
 	defer sendBuffers.Put(buffer)
-	for done := int64(0); done < n; {
-		p := buffer[:min(sendBuffer, n-done)]
-		m, err := src.read(ctx, p, off+done)
+	for done := int64(0); done < e.n; {
+		p := buffer[:min(sendBuffer, e.n-done)]
+		m, err := e.src.read(ctx, p, e.off+done)
 		if err != nil && !errors.Is(err, io.EOF) || m == 0 {
 			return got, firstOf(err, io.ErrUnexpectedEOF)
 		}

@@ -189,7 +189,7 @@ func (c *call) uploadPartCopy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	info, err := c.copyPart(ctx, from, &u, number, key, off, n)
+	info, err := c.copyPart(ctx, &u, number, key, from, excerpt{from.plain, off, n})
 	if err != nil {
 		return uploadFailure(err)
 	}
@@ -205,7 +205,7 @@ func (c *call) uploadPartCopy(ctx context.Context) error {
 
 // copyPart shares the source's blocks, unless a client's key is in play. The
 // data is read only if the upload has checksums.
-func (c *call) copyPart(ctx context.Context, from *source, u *filestore.UploadInfo, number int, key *clientKey, off, n int64) (filestore.PartInfo, error) {
+func (c *call) copyPart(ctx context.Context, u *filestore.UploadInfo, number int, key *clientKey, from *source, e excerpt) (filestore.PartInfo, error) {
 	algorithm := checksum.Algorithm(u.ChecksumAlgorithm)
 	if key != nil || from.client != nil {
 		w, err := c.bucket.NewPart(ctx, c.key, u.ID, number)
@@ -217,7 +217,7 @@ func (c *call) copyPart(ctx context.Context, from *source, u *filestore.UploadIn
 		if key != nil {
 			m.Salt = newSalt()
 		}
-		got, err := recrypt(ctx, from.plain, off, n, algorithm, w, key, m.Salt)
+		got, err := recrypt(ctx, e, algorithm, &sealedWriter{w, key, m.Salt})
 		if err != nil {
 			return filestore.PartInfo{}, err
 		}
@@ -228,12 +228,12 @@ func (c *call) copyPart(ctx context.Context, from *source, u *filestore.UploadIn
 	o := from.r.Object()
 	switch {
 	case algorithm != "":
-		got, err := digest(ctx, from.plain, off, n, algorithm, nil)
+		got, err := digest(ctx, e, algorithm, nil)
 		if err != nil {
 			return filestore.PartInfo{}, err
 		}
 		m = filestore.PartMeta{MD5: got.md5, HasMD5: true, Checksums: got.checksums()}
-	case off == 0 && n == o.Size:
+	case e.off == 0 && e.n == o.Size:
 		if o.Meta.HasMD5 && o.Meta.Parts == 0 {
 			m = filestore.PartMeta{MD5: o.Meta.MD5, HasMD5: true}
 		}
@@ -243,7 +243,7 @@ func (c *call) copyPart(ctx context.Context, from *source, u *filestore.UploadIn
 			}
 		}
 	}
-	return c.bucket.CopyPart(ctx, c.key, u.ID, number, from.r, off, n, m)
+	return c.bucket.CopyPart(ctx, c.key, u.ID, number, filestore.ObjectRange{From: from.r, Off: e.off, N: e.n}, m)
 }
 
 func (c *call) abortUpload(ctx context.Context) error {
