@@ -147,7 +147,7 @@ func (c *call) statVersion(ctx context.Context) (filestore.Object, error) {
 	}
 	o, err := c.bucket.Stat(ctx, c.key, v)
 	if err != nil {
-		return o, c.absent(err, v)
+		return o, c.absent(err, c.key, v)
 	}
 	return o, nil
 }
@@ -160,7 +160,7 @@ func (c *call) changeMeta(ctx context.Context, o *filestore.Object, change func(
 	}
 	changed, err := c.bucket.SetMeta(ctx, c.key, v, change)
 	if err != nil {
-		return c.absent(err, v)
+		return c.absent(err, c.key, v)
 	}
 	*o = changed
 	c.setVersion(c.bucket, changed.Version)

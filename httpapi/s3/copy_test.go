@@ -45,7 +45,9 @@ func TestCopy(t *testing.T) {
 	}
 	cp("/dest/k", source, "X-Amz-Metadata-Directive", "OTHER").want(t, 400, "InvalidArgument")
 	cp("/dest/k", "/from/a%20b+%C3%BC%3F").want(t, 404, "NoSuchKey")
-	cp("/dest/k", "/from/none").want(t, 404, "NoSuchKey")
+	if r := cp("/dest/k", "/from/none").want(t, 404, "NoSuchKey"); !bytes.Contains(r.body, []byte("<Key>none</Key>")) {
+		t.Errorf("the key that isn't there: %s", r.body)
+	}
 	cp("/dest/k", "/none/k").want(t, 404, "NoSuchBucket")
 	cp("/dest/k", "nonsense").want(t, 400, "InvalidArgument")
 	cp("/dest/k", source, "X-Amz-Copy-Source-If-Match", `"other"`).want(t, 412, "PreconditionFailed")

@@ -68,7 +68,7 @@ func (c *call) openSource(ctx context.Context) (*source, error) {
 		return nil, err
 	}
 	if s.r, err = s.bucket.Open(ctx, key, v); err != nil {
-		f := c.absent(err, v)
+		f := c.absent(err, key, v)
 		if told := failureOf(f).code; (told == NoSuchKey || told == NoSuchVersion) && !c.mayList(ctx, access{bucket: s.bucket, key: key, source: true}) {
 			f = fail(AccessDenied, "").because(err)
 		}

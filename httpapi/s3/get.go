@@ -53,27 +53,27 @@ func (c *call) openObject(ctx context.Context) (*filestore.ObjectReader, error) 
 	}
 	r, err := c.bucket.Open(ctx, c.key, v)
 	if err != nil {
-		return nil, c.absent(err, v)
+		return nil, c.absent(err, c.key, v)
 	}
 	return r, nil
 }
 
-// absent says what is missing: an object, a version of it, or what a delete marker
-// stands for.
-func (c *call) absent(err error, v filestore.VersionID) error {
+// absent says what is missing: the object of a key, a version of it, or what a delete
+// marker stands for.
+func (c *call) absent(err error, key string, v filestore.VersionID) error {
 	var marker *filestore.DeleteMarkerError
 	switch {
 	case errors.As(err, &marker) && v.IsLatest():
-		f := fail(NoSuchKey, "").because(err).header("X-Amz-Delete-Marker", "true")
+		f := fail(NoSuchKey, "").with("Key", key).because(err).header("X-Amz-Delete-Marker", "true")
 		return f.header("X-Amz-Version-Id", marker.Version.String())
 	case errors.As(err, &marker):
 		f := fail(MethodNotAllowed, "").because(err).with("Method", c.r.Method).with("ResourceType", "DeleteMarker")
 		return f.header("X-Amz-Delete-Marker", "true").header("X-Amz-Version-Id", marker.Version.String()).
 			header("Allow", "DELETE").header("Last-Modified", httpTime(marker.Mtime))
 	case errors.Is(err, kind.NotExist) && !v.IsLatest():
-		return fail(NoSuchVersion, "").with("Key", c.key).with("VersionId", v.String()).because(err)
+		return fail(NoSuchVersion, "").with("Key", key).with("VersionId", v.String()).because(err)
 	case errors.Is(err, kind.NotExist), errors.Is(err, kind.NameInvalid):
-		return fail(NoSuchKey, "").because(err).header("X-Amz-Delete-Marker", "false")
+		return fail(NoSuchKey, "").with("Key", key).because(err).header("X-Amz-Delete-Marker", "false")
 	}
 	return err
 }

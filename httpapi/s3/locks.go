@@ -145,7 +145,7 @@ func (c *call) setLock(ctx context.Context, change filestore.LockChange) error {
 	case errors.Is(err, kind.Invalid):
 		return fail(InvalidRequest, "Bucket is missing Object Lock Configuration").because(err)
 	case err != nil:
-		return c.absent(err, v)
+		return c.absent(err, c.key, v)
 	}
 	return c.empty(http.StatusOK)
 }

@@ -135,10 +135,12 @@ func (c *call) errorDocument(f *failure) []byte {
 	d.open("Error")
 	d.text("Code", string(f.code))
 	d.text("Message", f.message)
+	named := false
 	for _, field := range f.fields {
 		d.text(field[0], field[1])
+		named = named || field[0] == "Key"
 	}
-	if f.code == NoSuchKey {
+	if f.code == NoSuchKey && !named {
 		d.text("Key", c.key)
 	}
 	d.text("Resource", c.path)

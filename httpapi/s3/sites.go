@@ -51,7 +51,7 @@ func (c *call) siteObject(ctx context.Context, key string) error {
 	c.key = key
 	o, err := c.bucket.Stat(ctx, key, filestore.VersionID{})
 	if err != nil {
-		return c.absent(err, filestore.VersionID{})
+		return c.absent(err, key, filestore.VersionID{})
 	}
 	if to := valueOf(o.Meta.Headers, redirectHeader); to != "" {
 		return c.redirect(to, http.StatusMovedPermanently)
