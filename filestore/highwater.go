@@ -37,7 +37,7 @@ type HighWater interface {
 
 // memoryWater is the HighWater of an FS that was given none.
 type memoryWater struct {
-	mu    sync.Mutex
+	mu    sync.Mutex // guards the fields below
 	marks map[[32]byte]Mark
 }
 

@@ -42,8 +42,8 @@ type streams struct {
 	whole   *buffers      // of chunks
 	blocks  blockstore.Store
 
-	mu      sync.Mutex
-	closed  bool           // nothing more is read ahead; guarded by mu
+	mu      sync.Mutex     // guards closed
+	closed  bool           // nothing more is read ahead
 	reading sync.WaitGroup // what is read ahead; grows with mu held
 }
 

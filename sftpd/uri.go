@@ -24,7 +24,7 @@ type uriTree struct {
 	own   tree
 	mount func(ctx context.Context, capability string) (tree, error)
 
-	mu    sync.Mutex
+	mu    sync.Mutex      // guards the fields below
 	trees map[string]tree // by capability
 }
 

@@ -35,7 +35,7 @@ const (
 // parsedDocuments keeps what documents of buckets say, as it was parsed, beside
 // the document that it was parsed from.
 type parsedDocuments struct {
-	mu    sync.Mutex
+	mu    sync.Mutex                   // guards the fields below
 	all   map[[2]string]parsedDocument // by bucket and name
 	bytes int                          // of their documents
 }

@@ -10,7 +10,7 @@ import (
 // ACLs can say whose a canonical id is. It isn't kept: what an ACL means doesn't
 // depend on it.
 type seen struct {
-	mu    sync.RWMutex
+	mu    sync.RWMutex      // guards the fields below
 	names map[string]string // by canonical id
 	ids   map[string]string // by name
 }
