@@ -37,7 +37,7 @@ func (o *Check) run(ctx context.Context, n *node.Node, s control.Streams) error 
 	fmt.Fprintf(s.Out, "%d directories, %d files, %d blocks with %d bytes (%s), in %s\n",
 		r.Directories, r.Files, r.Blocks, r.Bytes, depth, time.Since(start).Round(time.Millisecond))
 	for _, c := range r.Recounts {
-		fmt.Fprintf(s.Out, "counters of root %x set right: %d files with %d bytes, not %d with %d\n", c.Root[:8], c.Files, c.Bytes, c.WasFiles, c.WasBytes)
+		fmt.Fprintf(s.Out, "charged to root %x, counted anew: %d files with %d bytes (before: %d with %d)\n", c.Root[:8], c.Files, c.Bytes, c.WasFiles, c.WasBytes)
 	}
 	if r.Whole() {
 		_, err := fmt.Fprintln(s.Out, "everything is whole")
