@@ -247,6 +247,12 @@ func TestUploadsByForms(t *testing.T) {
 	post("key", "in/k", "success_action_redirect", "javascript:alert(1)", "file", "x").want(t, 204)
 	post("key", "in/k", "x-amz-meta-a", "b\r\nX-Amz-Acl: public-read", "file", "x").want(t, 400, "InvalidArgument")
 	post("key", "in/k", "x-amz-meta-a: b", "c", "file", "x").want(t, 400, "InvalidArgument")
+	post("key", "in/once", "if-none-match", "*", "file", "first").want(t, 204)
+	post("key", "in/once", "if-none-match", "*", "file", "second").want(t, 412, "PreconditionFailed")
+	post("key", "in/once", "If-Match", `"other"`, "file", "second").want(t, 412, "PreconditionFailed")
+	if r := w.get("bkt", "in/once"); string(r.body) != "first" {
+		t.Errorf("put under a condition: %s", r.body)
+	}
 	post("key", "in/k").want(t, 400)
 	post("file", "x").want(t, 400)
 	post("key", "in/k", "policy", "e30=", "file", "x").want(t, 400, "InvalidArgument") // a policy that nobody signed

@@ -121,7 +121,7 @@ func (c *call) takeFields(form *postform.Form) error {
 		switch field.Name {
 		case "acl":
 			h.Set("X-Amz-Acl", field.Value)
-		case "content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires", "content-md5":
+		case "content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires", "content-md5", "if-match", "if-none-match":
 			h.Set(field.Name, field.Value)
 		case "tagging":
 			tags, err := settings.ParseTagging([]byte(field.Value), settings.MaxObjectTags)
