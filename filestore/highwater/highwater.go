@@ -16,7 +16,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -37,27 +36,34 @@ var _ filestore.Rewinder = (*File)(nil)
 type File struct {
 	path string
 	log  *slog.Logger
+	disk disk
 
 	mu      sync.Mutex // guards the fields below
 	marks   map[[32]byte]filestore.Mark
 	epochs  map[[32]byte]uint32 // least epoch of the next record, where above 0
 	pending []byte              // records not written yet
 	records int                 // in the file and in pending
-	file    *os.File
 	closed  bool
 
-	flushMu sync.Mutex // one flush at a time; taken before mu
-	stop    chan struct{}
-	stopped chan struct{}
+	flushMu sync.Mutex // one flush at a time; taken before mu; guards the fields below
+	file    *os.File
+	size    int64 // of the file, as far as it is known to be durable
+	stale   bool  // file may not be the one that has the log's name: the log was not replaced as it should be
+
+	stop     chan struct{}
+	stopOnce sync.Once
+	stopped  chan struct{}
 }
 
 // Open reads the log at path, or creates it with mode 0600, and starts the
 // flusher. A torn end, as a crash leaves it, is cut off; a damaged record
 // elsewhere is left out, and log is warned of both. A file that is no log of
 // this version is Corrupt.
-func Open(path string, log *slog.Logger) (*File, error) {
+func Open(path string, log *slog.Logger) (*File, error) { return openOn(system(), path, log) }
+
+func openOn(d disk, path string, log *slog.Logger) (*File, error) {
 	f := &File{
-		path: path, log: log,
+		path: path, log: log, disk: d,
 		marks: map[[32]byte]filestore.Mark{}, epochs: map[[32]byte]uint32{},
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
@@ -74,13 +80,13 @@ func Open(path string, log *slog.Logger) (*File, error) {
 	return f, nil
 }
 
-// load reads the log into memory and leaves the file positioned at its end.
+// load reads the log into memory.
 func (f *File) load() error {
 	r := bufio.NewReaderSize(f.file, 1<<20)
 	head := make([]byte, headerSize)
 	switch _, err := io.ReadFull(r, head); {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return f.rewriteLocked() // new, or its creation was cut short
+		return f.rewrite() // new, or its creation was cut short
 	case err != nil:
 		return err
 	case string(head) != header:
@@ -109,11 +115,8 @@ func (f *File) load() error {
 		f.apply(rec)
 		f.records++
 	}
-	if err := f.file.Truncate(size); err != nil {
-		return err
-	}
-	_, err := f.file.Seek(size, io.SeekStart)
-	return err
+	f.size = size
+	return f.file.Truncate(size)
 }
 
 func (f *File) apply(r record) {
@@ -189,35 +192,34 @@ func (f *File) Flush() error {
 	f.flushMu.Lock()
 	defer f.flushMu.Unlock()
 	f.mu.Lock()
-	if f.records > 2*(len(f.marks)+len(f.epochs))+compactSlack {
+	if f.stale || f.records > 2*(len(f.marks)+len(f.epochs))+compactSlack {
 		defer f.mu.Unlock()
-		return f.rewriteLocked()
+		return f.rewrite()
 	}
-	data, file := f.pending, f.file
+	data := f.pending
 	f.pending = nil
 	f.mu.Unlock()
 	if len(data) == 0 {
 		return nil
 	}
-	at, err := file.Seek(0, io.SeekEnd)
+	// What an attempt left that did not work is written over, all of it: it may have
+	// ended within a record, and a sync that failed may have dropped any of it.
+	_, err := f.disk.writeAt(f.file, data, f.size)
 	if err == nil {
-		if _, err = file.Write(data); err == nil {
-			err = file.Sync()
-		}
+		err = f.disk.sync(f.file)
 	}
 	if err == nil {
+		f.size += int64(len(data))
 		return nil
 	}
-	// Nothing half-written may stay in the middle of the log.
-	err = errors.Join(err, file.Truncate(at))
 	f.mu.Lock()
 	f.pending = append(data, f.pending...)
 	f.mu.Unlock()
 	return fmt.Errorf("high-water marks: %w", err)
 }
 
-// rewriteLocked replaces the log by one that holds the live marks only.
-func (f *File) rewriteLocked() error {
+// rewrite replaces the log by one that holds the live marks only. Both locks are held.
+func (f *File) rewrite() error {
 	data := []byte(header)
 	for _, m := range f.marks {
 		data = record{op: opRaise, mark: m}.appendTo(data)
@@ -225,42 +227,15 @@ func (f *File) rewriteLocked() error {
 	for slot, e := range f.epochs {
 		data = record{op: opEpoch, mark: filestore.Mark{Slot: slot, Epoch: e}}.appendTo(data)
 	}
-	file, err := replaceFile(f.path, data)
+	f.stale = true
+	file, err := f.disk.replace(f.path, data)
 	if err != nil {
 		return fmt.Errorf("high-water marks: %w", err)
 	}
-	old := f.file
-	f.file, f.pending, f.records = file, nil, len(f.marks)+len(f.epochs)
-	return old.Close()
-}
-
-// replaceFile puts a file with data in path's place atomically and durably, and
-// returns it open at its end.
-func replaceFile(path string, data []byte) (_ *os.File, err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, file.Close(), os.Remove(file.Name()))
-		}
-	}()
-	if _, err := file.Write(data); err != nil {
-		return nil, err
-	}
-	if err := file.Sync(); err != nil {
-		return nil, err
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return nil, err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	return file, dir.Sync()
+	_ = f.file.Close() // nobody needs it any more
+	f.file, f.size, f.stale = file, int64(len(data)), false
+	f.pending, f.records = nil, len(f.marks)+len(f.epochs)
+	return nil
 }
 
 func (f *File) flusher() {
@@ -291,7 +266,11 @@ func (f *File) Close() error {
 	}
 	f.closed = true
 	f.mu.Unlock()
-	close(f.stop)
-	<-f.stopped
+	f.stopFlusher()
 	return errors.Join(f.Flush(), f.file.Close())
+}
+
+func (f *File) stopFlusher() {
+	f.stopOnce.Do(func() { close(f.stop) })
+	<-f.stopped
 }
