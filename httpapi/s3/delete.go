@@ -89,12 +89,9 @@ func (c *call) deleteObjects(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var doc xmlDelete
-	if err := xml.Unmarshal(body, &doc); err != nil {
-		return fail(MalformedXML, "").because(err)
-	}
-	if len(doc.Objects) == 0 || len(doc.Objects) > maxDeletes {
-		return fail(MalformedXML, "")
+	doc, err := parseDelete(body)
+	if err != nil {
+		return err
 	}
 	outcomes := c.deleteAll(ctx, doc.Objects)
 	var records errgroup.Group // many wait for the disk together
@@ -114,6 +111,16 @@ func (c *call) deleteObjects(ctx context.Context) error {
 			outcomes[i].write(d, o.Key, version, doc.Quiet)
 		}
 	})
+}
+
+func parseDelete(body []byte) (doc xmlDelete, err error) {
+	if err := xml.Unmarshal(body, &doc); err != nil {
+		return doc, fail(MalformedXML, "").because(err)
+	}
+	if len(doc.Objects) == 0 || len(doc.Objects) > maxDeletes {
+		return doc, fail(MalformedXML, "")
+	}
+	return doc, nil
 }
 
 // recordDeletion keeps a record of one of many, beside that of the request: it is

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/httpapi/s3/sigv4"
 )
 
@@ -90,6 +91,45 @@ func FuzzComplete(f *testing.F) {
 			if err == nil && i > 0 && parts[i].Number <= parts[i-1].Number {
 				t.Fatalf("%v", parts)
 			}
+		}
+	})
+}
+
+// What is to be deleted is named, as often as may be, or refused.
+func FuzzDelete(f *testing.F) {
+	f.Add([]byte("<Delete><Quiet>true</Quiet><Object><Key>a</Key><VersionId>null</VersionId><ETag>e</ETag><Size>1</Size></Object></Delete>"))
+	f.Add([]byte("<Delete><Object/></Delete>"))
+	f.Add([]byte(`<!DOCTYPE d [<!ENTITY e "x">]><Delete><Object><Key>&e;</Key></Object></Delete>`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		doc, err := parseDelete(body)
+		switch {
+		case err != nil && failureOf(err).code != MalformedXML:
+			t.Fatalf("%v", err)
+		case err == nil && (len(doc.Objects) == 0 || len(doc.Objects) > maxDeletes):
+			t.Fatalf("%d objects", len(doc.Objects))
+		}
+		for i := range doc.Objects {
+			var cond filestore.Conditions
+			_ = deleteCondition(&cond, doc.Objects[i].Mtime, doc.Objects[i].Size)
+			if cond.Size != nil && *cond.Size < 0 {
+				t.Fatalf("a size of %d", *cond.Size)
+			}
+		}
+	})
+}
+
+// A token comes back as what it was made of, and no other is taken.
+func FuzzToken(f *testing.F) {
+	for _, token := range []string{"", "AWEvYg", "AA", "AWEvYg==", "!"} {
+		f.Add(token)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		after, err := decodeToken(token)
+		if err != nil {
+			return
+		}
+		if again, err := decodeToken(encodeToken(after)); err != nil || again != after {
+			t.Fatalf("%q: %q, then %q, %v", token, after, again, err)
 		}
 	})
 }

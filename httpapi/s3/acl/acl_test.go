@@ -207,3 +207,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A list that headers give is one that can be kept, and shown.
+func FuzzFromHeaders(f *testing.F) {
+	f.Add("public-read", "", "")
+	f.Add("", `id="`+bert.ID+`", uri=`+AllUsers, "emailAddress=x@example.org")
+	f.Add("private", "id=", ",,")
+	f.Fuzz(func(t *testing.T, canned, read, full string) {
+		h := http.Header{"X-Amz-Acl": {canned}, "X-Amz-Grant-Read": {read}, "X-Amz-Grant-Full-Control": {full}}
+		l, err := FromHeaders(h, false, bert, bert, known{})
+		if err != nil {
+			return
+		}
+		if again, err := Decode(l.Encode()); err != nil || !reflect.DeepEqual(l, again) {
+			t.Fatalf("%v becomes %v, %v", l, again, err)
+		}
+		if again, err := Parse(l.XML(known{}), bert, known{}); err != nil || len(again.Grants) != len(l.Grants) {
+			t.Fatalf("%v is shown as %v, %v", l, again, err)
+		}
+	})
+}

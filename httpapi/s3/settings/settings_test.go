@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,6 +203,26 @@ func TestTagHeaders(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
+}
+
+// Tags in a header are those that a document of them would be taken with.
+func FuzzTagHeader(f *testing.F) {
+	for _, text := range []string{"", "a=b", "a=b&c", "a=%zz", "&", "a=1&a=2", "aws%3Ax=1"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		tags, err := ParseTagHeader(text)
+		if err != nil {
+			if codeOf(err) == "" {
+				t.Fatalf("an error without a code: %v", err)
+			}
+			return
+		}
+		again, err := ParseTagging(WriteTagging(tags), MaxObjectTags)
+		if err != nil || !slices.Equal(tags, again) {
+			t.Fatalf("%q: %q becomes %q, %v", text, tags, again, err)
+		}
+	})
 }
 
 func FuzzDocuments(f *testing.F) {
