@@ -242,7 +242,7 @@ func (q *question) allowed(ctx context.Context) (bool, error) {
 		err := q.look(ctx)
 		return err == nil && q.object == nil && q.call.mayList(ctx, q.access), err
 	}
-	return q.byLists(ctx, owns, byPolicy == policy.Allowed, access.IgnoreACLs)
+	return q.byLists(ctx, byPolicy, access)
 }
 
 // mayList reports whether the caller may learn by a list that a key isn't there.

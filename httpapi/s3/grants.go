@@ -6,11 +6,16 @@ import (
 
 	"github.com/truckee-fs/truckee/filestore"
 	"github.com/truckee-fs/truckee/httpapi/s3/acl"
+	"github.com/truckee-fs/truckee/httpapi/s3/policy"
+	"github.com/truckee-fs/truckee/httpapi/s3/settings"
 	"github.com/truckee-fs/truckee/internal/kind"
 )
 
-// byLists judges where ACLs count.
-func (q *question) byLists(ctx context.Context, owns, byPolicy, ignorePublic bool) (bool, error) {
+// byLists judges where ACLs count, after the policy and the block of public access
+// have been asked.
+func (q *question) byLists(ctx context.Context, byPolicy policy.Decision, access settings.PublicAccess) (bool, error) {
+	owns := q.owns()
+	given := owns || byPolicy == policy.Allowed
 	me := acl.Account(q.call.who.account.Name).ID
 	switch {
 	case q.call.who.anonymous():
@@ -19,29 +24,29 @@ func (q *question) byLists(ctx context.Context, owns, byPolicy, ignorePublic boo
 		me = "another of that name" // whose root doesn't hold the bucket: no grant means him
 	}
 	if right, ok := onBuckets[q.action]; ok {
-		if owns || byPolicy {
+		if given {
 			return true, nil
 		}
 		list, err := bucketACL(q.info)
-		return err == nil && list.Allows(me, right, ignorePublic), err
+		return err == nil && list.Allows(me, right, access.IgnoreACLs), err
 	}
 	right, listed := onObjects[q.action]
 	if q.key == "" || !listed && !ofObjects(q.action) {
-		return owns || byPolicy, nil
+		return given, nil
 	}
 	if err := q.look(ctx); err != nil {
 		return false, err
 	}
 	switch {
-	case q.object == nil && (owns || byPolicy):
+	case q.object == nil && given:
 		return true, nil
 	case q.object == nil:
 		// Who may list learns that it isn't there: from the handler.
 		return reads(q.action) && q.call.mayList(ctx, q.access), nil
-	case q.list.Owner.ID == q.owner.ID && (owns || byPolicy), q.list.Owner.ID == me:
+	case q.list.Owner.ID == q.owner.ID && given, q.list.Owner.ID == me:
 		return true, nil
 	}
-	return listed && q.list.Allows(me, right, ignorePublic), nil
+	return listed && q.list.Allows(me, right, access.IgnoreACLs), nil
 }
 
 // onBuckets are the actions that a bucket's ACL is asked for, and with what.
