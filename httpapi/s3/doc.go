@@ -19,7 +19,7 @@
 // Begin with run in call.go, which is that order, and with the table of operations in
 // request.go. Apart from them:
 //
-//   - what a request addresses and from where: target, query, remote; how often: rates
+//   - what a request addresses and from where: target, query, remote; how often: rates, tokens
 //   - who asks: auth (signatures are package sigv4); whether he may: authorise, by what
 //     policies (package policy), ACLs (grants, acls, people, ownership; package acl)
 //     and conditions see of the request (question)
