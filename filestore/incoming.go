@@ -59,6 +59,9 @@ func (in *incoming) writeCell(p []byte) (int, error) {
 	if in.leave == nil && at+int64(len(p)) > frameSize {
 		in.enter()
 	}
+	if in.leave != nil && at+int64(len(p)) == in.d.grid {
+		in.slow = time.Since(in.since) > placeTime // before it waits for the storage
+	}
 	n, err := in.d.write(in.ctx, p, in.size)
 	in.size += int64(n)
 	if in.size%in.d.grid == 0 {
@@ -79,7 +82,7 @@ func (in *incoming) enter() {
 func (in *incoming) vacate() {
 	if in.leave != nil {
 		in.leave()
-		in.leave, in.slow = nil, time.Since(in.since) > placeTime
+		in.leave = nil
 	}
 }
 

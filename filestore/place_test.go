@@ -81,27 +81,11 @@ func TestSlowStreamsWaitForNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newMulti(t, newStorage(t).open(fewPlaces))
-		stream := func() (write func(n int) time.Duration) {
-			w, err := b.NewObject(t.Context())
-			must(t, err)
-			t.Cleanup(w.Abort)
-			return func(n int) time.Duration {
-				begin := time.Now()
-				_, err := w.Write(make([]byte, n))
-				must(t, err)
-				return time.Since(begin)
-			}
-		}
-		occupy := func() {
-			for range 4 {
-				stream()(600 << 10)
-			}
-		}
-		write := stream()
+		write := stream(t, b)
 		write(600 << 10)
 		time.Sleep(time.Second)
 		write(424 << 10)
-		occupy()
+		takePlaces(t, b)
 		if took := write(1 << 20); took != 0 {
 			t.Errorf("a slow stream waited %v", took)
 		}
@@ -109,4 +93,43 @@ func TestSlowStreamsWaitForNobody(t *testing.T) {
 			t.Error("a quick stream got a place that there wasn't")
 		}
 	})
+}
+
+// TestSlowStorageMakesNoSlowStreams: a client is not slow because the storage is.
+func TestSlowStorageMakesNoSlowStreams(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newMulti(t, newStorage(t).open(fewPlaces, func(o *filestore.Options) {
+			o.Blocks = &distant{Store: o.Blocks, trip: time.Second}
+		}))
+		write := stream(t, b)
+		if took := write(7 << 20); took < time.Second {
+			t.Fatalf("the storage took all at once, in %v", took)
+		}
+		time.Sleep(5 * time.Second) // until it has all
+		takePlaces(t, b)
+		if took := write(1 << 20); took == 0 {
+			t.Error("a stream that waited for the storage got a place that there wasn't")
+		}
+	})
+}
+
+// stream begins an object, and gives what writes zeros to it and tells how long it took.
+func stream(t *testing.T, b multi) (write func(n int) time.Duration) {
+	w, err := b.NewObject(t.Context())
+	must(t, err)
+	t.Cleanup(w.Abort)
+	return func(n int) time.Duration {
+		begin := time.Now()
+		_, err := w.Write(make([]byte, n))
+		must(t, err)
+		return time.Since(begin)
+	}
+}
+
+// takePlaces has streams stop that have all places of fewPlaces.
+func takePlaces(t *testing.T, b multi) {
+	for range 4 {
+		stream(t, b)(600 << 10)
+	}
 }
