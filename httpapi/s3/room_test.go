@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -20,6 +21,8 @@ func TestDocumentsOfNobodyAreBounded(t *testing.T) {
 		rest *io.PipeWriter
 		done chan reply
 	}
+	var ends sync.WaitGroup
+	defer ends.Wait()
 	begin := func() begun {
 		body, rest := io.Pipe()
 		req := w.sign(request{method: "POST", target: "/bkt?delete"})
@@ -29,7 +32,7 @@ func TestDocumentsOfNobodyAreBounded(t *testing.T) {
 			io.Closer
 		}{io.MultiReader(bytes.NewReader(document[:len(document)-1]), body), body}
 		b := begun{rest, make(chan reply, 1)}
-		go func() {
+		ends.Go(func() {
 			res, err := w.http.Client().Transport.RoundTrip(req)
 			if err != nil {
 				t.Error(err)
@@ -39,7 +42,7 @@ func TestDocumentsOfNobodyAreBounded(t *testing.T) {
 			defer res.Body.Close()
 			data, _ := io.ReadAll(res.Body)
 			b.done <- reply{res, data}
-		}()
+		})
 		return b
 	}
 	all := [3]begun{begin(), begin(), begin()}
