@@ -153,6 +153,9 @@ func (n *Node) open(ctx context.Context, o Options) error {
 	if err := n.openStores(ctx, o); err != nil {
 		return err
 	}
+	if err := n.checkOwner(ctx); err != nil {
+		return err
+	}
 	return n.openFilestore(ctx)
 }
 
