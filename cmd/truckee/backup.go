@@ -17,31 +17,37 @@ import (
 )
 
 func backupCommand() *subcommand {
-	op := &command.Backup{}
+	op, replace := &command.Backup{}, false
 	return &subcommand{
-		name: "backup", args: "FILE [--keep TIME]", least: 1, most: 1, opensNode: true,
+		name: "backup", args: "FILE [--keep TIME] [--replace]", least: 1, most: 1, opensNode: true,
 		short: "Write the database to a file, while the node runs.",
 		long: `
 It is one commit of the database: directories, small blocks and the index of all
 blocks, encrypted as they are stored. Collection keeps what that commit leads to until
 ` + "`truckee backup release`" + `, or for --keep. The blocks are copied after it; private/ is
-backed up by itself. FILE may be - for standard output.`,
+backed up by itself. FILE may be - for standard output. A backup whose file is replaced
+is held still, for copies of it, unless --replace is given.`,
 		setFlags: func(fs *flag.FlagSet, _ *invocation) {
 			fs.DurationVar(&op.Keep, "keep", 0, "collection keeps what the backup needs for `TIME`, for instance 720h; else until it is released")
+			fs.BoolVar(&replace, "replace", false, "release the backup that is in FILE so far, once this one is in its place; for when no copy of it is kept")
 		},
 		run: func(ctx context.Context, inv *invocation) error {
 			if op.Keep < 0 {
 				return usagef("--keep is a time above 0")
 			}
 			op.Program = "truckee " + version()
-			return writeBackup(ctx, inv, op, inv.words[0])
+			return writeBackup(ctx, inv, op, inv.words[0], replace)
 		},
 	}
 }
 
-// writeBackup puts the backup in the place of path when it is whole and durable.
-func writeBackup(ctx context.Context, inv *invocation, op *command.Backup, path string) error {
+// writeBackup puts the backup in the place of path when it is whole and durable, and
+// then releases the one that was there if release says so.
+func writeBackup(ctx context.Context, inv *invocation, op *command.Backup, path string, release bool) error {
 	if path == "-" {
+		if release {
+			return usagef("--replace is for a FILE")
+		}
 		if term.IsTerminal(int(inv.stdout.Fd())) {
 			return usagef("a backup is not for a terminal: name a file")
 		}
@@ -70,6 +76,7 @@ func writeBackup(ctx context.Context, inv *invocation, op *command.Backup, path 
 	if err := f.Sync(); err != nil {
 		return err
 	}
+	made, replaced := command.BackupMade(path)
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
@@ -77,7 +84,10 @@ func writeBackup(ctx context.Context, inv *invocation, op *command.Backup, path 
 	if err != nil {
 		return err
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	if err := errors.Join(dir.Sync(), dir.Close()); err != nil || !replaced {
+		return err
+	}
+	return inv.do(ctx, &command.BackupReplaced{Made: made, Release: release})
 }
 
 func backupList() *subcommand {

@@ -30,7 +30,7 @@ func operations() []Operation {
 		&List{}, &Cat{}, &Put{}, &Remove{}, &Mkdir{}, &Link{}, &Usage{}, &Diminish{},
 		&Status{}, &Check{}, &Collect{}, &AcceptRollback{},
 		&BlockstoreTest{}, &BlockstoreStatus{}, &BlockstoreScrub{}, &BlockstoreRebuild{}, &BlockstoreCopy{},
-		&Backup{}, &BackupList{}, &BackupRelease{}, &RootList{}, &RootForget{},
+		&Backup{}, &BackupList{}, &BackupRelease{}, &BackupReplaced{}, &RootList{}, &RootForget{},
 	}
 }
 
