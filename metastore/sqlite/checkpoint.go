@@ -39,7 +39,7 @@ func (s *Store) afterCommit() {
 }
 
 // walTarget is by how much the log grows between two checkpoints. Where little is
-// free, the reserve must have room for what the next one adds to the database.
+// free, it takes less of that from the database.
 func (s *Store) walTarget(grown int64) int64 {
 	target := s.walSizes.target
 	if half := s.reserve.size / 2; half > 0 && half < target && grown >= half && s.reserve.free() < 2*target {
