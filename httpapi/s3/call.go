@@ -126,7 +126,7 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 // run takes the request through all that comes before its handler, and the
 // handler.
 func (c *call) run(ctx context.Context) error {
-	site, err := c.find()
+	site, err := c.readTarget()
 	if err != nil && site {
 		return c.sitePage(err)
 	}
@@ -182,8 +182,8 @@ func (c *call) run(ctx context.Context) error {
 	return nil
 }
 
-// find reads what the request addresses, and tells whether that is a site.
-func (c *call) find() (site bool, err error) {
+// readTarget reads what the request addresses, and tells whether that is a site.
+func (c *call) readTarget() (site bool, err error) {
 	host, domains := c.server.addressed(c.r.Host, c.r.Header["X-Forwarded-Host"]), c.server.Domains
 	if _, site = bucketOfHost(host, c.server.WebsiteDomains); site {
 		domains = c.server.WebsiteDomains
