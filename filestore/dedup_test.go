@@ -131,7 +131,7 @@ func (s *storage) rows(want func(metastore.Block) bool) (n int) {
 func TestDedupUsesNoDyingBlock(t *testing.T) {
 	t.Parallel()
 	s, clock := clocked(t)
-	fs := s.open(smallChunks)
+	fs := s.open(smallChunks, func(o *filestore.Options) { o.Lease = 1000 * time.Hour }) // whenever the next heartbeat is
 	tr, _ := newDeduping(t, fs)
 	data, small := random(256<<10, 1), random(3000, 1)
 	put := func(name string) {
