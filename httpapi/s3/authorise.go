@@ -74,37 +74,48 @@ func (c *call) authorise(ctx context.Context, a access) error {
 	return nil
 }
 
-// mayDescribe refuses tags that come with a write of somebody who may not put them by
-// themselves, and an ACL where the policy denies that: the ownership of the bucket says
-// what ACLs are worth.
+// mayDescribe refuses an ACL that comes with a write where the policy denies to put
+// one (what ACLs are worth is said by the bucket's ownership), and tags of somebody who
+// may not put them by themselves.
 func (c *call) mayDescribe(ctx context.Context, a access) error {
+	if acl.InHeaders(c.r.Header) {
+		a.action = "s3:PutObjectAcl"
+		decision, _, err := c.ask(a).byPolicy(ctx)
+		if err != nil {
+			return err
+		}
+		if decision == policy.Denied {
+			return fail(AccessDenied, "")
+		}
+	}
+	if len(a.tags) > 0 || a.tags == nil && c.r.Header.Get("X-Amz-Tagging") != "" {
+		return c.mayTag(ctx, a)
+	}
+	return nil
+}
+
+// mayTag refuses tags with a write where the policy denies to put them, or where it lets
+// somebody else than the owner write, and doesn't let him tag. Who writes by an ACL has
+// what he writes, with its tags.
+func (c *call) mayTag(ctx context.Context, a access) error {
+	a.action = "s3:PutObject"
 	write, _, err := c.ask(a).byPolicy(ctx)
 	if err != nil {
 		return err
 	}
-	for action, comes := range map[string]bool{
-		"s3:PutObjectTagging": len(a.tags) > 0 || a.tags == nil && c.r.Header.Get("X-Amz-Tagging") != "",
-		"s3:PutObjectAcl":     acl.InHeaders(c.r.Header),
-	} {
-		if !comes {
-			continue
-		}
-		a.action = action
-		q := c.ask(a)
-		decision, public, err := q.byPolicy(ctx)
-		if err != nil {
-			return err
-		}
-		access, err := publicAccess(q.info)
-		if err != nil {
-			return err
-		}
-		given := decision == policy.Allowed && !(public && access.RestrictBuckets)
-		// Who writes by an ACL has what he writes, with its tags.
-		tags := action == "s3:PutObjectTagging" && write == policy.Allowed
-		if decision == policy.Denied || tags && !given && !q.owns() {
-			return fail(AccessDenied, "")
-		}
+	a.action = "s3:PutObjectTagging"
+	q := c.ask(a)
+	tag, public, err := q.byPolicy(ctx)
+	if err != nil {
+		return err
+	}
+	access, err := publicAccess(q.info)
+	if err != nil {
+		return err
+	}
+	given := q.owns() || tag == policy.Allowed && !(public && access.RestrictBuckets)
+	if tag == policy.Denied || write == policy.Allowed && !given {
+		return fail(AccessDenied, "")
 	}
 	return nil
 }
