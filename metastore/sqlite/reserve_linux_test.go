@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -272,6 +273,65 @@ func TestBlocksAheadStay(t *testing.T) {
 	}
 	if after := ahead(); after < 512<<10 {
 		t.Errorf("%d bytes ahead of the end before a checkpoint, %d after it", before, after)
+	}
+}
+
+// TestHolesGetBlocks: a database that was copied as a sparse file has holes where its
+// pages were zeros. They get blocks before the disk is full.
+func TestHolesGetBlocks(t *testing.T) {
+	t.Parallel()
+	path := dbPath(t)
+	s := open(t, path)
+	grow(t, s, metastore.SlotID{1}, 10)
+	if err := s.Exec("PRAGMA secure_delete = ON; CREATE TABLE x (b); INSERT INTO x VALUES (zeroblob(1 << 20)); DROP TABLE x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lacks := func() int64 {
+		var st unix.Stat_t
+		if err := unix.Stat(path, &st); err != nil {
+			t.Fatal(err)
+		}
+		return st.Size - st.Blocks*512
+	}
+	punchZeros(t, path)
+	if lacks() < 512<<10 {
+		t.Skip("the file system makes no holes")
+	}
+	s = open(t, path)
+	defer s.Close()
+	if n := lacks(); n > 0 {
+		t.Errorf("%d bytes of the database have no blocks", n)
+	}
+	grow(t, s, metastore.SlotID{2}, 10)
+	if n, err := s.Query("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"); err != nil || n != 1 {
+		t.Errorf("integrity check: %d, %v", n, err)
+	}
+}
+
+// punchZeros makes holes of a file's pages that are zeros.
+func punchZeros(t *testing.T, path string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	const page = 4096
+	for off := 0; off+page <= len(data); off += page {
+		if !bytes.Equal(data[off:off+page], make([]byte, page)) {
+			continue
+		}
+		err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(off), page)
+		if err != nil {
+			t.Skipf("the file system makes no holes: %v", err)
+		}
 	}
 }
 

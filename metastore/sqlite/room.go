@@ -27,7 +27,8 @@ type blocks struct {
 // errNoBlocks refuses a transaction that the database has no room for.
 var errNoBlocks = kind.Errorf(kind.NoSpace, "sqlite: the disk is full: the database can't grow")
 
-// blocksOf looks at the file of a connection opened through gatherVFS.
+// blocksOf looks at the file of a connection opened through gatherVFS. Copying may have
+// left holes in it: they get blocks again, if the disk has some.
 func blocksOf(c *conn) blocks {
 	file := c.file(sqlite3.SQLITE_FCNTL_FILE_POINTER)
 	if file == 0 {
@@ -37,6 +38,9 @@ func blocksOf(c *conn) blocks {
 	var st unix.Stat_t
 	b.unable = unix.Fstat(b.fd, &st) != nil
 	b.have = st.Size
+	if !b.unable && st.Blocks*512 < st.Size {
+		_ = allocateBehind(b.fd, 0, st.Size)
+	}
 	return b
 }
 

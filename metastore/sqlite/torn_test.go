@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -98,4 +99,27 @@ func blank(b []byte, from, to int) []byte {
 	c := bytes.Clone(b)
 	clear(c[from:to])
 	return c
+}
+
+// TestTornFirstPage opens what a power failure can leave of a new database: its first
+// page without what was written there, and the rollback journal that says that it was
+// empty.
+func TestTornFirstPage(t *testing.T) {
+	t.Parallel()
+	path := dbPath(t)
+	// https://sqlite.org/fileformat.html 3: magic number, records, nonce, pages of the
+	// database before, size of a sector and of a page.
+	journal := make([]byte, 512)
+	copy(journal, "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7")
+	for i, n := range []uint32{0, 1, 0, 512, 4096} {
+		binary.BigEndian.PutUint32(journal[8+4*i:], n)
+	}
+	for name, b := range map[string][]byte{path: make([]byte, 4096), path + "-journal": journal} {
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, path)
+	defer s.Close()
+	grow(t, s, metastore.SlotID{1}, 1)
 }

@@ -249,10 +249,11 @@ func writeAt(fd int, b []byte, off int64) error {
 
 // databaseTruncate lets a checkpoint make the database file longer, not shorter: it
 // would cut off the blocks that a commit beside it got (room.go). The file is never too
-// long, since the database's pages don't become fewer.
+// long, since the database's pages don't become fewer. Only that of a new database
+// becomes empty, when its rollback journal undoes what a crash left of its first page.
 func databaseTruncate(tls *libc.TLS, file uintptr, size int64) int32 {
 	var st unix.Stat_t
-	if unix.Fstat(int((*sqlite3.TunixFile)(pointer(file)).Fh), &st) == nil && st.Size >= size {
+	if size > 0 && unix.Fstat(int((*sqlite3.TunixFile)(pointer(file)).Fh), &st) == nil && st.Size >= size {
 		return sqlite3.SQLITE_OK
 	}
 	return as[sizeFunc](walFileOf(file).io().FxTruncate)(tls, file, size)
