@@ -93,11 +93,7 @@ func At(where func(string)) Option { return func(s *Store) { s.at = where } }
 // Kill leaves the files as a process does that is killed.
 func (s *Store) Kill() {
 	s.closed.Store(true)
-	s.queue.Close()
-	close(s.kick)
-	<-s.finished
-	s.closeViews()
-	s.readers.close()
+	s.quiesce()
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.w.c.keepWAL()

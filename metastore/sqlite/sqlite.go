@@ -194,11 +194,7 @@ func (s *Store) Close() error {
 		<-s.finished
 		return nil
 	}
-	s.queue.Close()
-	close(s.kick)
-	<-s.finished
-	s.closeViews()
-	s.readers.close()
+	s.quiesce()
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	mode := int32(checkpointTruncate)
@@ -214,4 +210,13 @@ func (s *Store) Close() error {
 		s.log.Warn("closing the metastore left its write-ahead log", "error", err)
 	}
 	return nil
+}
+
+// quiesce ends all who use the database but the writer.
+func (s *Store) quiesce() {
+	s.queue.Close()
+	close(s.kick)
+	<-s.finished
+	s.closeViews()
+	s.readers.close()
 }
